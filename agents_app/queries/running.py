@@ -5,7 +5,7 @@ import uuid
 from django.db.models import Sum
 
 from agents_app.models import AgentDraft, Approval, Definition, Run, Step, Tool
-from console.core.ids import parse_id
+from console.core.ids import parse_id, parse_response_id
 from console.teams.actors import Actor
 from console.teams.lineage import answering_for
 
@@ -26,6 +26,18 @@ def run_said(name: str) -> Run | None:
     """Return the run a request says it is made for (`X-Facet-Run`); one there is not here says nothing."""
     identifier = parse_id(name, "run_")
     return Run.objects.filter(pk=identifier).first() if identifier else None
+
+
+def call_of_answer(name: str) -> uuid.UUID | None:
+    """Return the call that gave the last word of a run, by the run's id or its response's; None where there is none.
+
+    Who may do what with that call is for whoever asks to find out.
+    """
+    identifier = parse_id(name, "run_") if name.startswith("run_") else parse_response_id(name)
+    if identifier is None:
+        return None
+    calls = Step.objects.filter(run=identifier, kind=Step.Kind.MODEL, state=Step.State.DONE, request_id__isnull=False)
+    return calls.order_by("-number").values_list("request_id", flat=True).first()
 
 
 def requesters_of(run: Run) -> set[uuid.UUID]:

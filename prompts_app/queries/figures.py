@@ -35,16 +35,15 @@ class Figures:
 
     @property
     def cost_each(self) -> int | None:
-        each = self._each(self.cost_micros)
-        return None if each is None else round(each)
+        return _whole(self._each(self.cost_micros))
 
     @property
-    def tokens_in(self) -> float | None:
-        return self._each(self.prompt_tokens)
+    def tokens_in(self) -> int | None:
+        return _whole(self._each(self.prompt_tokens))
 
     @property
-    def tokens_out(self) -> float | None:
-        return self._each(self.completion_tokens)
+    def tokens_out(self) -> int | None:
+        return _whole(self._each(self.completion_tokens))
 
     @property
     def error_percent(self) -> float | None:
@@ -69,6 +68,10 @@ class Figures:
     @property
     def score(self) -> float | None:
         return round(self.score_sum / self.scored, 3) if self.scored else None
+
+
+def _whole(amount: float | None) -> int | None:
+    return None if amount is None else round(amount)
 
 
 def first_day(days: int) -> dt.date:

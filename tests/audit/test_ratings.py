@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from agents_app.models import Step
 from console.audit.models import AuditEvent, Rating
 from console.audit.services import ratings
 from console.audit.services.ratings import Rater, Word, say
@@ -80,6 +81,20 @@ def test_a_response_is_rated_by_its_own_id_and_a_key_is_the_same_after_its_rotat
     _, newer = keys.rotate_key(actor=make.actor_for(cast.alice), key=row)
     assert send("PUT", call.hex, newer, {"rating": "bad"}).status_code == 200
     assert [one.says for one in Rating.objects.all()] == ["bad"], "it is the same program"
+
+
+def test_a_run_is_rated_by_the_call_that_gave_its_last_word(cast: Cast, key: str) -> None:
+    run = make.make_run(make.make_agent(cast.team_a), cast.alice)
+    assert send("PUT", run.public_id, key, {"rating": "bad"}).status_code == 404, "it said nothing yet"
+    calls = [a_call(cast.team_a, type="agent") for _ in range(2)]
+    foreign = a_call(cast.team_b, type="agent")
+    for call in calls:
+        make.make_step(run, kind=Step.Kind.MODEL, state=Step.State.DONE, request_id=call)
+    make.make_step(run, kind=Step.Kind.TOOL, state=Step.State.DONE, request_id=uuid7())
+    for name in (run.public_id, f"resp_{run.pk.hex}"):
+        assert send("PUT", name, key, {"rating": "bad"}).json()["request_id"] == request_id(calls[-1])
+    make.make_step(run, kind=Step.Kind.MODEL, state=Step.State.DONE, request_id=foreign)
+    assert send("PUT", run.public_id, key, {"rating": "bad"}).status_code == 404
 
 
 def test_what_is_not_theirs_looks_like_nothing(cast: Cast, key: str) -> None:

@@ -8,8 +8,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
+from agents_app.queries.running import call_of_answer
 from console.api.manage.base import Endpoint, Strict
-from console.audit.models import Rating
+from console.audit.models import AuditEvent, Rating
 from console.audit.services.ratings import MOST_COMMENT, Word
 from console.core import lines
 from console.core.errors import BadInput
@@ -67,15 +68,15 @@ class CallRating(Endpoint):
         operation_id="rate_call",
         summary="Say of a call's answer that it is good or bad, and why",
         description=(
-            "By the id in the header `X-Request-Id` of the answer. A key rates its own calls and those of its team in "
-            "its environment; a person their own, and those of a log they may see. Sending the same again changes "
-            "nothing, something else replaces what one said before."
+            "By the id in the header `X-Request-Id` of the answer, or of a run, whose last word is rated then. A key "
+            "rates its own calls and those of its team in its environment; a person their own, and those of a log they "
+            "may see. Sending the same again changes nothing, something else replaces what one said before."
         ),
         request=CallRatingSerializer,
         responses=RatedCallSerializer,
     )
     def put(self, request: Any, reference: str) -> Response:
-        answer = access.answer_for(self.caller, reference)
+        answer = self._answer(reference)
         self._say(answer, _word(self.read(CallRatingSerializer)))
         return self._said(reference)
 
@@ -83,14 +84,19 @@ class CallRating(Endpoint):
         operation_id="unrate_call", summary="Take back what one said of a call's answer", responses={204: None}
     )
     def delete(self, request: Any, reference: str) -> Response:
-        self._say(access.answer_for(self.caller, reference), None)
+        self._say(self._answer(reference), None)
         return Response(status=204)
 
-    def _say(self, answer: Any, word: Word | None) -> None:
+    def _answer(self, reference: str) -> AuditEvent:
+        """Return the call somebody may rate; a run stands for the call that gave its last word."""
+        call = call_of_answer(reference)
+        return access.answer_for(self.caller, request_id(call) if call else reference)
+
+    def _say(self, answer: AuditEvent, word: Word | None) -> None:
         services.rate(actor=self.actor, answer=answer, word=word, rater_id=self.caller.first_key, surface="api")
 
     def _said(self, reference: str) -> Response:
-        answer = access.answer_for(self.caller, reference)
+        answer = self._answer(reference)
         said = own_rating(self.caller, answer.pk)
         return Response({"request_id": request_id(answer.pk), **_shown(said)})
 
