@@ -22,6 +22,7 @@ COLUMNS = (
     "actor", "key_id", "key", "environment", "lane", "surface", "route", "client_address", "client_request_id",
     "alias", "model", "model_version_id", "stream", "attempts", "prompt_tokens", "cached_tokens", "completion_tokens",
     "cost_micros", "latency_us", "first_token_us", "overhead_us", "input_sha256", "output_sha256", "prompt",
+    "end_user",
 )  # fmt: skip
 # The share of calls whose content is kept, and how many of the newest all keep theirs.
 _CONTENT, _NEWEST = 0.02, 600
@@ -60,6 +61,12 @@ def _bad_quarter(until: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
     """Return when the provider of the demo's chat model was down: five days ago, in the afternoon."""
     start = (until - dt.timedelta(days=5)).replace(hour=14, minute=6, second=0, microsecond=0)
     return start, start + dt.timedelta(minutes=15)
+
+
+def _whose(stream: Stream, number: int) -> str:
+    """Return whose call it is: the product that customers use says so, and some of them use it more than others."""
+    share = number * 7919 % 997 / 997
+    return f"customer-{1001 + int(share**3 * 180)}" if stream.key == "help-app" else ""
 
 
 def calls(
@@ -120,6 +127,7 @@ def _call(
     elif stream.is_stream and 0.5 < chance < 0.506:
         status, completion = "client_disconnected", completion // 3
         latency = first + completion * stream.token_us
+    whose = _whose(stream, number)
     has_answer = status in {"ok", "client_disconnected"}
     cost = (prompt - cached) * version.input + cached * version.cached + completion * version.output
     if status == "error":
@@ -128,7 +136,7 @@ def _call(
     digests: list[bytes | None] = [None, None]
     payloads: list[tuple[Any, ...]] = []
     if keeps:
-        texts = bodies(stream.topics, stream.alias, number, is_stream=stream.is_stream, rng=rng)
+        texts = bodies(stream.topics, stream.alias, number, is_stream=stream.is_stream, rng=rng, user=whose)
         for place, kind in enumerate(("input", "output")):
             if kind == "output" and not has_answer:
                 continue
@@ -141,6 +149,6 @@ def _call(
         "/v1/chat/completions", f"203.0.113.{10 + number % 40}", f"demo-{number}", stream.alias,
         version.label if status != "refused" else "", version.id if status != "refused" else None, stream.is_stream,
         attempts, prompt, cached, completion, round(cost), latency, first if has_answer else None,
-        rng.randint(900, 2_400), *digests, took_part,
+        rng.randint(900, 2_400), *digests, took_part, whose,
     )  # fmt: skip
     return Made(row, payloads)

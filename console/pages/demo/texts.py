@@ -78,12 +78,15 @@ _TALK: dict[str, list[tuple[str, str]]] = {
 }
 
 
-def bodies(topics: str, alias: str, name: int | str, *, is_stream: bool, rng: random.Random) -> tuple[str, str]:
+def bodies(
+    topics: str, alias: str, name: int | str, *, is_stream: bool, rng: random.Random, user: str = ""
+) -> tuple[str, str]:
     """Return the request's and the answer's body as the wire format has them."""
     question, answer = rng.choice(_TALK[topics])
     request = {
         "model": alias,
         "messages": [{"role": "system", "content": _SYSTEM[topics]}, {"role": "user", "content": question}],
+        **({"user": user} if user else {}),
         **({"stream": True} if is_stream else {}),
     }
     message = {"role": "assistant", "content": answer}
