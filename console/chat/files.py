@@ -12,7 +12,7 @@ from typing import Any
 from django.core.files.uploadedfile import UploadedFile
 
 from console.chat.errors import CannotSend
-from console.core.files import apart, pdf
+from console.core.files import apart, office, pdf
 from console.core.files.picture import MOST_PIXELS, small_picture
 from console.core.files.plain import plain_text
 
@@ -26,7 +26,9 @@ MEDIA_TYPES = {
     ".csv": "text/csv",
     ".json": "application/json",
     ".pdf": "application/pdf",
+    **office.ENDINGS,
 }
+_AS_IT_IS = ("text/", "application/json")
 PICTURES = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
@@ -34,17 +36,17 @@ PICTURES = {
     ".webp": "image/webp",
     ".gif": "image/gif",
 }
-_PDF_PROBLEMS = {
+_PROBLEMS = {
     "busy": "could not be read: too many files are being read. Send it again in a moment.",
     "slow": f"took longer than {apart.SECONDS} seconds to read. Attach its text.",
     "locked": "is locked with a password. Attach an unlocked copy.",
     "pages": f"has more than {MOST_PAGES} pages. Attach the part that matters.",
     "characters": f"has more than {MOST_CHARACTERS:,} characters. Attach the part that matters.",
     "empty": "has no text that can be read, only pictures perhaps. Attach its text.",
-    "broken": "could not be read as PDF. Save it again, or attach its text.",
+    "broken": "could not be read as {}. Save it again without a password, or attach its text.",
 }
 _PICTURE_PROBLEMS = {
-    "busy": _PDF_PROBLEMS["busy"],
+    "busy": _PROBLEMS["busy"],
     "slow": f"took longer than {apart.SECONDS} seconds to read. Attach a smaller picture.",
     "pixels": f"has more than {MOST_PIXELS // 1_000_000} million pixels. Attach a smaller picture.",
     "broken": "could not be read as a picture. Save it again, as PNG or JPEG.",
@@ -151,8 +153,17 @@ def _read(upload: "UploadedFile[bytes]") -> Attachment:
     ending, raw = _ending(name), upload.read()
     if ending in PICTURES:
         return _picture(name, raw)
-    text = _pdf(name, raw) if ending == ".pdf" else _text(name, raw)
+    text = _text(name, raw) if MEDIA_TYPES[ending].startswith(_AS_IT_IS) else _words(name, ending, raw)
     return _attachment(name, MEDIA_TYPES[ending], len(raw), text)
+
+
+def _words(name: str, ending: str, raw: bytes) -> str:
+    try:
+        if ending in office.ENDINGS:
+            return office.office_words(raw, most_characters=MOST_CHARACTERS)
+        return pdf.pdf_text(raw, most_pages=MOST_PAGES, most_characters=MOST_CHARACTERS)
+    except apart.CannotRead as error:
+        raise _cannot(f"{name} {_PROBLEMS[error.problem].format(ending[1:].upper())}") from None
 
 
 def _picture(name: str, raw: bytes) -> Attachment:
@@ -169,10 +180,3 @@ def _text(name: str, raw: bytes) -> str:
     if text is None:
         raise _cannot(f"{name} is not text in UTF-8. Save it as UTF-8 and attach it again.")
     return text
-
-
-def _pdf(name: str, raw: bytes) -> str:
-    try:
-        return pdf.pdf_text(raw, most_pages=MOST_PAGES, most_characters=MOST_CHARACTERS)
-    except apart.CannotRead as error:
-        raise _cannot(f"{name} {_PDF_PROBLEMS[error.problem]}") from None

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from django.core.files.uploadedfile import UploadedFile
 
-from console.core.files import apart, pdf
+from console.core.files import apart, office, pdf
 from console.core.files.page_words import marked_words_of
 from console.core.files.plain import plain_text
 from console.knowledge.errors import CannotUse
@@ -24,15 +24,16 @@ KINDS = {
     ".html": Document.Kind.HTML,
     ".htm": Document.Kind.HTML,
     ".pdf": Document.Kind.PDF,
+    **dict.fromkeys(office.ENDINGS, Document.Kind.MARKDOWN),  # what is left of them has headings
 }
-_PDF_PROBLEMS = {
+_PROBLEMS = {
     "busy": "could not be read: too many files are being read. Send it again in a moment.",
     "slow": f"took longer than {apart.SECONDS} seconds to read. Paste its text.",
     "locked": "is locked with a password. Upload an unlocked copy.",
     "pages": f"has more than {MOST_PAGES} pages. Split it into several documents.",
     "characters": f"has more than {MOST_CHARACTERS:,} characters. Split it into several documents.",
     "empty": "has no text that can be read, only pictures perhaps. Paste its text.",
-    "broken": "could not be read as PDF. Save it again, or paste its text.",
+    "broken": "could not be read as {}. Save it again without a password, or paste its text.",
 }
 
 
@@ -58,11 +59,14 @@ def read(upload: "UploadedFile[bytes]") -> Read:
     if (upload.size or 0) > most:
         raise _cannot(f"{name} is larger than {most // 1024**2} MB. Split it, or paste its text.")
     raw = upload.read()
-    if kind == Document.Kind.PDF:
-        try:
+    ending = path.suffix.lower()
+    try:
+        if ending in office.ENDINGS:
+            return Read(name, kind, office.office_words(raw, most_characters=MOST_CHARACTERS))
+        if kind == Document.Kind.PDF:
             return Read(name, kind, pdf.pdf_text(raw, most_pages=MOST_PAGES, most_characters=MOST_CHARACTERS))
-        except apart.CannotRead as error:
-            raise _cannot(f"{name} {_PDF_PROBLEMS[error.problem]}") from None
+    except apart.CannotRead as error:
+        raise _cannot(f"{name} {_PROBLEMS[error.problem].format(ending[1:].upper())}") from None
     text = plain_text(raw)
     if text is None:
         raise _cannot(f"{name} is not text in UTF-8. Save it as UTF-8 and upload it again.")

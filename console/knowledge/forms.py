@@ -130,7 +130,10 @@ class DocumentForm(forms.Form):
         label="Or a file instead",
         allow_empty_file=True,
         widget=forms.ClearableFileInput(attrs={"accept": ",".join(files.KINDS)}),
-        help_text=f"md, txt, csv, html or pdf, up to {files.MOST_BYTES // 1024**2} MB (html: 4). It replaces the text.",
+        help_text=(
+            f"md, txt, csv, html, pdf, docx or xlsx, up to {files.MOST_BYTES // 1024**2} MB (html: 4)."
+            " It replaces the text."
+        ),
     )
     message = forms.CharField(
         max_length=500,

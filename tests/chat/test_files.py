@@ -85,7 +85,9 @@ def test_it_refuses_in_one_sentence_and_keeps_what_was_typed(cast: Cast) -> None
     alice, send = client_of(cast.alice), reverse("chat:send", args=[made.pk])
     many = [upload(f"{number}.txt", "x") for number in range(6)]
     bad = {
-        "tune.mp3 cannot be attached: files may be txt, md, csv, json or pdf.": [upload("tune.mp3", b"ID3")],
+        "tune.mp3 cannot be attached: files may be txt, md, csv, json, pdf, docx or xlsx.": [
+            upload("tune.mp3", b"ID3")
+        ],
         "photo.png cannot be attached: the model that answers here does not look at pictures.": [
             upload("photo.png", b"\x89PNG")
         ],

@@ -58,7 +58,7 @@ def seeing(room: Room) -> Room:
 def test_a_model_that_sees_is_shown_them_and_the_page_too(seeing: Room) -> None:
     room = seeing
     page = html.unescape(room.client.get(reverse("chat:chat")).content.decode())
-    assert ".png,.jpg" in page and "pdf or pictures" in page
+    assert ".png,.jpg" in page and "Excel, or pictures" in page
     room.upstream.enqueue_stream(sse(*text_chunks("A red wall.")))
     chosen = [upload("wall.jpg", photograph()), upload("note.txt", b"North side.")]
     response = room.client.post(reverse("chat:start"), {"agent": "helper", "text": "What is this?", "files": chosen})
@@ -104,7 +104,7 @@ def test_where_the_alias_moves_to_a_model_that_does_not_see_it_reads_the_name(se
     sent = room.upstream.seen[-1].body["messages"]
     assert [one["content"] for one in sent if one["role"] == "user"] == ["Picture wall.png.", "Which colour?"]
     page = room.client.get(reverse("chat:conversation", args=[conversation.pk])).content.decode()
-    assert ".pdf,text/plain" in page and ".png," not in page
+    assert ".xlsx,text/plain" in page and ".png," not in page
 
 
 def test_only_the_newest_are_sent_again(seeing: Room, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,9 +129,7 @@ def test_what_is_no_picture_is_refused_with_a_reason(monkeypatch: pytest.MonkeyP
         "a.png could not be read as a picture.": upload("a.png", b"\x89PNG\r\n\x1a\n and then nothing"),
         "b.gif could not be read as a picture.": upload("b.gif", b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
         "c.png has more than 64 million pixels.": upload("c.png", picture_of((50, 50))),
-        "d.svg cannot be attached: files may be txt, md, csv, json, pdf, png, jpg, jpeg, webp or gif.": upload(
-            "d.svg", b"<svg/>"
-        ),
+        "d.svg cannot be attached: files may be txt, md, csv, json, pdf, docx, xlsx, png": upload("d.svg", b"<svg/>"),
         "e.webp could not be read as a picture.": upload("e.webp", picture_of(form="BMP")),
     }
     for sentence, chosen in bad.items():

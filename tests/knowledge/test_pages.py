@@ -12,7 +12,9 @@ from console.audit.models import AuditEvent
 from console.knowledge import access, where_used
 from console.knowledge.models import Collection, Document
 from tests import make
+from tests.core.test_office import docx_of, xlsx_of
 from tests.knowledge.conftest import POLICY, World
+from tests.make import client_of
 
 
 def page(name: str, *args: object) -> str:
@@ -118,3 +120,22 @@ def test_more_rows_are_no_more_queries(client: Client, world: World, django_asse
     for _ in range(5):
         make.make_document(make.make_collection(world.cast.team_a))
     assert [count(page("collections")), count(page("collection", world.support.pk))] == before
+
+
+def test_word_documents_and_spreadsheets_become_documents_with_headings(world: World) -> None:
+    add = page("new_document", world.support.pk)
+    files = {
+        "Hausordnung_2026.docx": docx_of(("Heading1", "Quiet hours"), ("", "From ten at night.")),
+        "prices.xlsx": xlsx_of(Prices=[["Plan", "Price"], ["A", 5]]),
+    }
+    for name, raw in files.items():
+        added = client_of(world.cast.alice).post(add, {"name": "", "text": "", "file": SimpleUploadedFile(name, raw)})
+        assert added.status_code == 302, added.text
+    said = {one.name: one.current for one in Document.objects.select_related("current") if one.current}
+    assert said["Hausordnung 2026"].text == "# Quiet hours\n\nFrom ten at night."
+    assert said["prices"].text == "# Prices\n\nPlan,Price\nA,5"
+    assert said["prices"].kind == Document.Kind.MARKDOWN
+    locked = client_of(world.cast.alice).post(
+        add, {"name": "", "text": "", "file": SimpleUploadedFile("x.docx", b"\xd0\xcf\x11\xe0")}
+    )
+    assert "x.docx could not be read as DOCX. Save it again without a password, or paste its text." in locked.text

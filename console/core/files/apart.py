@@ -27,7 +27,7 @@ class CannotRead(Exception):
 
 
 def read_apart(program: str, raw: bytes, *limits: int) -> dict[str, Any]:
-    """Return what the program (`pdf_text`, `small_picture`) says of a file, or raise CannotRead.
+    """Return what the program (`pdf_text`, `office_text`, `small_picture`) says of a file, or raise CannotRead.
 
     It is given the limits and, as the last of them, its seconds.
     """

@@ -12,7 +12,7 @@ DOCUMENT = Record(
         "text": Field(Text("the document's text", longest=MOST_CHARACTERS + 50_000), "What it says."),
         "file": Field(
             Text("a file's path", longest=4096),
-            "The file that says it: md, txt, csv, html or pdf, beside this one unless its path is whole.",
+            "The file that says it: md, txt, csv, html, pdf, docx or xlsx, beside this one unless its path is whole.",
         ),
         "kind": Field(
             Choice(lambda: list(Document.Kind.values)),

@@ -130,7 +130,9 @@ class NewDocumentVersionSerializer(_TextFields):
 
 
 class _FileFields(Strict):
-    file = serializers.FileField(allow_empty_file=True, help_text="md, txt, csv, html or pdf; its ending says which.")
+    file = serializers.FileField(
+        allow_empty_file=True, help_text="md, txt, csv, html, pdf, docx or xlsx; its ending says."
+    )
     message = serializers.CharField(required=False, allow_blank=True, help_text="What changed, and why.")
 
 
