@@ -18,7 +18,7 @@ class DocumentForm(forms.Form):
         max_length=LARGEST,
         label="Document",
         widget=forms.Textarea(attrs={**MONO, "rows": 8, "placeholder": "openapi: 3.1.0"}),
-        help_text="OpenAPI 3.0 or 3.1, as JSON or YAML.",
+        help_text="OpenAPI 3.0, 3.1 or 3.2, as JSON or YAML.",
     )
     file = forms.FileField(required=False, label="Or a file")
     url = forms.CharField(

@@ -42,8 +42,10 @@ def read_document(text: str) -> dict[str, Any]:
             raise BadInput(wrong.message.replace("The body", "The document"), param="document") from None
     else:
         document = _of_yaml(text)
-    if not isinstance(document, dict) or not str(document.get("openapi", "")).startswith(("3.0", "3.1")):
-        raise BadInput("This is not an OpenAPI document of version 3.0 or 3.1.", param="document")
+    if isinstance(document, dict) and "swagger" in document:
+        raise BadInput("This is Swagger 2.0; have a converter make OpenAPI 3 of it first.", param="document")
+    if not isinstance(document, dict) or not str(document.get("openapi", "")).startswith(("3.0", "3.1", "3.2")):
+        raise BadInput("This is not an OpenAPI document of version 3.0, 3.1 or 3.2.", param="document")
     if not isinstance(document.get("paths"), dict):
         raise BadInput("The document has no paths, so there is nothing to import.", param="document")
     return document

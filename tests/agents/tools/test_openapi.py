@@ -104,7 +104,8 @@ def test_a_documents_host_is_checked_as_every_address_is():
 
 def test_it_refuses_what_is_no_document():
     for text, says in (
-        ("swagger: '2.0'\npaths: {}", "3.0 or 3.1"),
+        ("swagger: '2.0'\npaths: {}", "This is Swagger 2.0"),
+        ("openapi: 4.0.0", "3.0, 3.1 or 3.2"),
         ("openapi: 3.1.0", "no paths"),
         ("a: &x [1]\nb: [*x, *x]", "anchors"),
         ("a: !!python/object/apply:os.system ['true']", "neither JSON nor YAML"),
@@ -207,7 +208,7 @@ def test_importing_calls_nothing_and_makes_all_or_none(cast, upstream, signed_in
     yaml = "openapi: 3.1.0\npaths:\n"
     for wrong, says in (
         ({"text": ""}, "Paste a document"),
-        ({"text": "x: 1"}, "3.0 or 3.1"),
+        ({"text": "x: 1"}, "3.0, 3.1 or 3.2"),
         ({"text": f"{yaml}  x: 1e999"}, "too large to be one"),
         ({"text": f'{yaml}  "\\0": 1'}, "NUL"),
         ({"text": f'{yaml}  x: "\\ud800"'}, "neither JSON nor YAML"),
@@ -230,3 +231,21 @@ def test_it_fetches_a_document_by_the_guarded_way_out(cast, upstream, signed_in,
         assert answer.status_code == 422 and says in answer.text
     upstream.enqueue({}, status=302, extra="Location: http://127.0.0.1:1/\r\n")
     assert "answered 302" in page.post("/tools/import/", given).text
+
+
+def test_it_reads_what_is_new_in_3_2_as_far_as_a_tool_can_be_made_of_it():
+    whole = {
+        "name": "q",
+        "in": "querystring",
+        "required": True,
+        "content": {"application/x-www-form-urlencoded": {"schema": {}}},
+    }
+    paths = {
+        "/a": {"get": {"parameters": [{"name": "x", "in": "query", "schema": {"type": "string"}}]}, "query": {}},
+        "/b": {"get": {"parameters": [whole]}},
+    }
+    document = {"openapi": "3.2.0", "$self": "https://a.example/o", "paths": paths}
+    found = by_slug(json.dumps(document | {"servers": [{"url": "https://a.example", "name": "one"}]}))
+    assert found["get_a"].config["url"] == "https://a.example/a?x={x}" and not found["get_a"].trouble
+    assert found["get_b"].trouble
+    assert len(found) == 2

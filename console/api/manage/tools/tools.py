@@ -74,7 +74,7 @@ class ToolReviewSerializer(Strict):
 
 
 class ToolDocumentSerializer(Strict):
-    document = serializers.CharField(help_text="OpenAPI 3.0 or 3.1, JSON or YAML, as a text.")
+    document = serializers.CharField(help_text="OpenAPI 3.0, 3.1 or 3.2, JSON or YAML, as a text.")
     server = serializers.CharField(required=False, allow_blank=True, default="", help_text="The API's address.")
 
 
