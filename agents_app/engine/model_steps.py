@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future
 from datetime import timedelta
@@ -230,7 +231,8 @@ def _planned(turn: Turn, step: Step, number: int, call: Wanted) -> Step:
 
 def _note(answer: Answer) -> str:
     if answer.calls:
-        return "Wants " + ", ".join(call.name or "a call without a name" for call in answer.calls)
+        names = Counter(call.name or "a call without a name" for call in answer.calls)
+        return "Wants " + ", ".join(f"{name} × {count}" if count > 1 else name for name, count in names.items())
     return "Answered, cut at the longest an answer may be" if answer.finish == "length" else "Answered"
 
 

@@ -1,13 +1,14 @@
 """Name a new agent; edit the draft of one."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
 from agents_app import access
-from agents_app.agent_templates import TEMPLATES, Template
+from agents_app.agent_templates import TEMPLATES, Template, kind_expected
 from agents_app.definition import fields_of, run_limits
 from agents_app.forms.agents import NewAgentForm
 from agents_app.forms.draft import DraftForm
@@ -88,14 +89,19 @@ _PAGES = {"publish": "agents:publish", "grant": "agents:choose_tool", "limits": 
 
 
 def _next_page(agent: Agent, do: str) -> str | None:
-    """Return the page a saved draft goes on to, if any: `grant:` and a name is that tool's."""
+    """Return the page a saved draft goes on to, if any: `grant:` and a name is that tool's, `make:` makes it."""
     if do == "prompt":
         return reverse("prompts:new_prompt") + f"?team={agent.team.slug}"
     if do in _PAGES:
         return reverse(_PAGES[do], args=[agent.slug])
     does, _, tool = do.partition(":")
-    if does == "grant" and any(grant["tool"] == tool for grant in agent.draft.grants):
+    if not any(grant["tool"] == tool for grant in agent.draft.grants):
+        return None
+    if does == "grant":
         return reverse("agents:grant", args=[agent.slug, tool])
+    if does == "make":
+        named = {"team": agent.team.slug, "slug": tool, "kind": kind_expected(tool), "agent": agent.slug}
+        return f"{reverse('agents:new_tool')}?{urlencode({name: value for name, value in named.items() if value})}"
     return None
 
 

@@ -40,7 +40,10 @@ def tools(request: TeamRequest) -> HttpResponse:
 
 @needs("build")
 def new_tool(request: TeamRequest) -> HttpResponse:
-    """Choose a kind, then fill in its form; `?kind=` names it, `?slug=` what the model is to call it."""
+    """Choose a kind, then fill in its form; `?kind=` names it, `?slug=` what the model is to call it.
+
+    `?agent=` names the draft that lacks the tool, and is gone back to.
+    """
     slug = request.GET.get("kind", "")
     if not slug:
         return render(request, "agents/tools/choose.html", {**frame(request, "tools"), "kinds": KINDS.values()})
@@ -48,14 +51,18 @@ def new_tool(request: TeamRequest) -> HttpResponse:
     if kind is None or kind.unavailable or kind.slug == "mcp":
         raise Http404("There is no such kind of tool.")
     teams = access.building_teams(request.caller)
-    form = FORMS.get(slug, ToolForm)(
-        posted(request), kind=kind, teams=teams, initial={name: request.GET.get(name, "") for name in ("team", "slug")}
-    )
+    start = {name: request.GET.get(name, "") for name in ("team", "slug")}
+    start["name"] = start["slug"].replace("_", " ").capitalize()
+    form = FORMS.get(slug, ToolForm)(posted(request), kind=kind, teams=teams, initial=start)
+    waiting = access.agents_for(request.caller, to="edit").filter(slug=request.GET.get("agent", "")).first()
     if form.is_valid():
         with refusals_at(form):
             made = services.create_tool(actor=request.caller.actor, kind=slug, **form.changes())
+            if waiting is not None and waiting.team_id == made.team_id:
+                said = f"Created {made.name}, which {waiting.name} may call as its grant says."
+                return go(request, reverse("agents:edit", args=[waiting.slug]), said)
             return go(request, url_of(made), f"Created {made.name}. Try it, then grant it to an agent.")
-    context = {**frame(request, "tools"), "form": form, "kind": kind}
+    context = {**frame(request, "tools"), "form": form, "kind": kind, "waiting": waiting}
     return render(request, "agents/tools/form.html", context, status=status_of(form))
 
 

@@ -75,10 +75,23 @@ def test_it_says_which_tools_are_the_teams_to_make(builder, cast, able):
     page = builder.get("/agents/log-watcher/edit/").text
     assert "There is no tool &#x27;restart_service&#x27; in Team A. It should restart a service by its name" in page
     assert "service_status&#x27; in Team A" not in page
-    make_it = "/tools/new/?team=team-a&amp;slug=restart_service&amp;kind=http"
-    assert f'href="{make_it}"' in page and "slug=service_status" not in page
-    assert 'value="restart_service"' in builder.get(make_it.replace("&amp;", "&")).text
-    make.make_tool(cast.team_a, "restart_service", effect="write")
+    assert 'value="make:restart_service"' in page and "make:service_status" not in page
+    # What is typed is saved before the tool is made, and its page leads back to the draft.
+    agent = Agent.objects.get()
+    typed = {"seen_revision": agent.draft.revision, "prompt_slug": agent.draft.prompt_slug, "alias": "able"}
+    more = {"opening_message": "Hello", "do": "make:restart_service"}
+    make_it = builder.post("/agents/log-watcher/edit/", typed | more)["Location"]
+    assert make_it == "/tools/new/?team=team-a&slug=restart_service&kind=http&agent=log-watcher"
+    assert Agent.objects.get().draft.opening_message == "Hello"
+    offered = builder.get(make_it).text
+    assert 'value="restart_service"' in offered and 'value="Restart service"' in offered
+    tool = {
+        **{"name": "Restart", "slug": "restart_service", "team": "team-a", "effect": "write"},
+        **{"description": "Restarts.", "timeout_seconds": "5", "most_bytes": "5000", "method": "POST"},
+        "encoding": "json",
+        "url": "https://ops.example.com/{service}/restart",
+    }
+    assert builder.post(make_it, tool)["Location"] == "/agents/log-watcher/edit/"
     agent = Agent.objects.get()
     assert problems(agent.team, agent.draft) == []
     assert agent.draft.grants[1] == {"tool": "restart_service", "mode": "ask", "most_calls": 1}

@@ -23,6 +23,7 @@ def test_it_calls_what_the_model_asks_for_side_by_side_and_ends_with_its_last_wo
         ("tool", "count", "done"),
         ("model", "", "done"),
     ]
+    assert run.steps.all()[0].note == "Wants count × 2"
     assert counted(shop.file) == {"apples": 1, "pears": 1}
     assert (run.steps_done, run.model_calls, run.tool_calls, run.tokens) == (4, 2, 2, 56)
     assert run.lease_until is None and run.started_at and run.ended_at

@@ -1,10 +1,12 @@
 """The form of an HTTP request."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 
 from agents_app.models import Tool
+from agents_app.tools import schemas
 from agents_app.tools.fields import HeadersField, JsonField
 from agents_app.tools.form import ToolForm
 from agents_app.tools.http import config as configuration
@@ -77,6 +79,12 @@ class HttpForm(ToolForm):
             raise forms.ValidationError("Write the body, or choose another one above.")
         return shape
 
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or self.cleaned_data
+        if given.get("body_from") == configuration.REST and not given.get("schema") and "schema" not in self.errors:
+            self.add_error("schema", "Describe the arguments: without, there are none, and the body is always empty.")
+        return given
+
     def typed_as(self, tool: Tool) -> dict[str, Any]:
         config = tool.config
         body, place = config.get("body"), config.get("secret") or {}
@@ -90,7 +98,7 @@ class HttpForm(ToolForm):
             "secret_in": place.get("in", ""),
             "secret_name": place.get("name", ""),
             "secret_prefix": place.get("prefix", ""),
-            "schema": tool.parameters,
+            "schema": None if tool.parameters == schemas.checked(_of_places(config)) else tool.parameters,
             "pick": config.get("pick"),
         }
 
@@ -112,14 +120,7 @@ class HttpForm(ToolForm):
         typed = self.cleaned_data.get("schema")
         if typed:
             return dict(typed) if isinstance(typed, dict) else {"type": "array"}
-        config = self.config()
-        names = sorted(names_in([config["url"], config["headers"], config["body"]]))
-        needed = set(PLACE.findall(config["url"].partition("?")[0]))
-        return {
-            "type": "object",
-            "properties": {name: {"type": "string"} for name in names},
-            "required": [name for name in names if name in needed],
-        }
+        return _of_places(self.config())
 
     def own_and_more(self) -> tuple[str, ...]:
         return (
@@ -131,4 +132,15 @@ class HttpForm(ToolForm):
     shown_at = {
         **{"headers": "typed_headers", "body": "shape", "parameters": "schema"},
         **{"secret": "secret_in", "secret.name": "secret_name", "secret.prefix": "secret_prefix"},
+    }
+
+
+def _of_places(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of a request that has none of its own: a text for each place, needed in the path."""
+    names = sorted(names_in([config["url"], config.get("headers"), config.get("body")]))
+    needed = set(PLACE.findall(config["url"].partition("?")[0]))
+    return {
+        "type": "object",
+        "properties": {name: {"type": "string"} for name in names},
+        "required": [name for name in names if name in needed],
     }
