@@ -4,6 +4,7 @@ import configparser
 import os
 import shlex
 import signal
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +20,8 @@ from console.embedded import boot, copies, model, postgres, programs, supervise
 
 
 @pytest.fixture
-def installation(settings: Any, tmp_path: Path) -> Any:
+def installation(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where the ports of a long DATA_DIR are written down
     settings.DATA_DIR = tmp_path / "data 100%"
     (settings.DATA_DIR / "run").mkdir(parents=True)
     settings.HAS_EMBEDDED_POSTGRES = settings.HAS_EMBEDDED_VALKEY = settings.BUILTIN_MODEL = True
