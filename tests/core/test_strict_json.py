@@ -115,8 +115,12 @@ def test_an_escaped_backslash_before_u0000_is_text():
 
 
 def test_as_many_levels_as_are_allowed():
-    loads(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)
+    value, depth = loads(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)[0], 1
+    while value:
+        (value,), depth = value, depth + 1
+    assert depth == MAX_DEPTH
 
 
 def test_brackets_inside_strings_are_no_levels():
-    loads(json.dumps({"a": '\\"[{' * 1000}).encode())
+    text = '\\"[{' * 1000
+    assert loads(json.dumps({"a": text}).encode())[0] == {"a": text}

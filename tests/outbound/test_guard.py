@@ -264,4 +264,6 @@ def test_no_socket_is_opened_to_what_is_not_public(address):
 
 
 def test_a_socket_is_opened_to_what_is_public():
-    guarded_socket((socket.AF_INET, socket.SOCK_STREAM, 6, "", ("8.8.8.8", 443))).close()
+    with guarded_socket((socket.AF_INET, socket.SOCK_STREAM, 6, "", ("8.8.8.8", 443))) as opened:
+        assert (opened.family, opened.getblocking()) == (socket.AF_INET, False)
+        assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

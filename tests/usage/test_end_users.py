@@ -18,7 +18,7 @@ from tests.make import client_of
 from tests.usage.rows import a_call, a_sum
 from tests.usage.test_costs import months, table
 from tests.usage.test_overview import text
-from tests.usage.test_roll_up import _next_tx, roll_up_past
+from tests.usage.test_roll_up import next_tx, roll_up_past
 from usage_app.models import UsageEndUser
 from usage_app.services.pruning import prune
 
@@ -51,13 +51,13 @@ def test_calls_are_summed_by_month_and_end_user() -> None:
     at = dt.datetime(2026, 3, 31, 23, 59, tzinfo=dt.UTC)
     a_call(team, at=at, end_user="customer-1")
     a_call(team, at=at + dt.timedelta(minutes=2), end_user="customer-1")
-    roll_up_past(_next_tx())
+    roll_up_past(next_tx())
     a_call(team, at=at, end_user="customer-1", status="error", completion_tokens=0, cost_micros=7)
     a_call(team, at=at, end_user="customer-2", status="refused", prompt_tokens=0, completion_tokens=0, cost_micros=0)
     a_call(team, at=at, end_user="customer-2", type="tool")
     a_call(other, at=at, end_user="customer-1")
     a_call(other, at=at)
-    roll_up_past(_next_tx())
+    roll_up_past(next_tx())
     rows = UsageEndUser.objects.order_by("month", "team_id", "end_user").values_list(
         "month", "team_id", "end_user", "requests", "errors", "refusals", "prompt_tokens", "cost_micros"
     )

@@ -28,7 +28,7 @@ def team(committed_db: None) -> Team:
     return make.make_team("Support")
 
 
-def _next_tx() -> int:
+def next_tx() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT audit_tx()")
         return cursor.fetchone()[0]
@@ -75,7 +75,7 @@ def test_it_sums_calls_by_hour_day_and_cut(team: Team) -> None:
     a_call(team, at=at, environment="sandbox")
     a_call(team, at=at, type="admin")
     a_call(team, at=at, team_id=None)
-    assert roll_up_past(_next_tx()) == 6
+    assert roll_up_past(next_tx()) == 6
     hour = UsageHour.objects.get(hour=at.replace(minute=0), environment="production")
     assert (hour.requests, hour.errors, hour.refusals) == (4, 1, 1)
     assert (hour.prompt_tokens, hour.completion_tokens, hour.cost_micros) == (300, 100, 2000)
@@ -113,7 +113,7 @@ def test_each_call_is_in_one_touchpoint(team: Team) -> None:
     a_call(team, at=at, **(by_key | looked_up), route="/v1/chat/completions")
     a_call(team, at=at, **looked_up, actor_kind="widget", actor_id=widget, surface="widget", route="/embed/ask")
     a_call(team, at=at, **(by_key | looked_up | {"key": other}), route="/v1/embeddings")  # what it was asked for
-    assert roll_up_past(_next_tx()) == 11
+    assert roll_up_past(next_tx()) == 11
     found = UsageTouchpoint.objects.values_list("kind", "subject", "alias", "requests", "last_at")
     assert sorted(found) == sorted(
         [
@@ -136,10 +136,10 @@ def test_each_call_is_in_one_touchpoint(team: Team) -> None:
 def test_it_adds_later_calls_to_what_is_there(team: Team) -> None:
     at = now().replace(minute=0)
     a_call(team, at=at)
-    assert roll_up_past(_next_tx()) == 1
+    assert roll_up_past(next_tx()) == 1
     a_call(team, at=at, latency_us=900_000)
-    assert roll_up_past(_next_tx()) == 1
-    assert roll_up_past(_next_tx()) == 0
+    assert roll_up_past(next_tx()) == 1
+    assert roll_up_past(next_tx()) == 0
     hour, total = UsageHour.objects.get(), UsageTotal.objects.get()
     assert hour.requests == total.requests == 2
     assert total.latency == by_octave(hour.latency) and total.latency_us == 1_100_000
@@ -168,7 +168,7 @@ def test_a_call_that_commits_late_is_read_later_and_once(team: Team) -> None:
     assert not UsageHour.objects.filter(alias="late").exists()
     may_commit.set()
     thread.join()
-    roll_up_past(_next_tx())
+    roll_up_past(next_tx())
     service.roll_up()
     assert sorted(UsageHour.objects.values_list("alias", "requests")) == [("early", 1), ("late", 1)]
 
@@ -203,7 +203,7 @@ def test_nothing_is_lost_or_doubled_while_many_write_and_two_roll_up(team: Team)
     is_over.set()
     for thread in rollers:
         thread.join()
-    roll_up_past(_next_tx())
+    roll_up_past(next_tx())
     found = dict(UsageDay.objects.values_list("alias", "requests"))
     assert found == {f"alias-{n}": each for n in range(writers)}
     assert sum(UsageHour.objects.values_list("requests", flat=True)) == writers * each
@@ -211,12 +211,12 @@ def test_nothing_is_lost_or_doubled_while_many_write_and_two_roll_up(team: Team)
 
 def test_a_new_quota_counts_hours_and_the_rest_of_the_log_once(team: Team) -> None:
     a_call(team)
-    roll_up_past(_next_tx())
+    roll_up_past(next_tx())
     a_call(team)
     a_call(team, status="refused")
     quota: Quota = quotas.set_quota(actor=make.SYSTEM, team=team, metric="requests", window="month", limit=10)
     assert quota.opening_used == 2
-    roll_up_past(_next_tx())
+    roll_up_past(next_tx())
     quotas.remove_quota(actor=make.SYSTEM, quota=quota)
     quota = quotas.set_quota(actor=make.SYSTEM, team=team, metric="requests", window="month", limit=10)
     assert quota.opening_used == 2
@@ -225,7 +225,7 @@ def test_a_new_quota_counts_hours_and_the_rest_of_the_log_once(team: Team) -> No
 def test_it_goes_on_where_a_batch_failed(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
     a_call(team)
     real = sql.roll_up
-    tx = _next_tx()
+    tx = next_tx()
 
     def fail(*args: int) -> int:
         real(*args)
@@ -261,7 +261,7 @@ def test_it_reads_a_backlog_in_bounded_batches(team: Team, monkeypatch: pytest.M
     with transaction.atomic():
         for _ in range(9):
             a_call(team)
-    assert roll_up_past(_next_tx()) == 26
+    assert roll_up_past(next_tx()) == 26
     assert UsageDay.objects.get().requests == 26
     assert max(sizes) == 9  # one transaction is never split
     assert sorted(sizes)[-2] <= 5
@@ -272,7 +272,7 @@ def test_what_a_refused_caller_typed_is_no_cut(team: Team) -> None:
     for n in range(3):
         a_call(team, status="refused", alias=f"{n}" + "x" * 190, model="")
     a_call(team, model="fake/" + "y" * 400)
-    assert roll_up_past(_next_tx()) == 4
+    assert roll_up_past(next_tx()) == 4
     refused = UsageHour.objects.get(refusals=3)
     assert (refused.alias, refused.model) == ("", "")
     assert len(UsageHour.objects.get(refusals=0).model) == 270
