@@ -72,28 +72,43 @@ def new_replay(request: TeamRequest) -> HttpResponse:
         return _form_page(request, form, sample, checks)
     if do == "change":
         return _form_page(request, form, sample, checks, status=200)
-    made: Dataset | None = None
     try:
         wanted = _wanted(request, form, checks)
+        if form.dataset_id is not None:
+            return _of_dataset(request, form, checks, wanted, form.dataset_id)
     except Refusal as refusal:
         refuse(form, refusal)
         return _form_page(request, form, sample, checks)
-    try:
-        if form.dataset_id is None:
-            made, said = _drawn(request, sample, wanted)
-            return _confirm(request, form, checks, made, wanted, said)
-        dataset = access.dataset_for(request.caller, form.dataset_id, to="start")
-        if do == "start":
-            started = services.start_replay(actor=request.caller.actor, dataset=dataset, **wanted)
-            return go(request, _to(started), "Started. The answers come in below.")
+    return _of_log(request, form, sample, checks, wanted)
+
+
+def _of_dataset(
+    request: TeamRequest, form: ReplayForm, checks: list[CheckRow], wanted: dict[str, Any], dataset_id: uuid.UUID
+) -> HttpResponse:
+    """Start, or show what it would cost. May raise Refusal."""
+    dataset = access.dataset_for(request.caller, dataset_id, to="start")
+    if request.POST.get("do") != "start":
         return _confirm(request, form, checks, dataset, wanted)
+    started = services.start_replay(actor=request.caller.actor, dataset=dataset, **wanted)
+    return go(request, _to(started), "Started. The answers come in below.")
+
+
+def _of_log(
+    request: TeamRequest, form: ReplayForm, sample: DrawnSampleForm, checks: list[CheckRow], wanted: dict[str, Any]
+) -> HttpResponse:
+    """Draw a sample and show what it would cost to ask."""
+    try:
+        made, said = _drawn(request, sample, wanted)
     except Refusal as refusal:
-        if made is not None:  # the sample is there, and need not be drawn again
-            form = _form(
-                request, teams, may_sample=bool(sampled), data={**request.POST.dict(), "dataset": str(made.pk)}
-            )
-            form.is_valid()
-        refuse(sample if is_drawn and made is None and refusal.param in sample.fields else form, refusal)
+        refuse(sample if refusal.param in sample.fields else form, refusal)
+        return _form_page(request, form, sample, checks)
+    try:
+        return _confirm(request, form, checks, made, wanted, said)
+    except Refusal as refusal:  # the sample is there, and need not be drawn again
+        teams = access.teams_to(request.caller, "start")
+        form = _form(request, teams, may_sample=True, data={**request.POST.dict(), "dataset": str(made.pk)})
+        form.is_valid()
+        refuse(form, refusal)
         return _form_page(request, form, sample, checks)
 
 
