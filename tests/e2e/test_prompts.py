@@ -6,11 +6,13 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from console.core.ids import request_id
 from console.teams.actors import Actor
 from console.teams.models import Role, User
 from prompts_app.models import Draft, Label, Prompt
 from prompts_app.services.labels import set_rule
 from tests import make
+from tests.audit.calls import a_call
 from tests.conftest import Cast
 from tests.e2e.conftest import NARROW, OpenPage, check_axe, check_width, look_at, shoot
 from tests.waiting import until
@@ -120,6 +122,26 @@ def test_it_edits_reviews_publishes_and_rolls_back(page_as: OpenPage, people: Ca
     assert live() == 1
     page.get_by_text("History of labels").click()
     check_axe(page)
+
+
+def test_a_version_has_figures_and_a_call_is_rated(page_as: OpenPage, people: Cast, bella: User) -> None:
+    page = page_as(bella)
+    at = "/prompts/support/answer/-/figures/"
+    page.goto(at)
+    expect(page.get_by_text("No version was called in these days")).to_be_visible()
+    check_axe(page)
+    took_part = '[{"slug":"support/answer","number":1}]'
+    call = request_id(a_call(people.team_a, prompt=took_part))
+    page.goto(f"/audit/{call}/")
+    page.get_by_label("Why?").fill("It names no plan.")
+    page.get_by_role("button", name="Bad answer").click()
+    expect(page.get_by_role("button", name="Bad answer")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#ratings").get_by_text("Bella (user)")).to_be_visible()
+    check_axe(page)
+    look_at(page, at)
+    page.goto(at)
+    page.get_by_role("link", name="1", exact=True).click()
+    expect(page.get_by_text("Showing 1")).to_be_visible()
 
 
 def test_every_page_is_whole_at_both_widths(page_as: OpenPage, people: Cast, bella: User) -> None:
