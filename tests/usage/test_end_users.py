@@ -173,6 +173,8 @@ def test_more_end_users_cost_no_more_queries(cast: Cast) -> None:
                 client.get("/costs/?by=end_user")
             counts.append(len(asked))
     assert counts[0] == counts[1]
+    asks = [query["sql"] for query in asked if 'FROM "usage_usageenduser"' in query["sql"]]
+    assert len(asks) == 2 and not any('"month" >=' in sql for sql in asks), "in a range of months all of them are read"
 
 
 @pytest.mark.django_db
