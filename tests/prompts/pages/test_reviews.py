@@ -1,5 +1,8 @@
 """Reviews from the page: the desk, remarks at lines, the decision, and what the author does with it."""
 
+import html
+import re
+
 import pytest
 
 from console.audit.models import AuditEvent
@@ -84,6 +87,9 @@ def test_somebody_else_decides_and_the_author_publishes(
     assert AuditEvent.objects.filter(action="review.approved").count() == 1
     page = author.get(url(review)).content.decode()
     assert "Publish v2 to production" in page and "Good" in page and "Take the approval back" not in page
+    # Why was said when the review was asked for, so the page that publishes begins with it.
+    (leads_to,) = set(re.findall(r'href="(/prompts/[^"]*/publish/[^"]*)"', page))
+    assert 'value="clearer"' in author.get(html.unescape(leads_to)).text
     assert b"Take the approval back" in other.get(url(review)).content
     assert author.post(url(review, "take-back/")).status_code == 403
     assert other.post(url(review, "take-back/"))["Location"] == url(review)
