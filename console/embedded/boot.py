@@ -64,13 +64,13 @@ def migrate() -> bool:
     if newer := history.what_is_newer():
         say(newer)
     executor = MigrationExecutor(connections["default"])
-    last = executor.loader.graph.leaf_nodes()
-    plan = executor.migration_plan(last)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if plan:
         say(f"Preparing the tables ({len(plan)} migrations).")
     # One that stands for older ones, all of them applied, is not in the plan, and still to be written down.
     # Nor are settings that only the owner of the tables may tell the database.
-    if plan or not executor.recorder.applied_migrations().keys() >= set(last) or not sql.keeps_log_as_set():
+    is_written_down = executor.recorder.applied_migrations().keys() >= executor.loader.replacements.keys()
+    if plan or not is_written_down or not sql.keeps_log_as_set():
         call_command("migrate", verbosity=0, interactive=False)
     # What asks the database alone. The other checks look at code, and would load every page and form for it.
     call_command("check", databases=["default"], tags=[Tags.database], stdout=io.StringIO())
