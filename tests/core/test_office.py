@@ -73,6 +73,15 @@ def test_each_sheet_is_a_heading_over_its_rows() -> None:
     )
 
 
+def test_cells_far_below_and_far_to_the_right_cost_nothing_for_what_lies_between() -> None:
+    book = openpyxl.Workbook()
+    book.active["A1"], book.active["XFD1"], book.active["A1048576"] = "first", "right", "below"
+    out = BytesIO()
+    book.save(out)
+    words = office_words(out.getvalue(), most_characters=20_000)
+    assert words == f"# Sheet\n\nfirst{',' * 16_383}right\nbelow"
+
+
 def _bomb() -> bytes:
     """Return a document of a hundred kilobytes that is a hundred megabytes unpacked."""
     out = BytesIO()

@@ -51,7 +51,11 @@ def _sheets(raw: bytes, most_characters: int) -> str:
     writer = csv.writer(out, lineterminator="\n")
     for sheet in book.worksheets:
         out.write(f"# {sheet.title}\n\n")
+        # What a sheet says of its size is not believed: every missing row would be filled to its last column.
+        sheet.reset_dimensions()
         for row in sheet.iter_rows(values_only=True):
+            if not row:
+                continue
             cells = ["" if cell is None else str(cell) for cell in row]
             while cells and not cells[-1]:
                 cells.pop()
