@@ -1,14 +1,16 @@
 """From a conversation to what the pipeline takes: the turns before an answer, and who asks for it."""
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from django.db.models import Func, JSONField
 
 from agents_app.asking import ask_of
 from agents_app.models import Agent
 from console.catalog.models import Capability, Pin
-from console.chat.files import is_picture
+from console.chat.files import Attachment, is_picture
 from console.chat.models import Conversation, Message
 from console.gateway.asks import own_ask
 from console.gateway.identity import PersonIdentity
@@ -20,6 +22,13 @@ SURFACE = "chat"
 ROUTE = "/chat/"
 # Of a conversation, the newest: each is sent again with every later turn.
 MOST_PICTURES = 10
+# A conversation may have hundreds of them: their bytes stay in the database until it is known which are sent.
+_WITHOUT_BYTES = Func(
+    "attachments",
+    template="(SELECT coalesce(jsonb_agg(file - 'data' ORDER BY place), '[]')"
+    " FROM jsonb_array_elements(%(expressions)s) WITH ORDINALITY AS files(file, place))",
+    output_field=JSONField(),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,40 +72,45 @@ def sees(agent: Agent) -> bool:
     )
 
 
-def words_of(message: Message) -> str:
+def words_of(text: str, files: Iterable[Attachment]) -> str:
     """Return a turn's words with the texts of its files, as the model reads them; of pictures their names."""
-    parts = [message.text] if message.text else []
-    for file in message.attachments:
+    parts = [text] if text else []
+    for file in files:
         parts.append(f"Picture {file['name']}." if is_picture(file) else f"File {file['name']}:\n\n{file['text']}")
     return "\n\n".join(parts)
 
 
-def _contents_of(turns: Sequence[Message], *, sees: bool) -> list[str | list[dict[str, Any]]]:
-    """Return what the model is given of each turn: words, and the newest pictures where it looks at them."""
-    contents: list[str | list[dict[str, Any]]] = []
-    left = MOST_PICTURES if sees else 0
-    for turn in reversed(turns):
-        words, pictures = words_of(turn), [file for file in turn.attachments if is_picture(file)][:left]
-        left -= len(pictures)
-        shown = [
-            {"type": "image_url", "image_url": {"url": f"data:{file['media_type']};base64,{file['data']}"}}
-            for file in pictures
-        ]
-        contents.append([{"type": "text", "text": words}, *shown] if shown else words)
-    return contents[::-1]
-
-
 def history_before(answer: Message, agent: Agent) -> list[dict[str, Any]]:
     """Return what was said before an answer, on its own branch. Answers without a word are left out."""
-    rows = Message.objects.filter(conversation=answer.conversation_id).only("parent_id", "role", "text", "attachments")
-    turns = path_to({row.pk: row for row in rows}, answer.parent_id)
-    has_pictures = any(is_picture(file) for turn in turns for file in turn.attachments)
-    contents = _contents_of(turns, sees=has_pictures and sees(agent))
+    rows = Message.objects.filter(conversation=answer.conversation_id).only("parent_id", "role", "text")
+    turns = path_to({row.pk: row for row in rows.annotate(files=_WITHOUT_BYTES)}, answer.parent_id)
+    shown = _pictures_of(turns, agent)
+    contents = [(turn, words_of(turn.text, turn.files), shown.get(turn.pk)) for turn in turns]  # type: ignore[attr-defined]
     return [
-        {"role": "user" if turn.role == Message.Role.USER else "assistant", "content": content}
-        for turn, content in zip(turns, contents, strict=True)
-        if content
+        {
+            "role": "user" if turn.role == Message.Role.USER else "assistant",
+            "content": [{"type": "text", "text": words}, *pictures] if pictures else words,
+        }
+        for turn, words, pictures in contents
+        if words
     ]
+
+
+def _pictures_of(turns: Sequence[Any], agent: Agent) -> dict[uuid.UUID, list[dict[str, Any]]]:
+    """Return the newest pictures as the model gets them, by turn; none where it does not look at any."""
+    counts, left = {}, MOST_PICTURES
+    for turn in reversed(turns):
+        if count := min(left, sum(map(is_picture, turn.files))):
+            counts[turn.pk], left = count, left - count
+    if not counts or not sees(agent):
+        return {}
+    return {
+        pk: [
+            {"type": "image_url", "image_url": {"url": f"data:{file['media_type']};base64,{file['data']}"}}
+            for file in [file for file in files if is_picture(file)][: counts[pk]]
+        ]
+        for pk, files in Message.objects.filter(pk__in=counts).values_list("pk", "attachments")
+    }
 
 
 def ask_for(answer: Message, speaker: Speaker) -> Ask:

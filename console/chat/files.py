@@ -92,7 +92,7 @@ def of_values(given: Iterable[Mapping[str, str]], *, sees: bool = False) -> list
 
 
 def is_picture(file: Attachment) -> bool:
-    return "data" in file
+    return str(file["media_type"]).startswith("image/")
 
 
 def _decoded(name: str, data: str) -> bytes:

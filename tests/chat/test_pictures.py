@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from PIL import Image
 
@@ -121,6 +123,14 @@ def test_only_the_newest_are_sent_again(seeing: Room, monkeypatch: pytest.Monkey
     room.ended(conversation)
     first, last = (one["content"] for one in room.upstream.seen[-1].body["messages"] if one["role"] == "user")
     assert [len(first), len(last)] == [2, 2], "words and a picture each"
+
+    # Of a long conversation the others stay in the database: many would fill the memory of a process.
+    monkeypatch.setattr(asking, "MOST_PICTURES", 1)
+    answer, (older, newer) = room.answer(conversation), conversation.messages.filter(role="user").order_by("pk")
+    with CaptureQueriesContext(connection) as asked:
+        asking.history_before(answer, room.agent)
+    read = [one["sql"] for one in asked if "attachments" in one["sql"] and "file - 'data'" not in one["sql"]]
+    assert len(read) == 1 and newer.pk.hex in read[0] and older.pk.hex not in read[0]
 
 
 def test_what_is_no_picture_is_refused_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,7 @@ def make_title(message_id: uuid.UUID) -> str:
     conversation = answer.conversation
     if conversation.owner is None or not _is_first(conversation, answer.parent):
         return ""
-    said = f"{words_of(answer.parent)[:_MOST_READ]}\n\n{answer.text[:_MOST_READ]}"
+    said = f"{words_of(answer.parent.text, answer.parent.attachments)[:_MOST_READ]}\n\n{answer.text[:_MOST_READ]}"
     body = {
         "model": answer.agent_version.alias,
         "messages": [{"role": "system", "content": _WISH}, {"role": "user", "content": said}],
