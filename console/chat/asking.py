@@ -5,13 +5,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Func, JSONField
-
 from agents_app.asking import ask_of
 from agents_app.models import Agent
 from console.catalog.models import Capability, Pin
 from console.chat.files import Attachment, is_picture
 from console.chat.models import Conversation, Message
+from console.chat.queries.attached import files_without
 from console.gateway.asks import own_ask
 from console.gateway.identity import PersonIdentity
 from console.gateway.refusing import Identify
@@ -22,13 +21,6 @@ SURFACE = "chat"
 ROUTE = "/chat/"
 # Of a conversation, the newest: each is sent again with every later turn.
 MOST_PICTURES = 10
-# A conversation may have hundreds of them: their bytes stay in the database until it is known which are sent.
-_WITHOUT_BYTES = Func(
-    "attachments",
-    template="(SELECT coalesce(jsonb_agg(file - 'data' ORDER BY place), '[]')"
-    " FROM jsonb_array_elements(%(expressions)s) WITH ORDINALITY AS files(file, place))",
-    output_field=JSONField(),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +75,8 @@ def words_of(text: str, files: Iterable[Attachment]) -> str:
 def history_before(answer: Message, agent: Agent) -> list[dict[str, Any]]:
     """Return what was said before an answer, on its own branch. Answers without a word are left out."""
     rows = Message.objects.filter(conversation=answer.conversation_id).only("parent_id", "role", "text")
-    turns = path_to({row.pk: row for row in rows.annotate(files=_WITHOUT_BYTES)}, answer.parent_id)
+    # Pictures stay in the database until it is known which are sent: a conversation may have hundreds.
+    turns = path_to({row.pk: row for row in rows.annotate(files=files_without("data"))}, answer.parent_id)
     shown = _pictures_of(turns, agent)
     contents = [(turn, words_of(turn.text, turn.files), shown.get(turn.pk)) for turn in turns]  # type: ignore[attr-defined]
     return [

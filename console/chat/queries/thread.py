@@ -6,13 +6,14 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Func, JSONField, Value
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
 from console.chat import troubles
+from console.chat.files import Attachment
 from console.chat.markdown import render
 from console.chat.models import Conversation, Feedback, Message
+from console.chat.queries.attached import files_without
 from console.core.clock import now
 from console.knowledge.access import visible_collections
 from console.knowledge.chunking import JOINT
@@ -171,13 +172,11 @@ def thread(conversation: Conversation, reader: User | None, *, before: uuid.UUID
     begin = max(0, end - PAGE)
     shown = path[begin:end]
     messages = Message.objects.select_related("agent_version", "author").defer("attachments")
-    rows = messages.annotate(
-        file_names=_of_files("name"), file_sizes=_of_files("bytes"), file_types=_of_files("media_type")
-    ).in_bulk(shown)
+    rows: dict[uuid.UUID, Any] = messages.annotate(files=files_without("text", "data")).in_bulk(shown)
     given = {one.message_id: one for one in Feedback.objects.filter(message__in=shown, person=reader)} if reader else {}
     readable = _readable(conversation, rows.values())
     turns = [
-        Turn(rows[one], tuple(children[parents[one]]), given.get(one), _files(rows[one]), readable)
+        Turn(rows[one], tuple(children[parents[one]]), given.get(one), _files(rows[one].files), readable)
         for one in shown
         if one in rows
     ]
@@ -191,24 +190,18 @@ def thread(conversation: Conversation, reader: User | None, *, before: uuid.UUID
 def turn(message: Message, reader: User | None) -> Turn:
     """Return one message as it stands on the page."""
     _, children = _tree(message.conversation)
-    files = tuple(File(file["name"], file["bytes"], file["media_type"]) for file in message.attachments)
     given = Feedback.objects.filter(message=message, person=reader).first() if reader else None
-    return Turn(message, tuple(children[message.parent_id]), given, files, _readable(message.conversation, [message]))
-
-
-def _of_files(what: str) -> Func:
-    """Read one thing of a message's files: their texts may be long, and stay in the database."""
-    return Func(
-        "attachments",
-        Value(f"$[*].{what}"),
-        function="jsonb_path_query_array",
-        output_field=JSONField(),
-        template="%(function)s(%(expressions)s::jsonpath)",
+    return Turn(
+        message,
+        tuple(children[message.parent_id]),
+        given,
+        _files(message.attachments),
+        _readable(message.conversation, [message]),
     )
 
 
-def _files(message: Any) -> tuple[File, ...]:
-    return tuple(map(File, message.file_names, message.file_sizes, message.file_types))
+def _files(files: Iterable[Attachment]) -> tuple[File, ...]:
+    return tuple(File(file["name"], file["bytes"], file["media_type"]) for file in files)
 
 
 def _tree(conversation: Conversation) -> tuple[dict[uuid.UUID, Any], dict[Any, list[uuid.UUID]]]:

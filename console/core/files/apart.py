@@ -1,7 +1,6 @@
 """Read a file by a program of its own: one can be made to take minutes or gigabytes, and nothing ends a thread.
 
-The programs stand beside this file and know nothing of Facet. They take the file from standard input and answer with
-one line of JSON: what they found, or {"problem": …}.
+The program is reader.py, which knows nothing of Facet.
 """
 
 import json
@@ -19,20 +18,18 @@ _READERS = BoundedSemaphore(2)
 
 
 class CannotRead(Exception):
-    """`problem` is busy, slow or broken, or another word of the program."""
+    """`problem` is busy, slow or broken, or another word of the reader."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
         self.problem = problem
 
 
-def read_apart(program: str, raw: bytes, *limits: int) -> dict[str, Any]:
-    """Return what the program (`pdf_text`, `office_text`, `small_picture`) says of a file, or raise CannotRead.
-
-    It is given the limits and, as the last of them, its seconds.
-    """
+def read_apart(reader: str, raw: bytes, *limits: int) -> dict[str, Any]:
+    """Return what a reader (`pdf_text`, `office_text`, `small_picture`) says of a file, or raise CannotRead."""
     let_go()
-    command = [sys.executable, "-I", str(Path(__file__).with_name(f"{program}.py")), *map(str, (*limits, SECONDS))]
+    program = str(Path(__file__).with_name("reader.py"))
+    command = [sys.executable, "-I", program, reader, *map(str, (*limits, SECONDS))]
     if not _READERS.acquire(timeout=SECONDS):
         raise CannotRead("busy")
     try:

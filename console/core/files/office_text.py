@@ -1,23 +1,15 @@
-"""Read a Word document or a spreadsheet from standard input; a program of its own (see apart.py).
-
-It answers with one line of JSON: the html of a document, the text of a spreadsheet, or a problem.
-"""
+"""Read the html of a Word document or the text of a spreadsheet; in a program of its own, see reader.py."""
 
 import csv
-import json
-import resource
-import sys
 import warnings
 import zipfile
-from contextlib import suppress
 from io import BytesIO, StringIO
 from typing import Any
 
-_MEMORY = 1024**3
 _MOST_UNPACKED = 64 * 1024**2
 
 
-def words_of(raw: bytes, most_characters: int) -> dict[str, str]:
+def read(raw: bytes, most_characters: int) -> dict[str, str]:
     """Return {"html"}, {"text"} or {"problem"}: characters, broken."""
     warnings.simplefilter("ignore")
     try:
@@ -65,16 +57,3 @@ def _sheets(raw: bytes, most_characters: int) -> str:
                 return out.getvalue()
         out.write("\n")
     return out.getvalue().strip()
-
-
-def main() -> None:
-    most_characters, seconds = (int(given) for given in sys.argv[1:])
-    with suppress(ValueError, OSError):  # a system without such limits: the time limit outside remains
-        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-        resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))
-    sys.stdout.write(json.dumps(words_of(sys.stdin.buffer.read(), most_characters)))
-
-
-if __name__ == "__main__":
-    main()

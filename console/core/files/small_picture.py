@@ -1,20 +1,15 @@
-"""Write a picture from standard input anew, as small as models need it; a program of its own (see apart.py)."""
+"""Write a picture anew, as small as models need it; in a program of its own, see reader.py."""
 
-import json
-import resource
-import sys
 import warnings
 from base64 import b64encode
-from contextlib import suppress
 from io import BytesIO
 
 from PIL import Image, ImageOps
 
-_MEMORY = 1024**3
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 
 
-def small(raw: bytes, longest_side: int, most_pixels: int) -> dict[str, str]:
+def read(raw: bytes, longest_side: int, most_pixels: int) -> dict[str, str]:
     """Return {"media_type", "data" (base64)} or {"problem"}: pixels, broken."""
     Image.MAX_IMAGE_PIXELS = None  # the limit is ours, and says what is wrong
     warnings.simplefilter("ignore")
@@ -44,16 +39,3 @@ def _written(picture: Image.Image, form: str) -> bytes:
     out = BytesIO()
     picture.save(out, form, optimize=True, quality=85)
     return out.getvalue()
-
-
-def main() -> None:
-    longest_side, most_pixels, seconds = (int(given) for given in sys.argv[1:])
-    with suppress(ValueError, OSError):  # a system without such limits: the time limit outside remains
-        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-        resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))
-    sys.stdout.write(json.dumps(small(sys.stdin.buffer.read(), longest_side, most_pixels)))
-
-
-if __name__ == "__main__":
-    main()
