@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from console.catalog.models import ModelVersion, Price
 from console.catalog.queries import price_now
+from console.core.pictures import estimated_tokens, pictures_in
 from console.core.size import estimate_tokens
 from console.evals.checks import NEEDS_CALL
 from console.evals.models import DatasetItem, Replay
@@ -53,13 +54,19 @@ class _Prices:
         return round(prompt * price.input + completion * price.output)
 
 
+def _asked(item: DatasetItem) -> int:
+    said = item.body.get("messages") or item.body.get("input")
+    of_text = estimate_tokens(json.dumps([item.body, item.prompt], ensure_ascii=False))
+    return estimated_tokens(pictures_in(said), of_text) if isinstance(said, list) else of_text
+
+
 def estimate(replay: Replay, items: Sequence[DatasetItem]) -> Estimate:
     """Return what a replay that is not stored yet would ask for."""
     found, prices = Estimate(items=len(items)), _Prices()
     for item in items:
         if item.is_forgotten:
             continue
-        asked = item.prompt_tokens or estimate_tokens(json.dumps([item.body, item.prompt], ensure_ascii=False))
+        asked = item.prompt_tokens or _asked(item)
         answer = item.completion_tokens or (estimate_tokens(item.expected) if item.expected else _ANSWER)
         found.calls += 1
         found.tokens += asked + answer

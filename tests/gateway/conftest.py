@@ -28,7 +28,9 @@ class World:
     def _made(self) -> tuple[Team, Provider, ModelVersion, Alias, ApiKey, str]:
         team = make.make_team("Support")
         provider = Provider.objects.create(slug="fake", name="Fake", kind="openai", base_url=self.upstream.url)
-        model = make.make_model("fake-model", provider=provider, capabilities=["chat", "tools", "json_schema"])
+        model = make.make_model(
+            "fake-model", provider=provider, capabilities=["chat", "tools", "json_schema", "vision"]
+        )
         alias = make.make_alias("support-chat", production=model, sandbox=model)
         return team, provider, model, alias, *make.make_key(team, "help-app")
 

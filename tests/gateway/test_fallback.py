@@ -30,6 +30,9 @@ from usage_app.services.quotas import set_quota
 
 Ask = Callable[..., httpx.Response]
 EVERYTHING = ["error", "timeout", "busy", "unreachable"]
+PICTURE = [
+    {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}]}
+]
 
 
 @pytest.fixture(scope="module")
@@ -211,9 +214,12 @@ def test_a_fallback_or_canary_that_cannot_do_what_is_asked_for_is_passed_over(as
     response = ask(tools=tools)
     assert (response.status_code, response.json()["error"]["code"]) == (502, "upstream_error") and not spare.seen
     broken(world.upstream)
+    assert ask(messages=PICTURE).status_code == 502 and not spare.seen, "it does not look at pictures"
+    broken(world.upstream)
     assert ask().headers["x-facet-model-version"] == "spare/spare-model"
     change_pin(world, fallbacks=[], canary_version=spare_model, canary_percent=100)
     assert ask(tools=tools).headers["x-facet-model-version"] == "fake/fake-model"
+    assert ask(messages=PICTURE).headers["x-facet-model-version"] == "fake/fake-model"
     assert ask().headers["x-facet-route"] == "canary"
 
 

@@ -282,7 +282,7 @@ def test_a_picture_counts_as_a_picture_and_not_by_its_bytes():
     shown = {"type": "tool_result", "tool_use_id": "a", "content": [picture]}
     far = {"type": "image", "source": {"type": "url", "url": "https://a.example/x.png"}}
     words = {"type": "text", "text": "x" * 4000}
-    assert all(1500 < estimate(block) < 1600 for block in (picture, shown, far)) and 1000 < estimate(words) < 1100
+    assert all(5000 < estimate(block) < 5100 for block in (picture, shown, far)) and 1000 < estimate(words) < 1100
 
 
 def test_a_whole_answer():

@@ -5,6 +5,7 @@ from itertools import product
 import pytest
 
 from console.core.errors import BadInput
+from console.core.pictures import estimated_tokens, pictures_in
 from console.gateway.messages.request import chat_request
 from console.gateway.messages.unsaid import unsaid as unsaid_as_chat
 from console.gateway.responses.request import chat_request as response_as_chat
@@ -47,6 +48,7 @@ def as_message(body):
 
 def as_chat(body):
     checked = chat.check(body)
+    estimated_tokens(pictures_in(checked["messages"]), 8)
     unsaid_to_anthropic(checked)
     messages_request(checked)
 
@@ -65,7 +67,7 @@ def bodies():
 
 def as_response(body):
     checked = responses.check(body)
-    responses.estimate_tokens(responses.items_of(checked), "")
+    estimated_tokens(pictures_in(responses.items_of(checked)), 8)
     for able in (True, False):
         unsaid_of_response(checked, can_reason=able, keeps_thoughts=able)
         told = response_as_chat(checked, can_reason=able, keeps_thoughts=able)

@@ -497,16 +497,6 @@ def test_it_refuses_by_name_what_cannot_be_said(fields, param):
     assert refusal.value.param == param
 
 
-def test_a_picture_counts_as_a_picture_and_not_by_its_bytes():
-    def estimate(url):
-        body = shape.check(
-            {"model": "m", "input": [{"role": "user", "content": [{"type": "input_image", "image_url": url}]}]}
-        )
-        return shape.estimate_tokens(body["input"], json.dumps(body))
-
-    assert estimate("data:image/png;base64," + "A" * 400_000) < 5_000
-
-
 def test_signed_thoughts_of_one_item_stay_together():
     """Whatever they come after, and in however many pieces."""
     pieces = [{"type": "reasoning.text", "text": text, "signature": "c2ln", "index": 0} for text in ("One.", "Two.")]

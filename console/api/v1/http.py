@@ -15,6 +15,7 @@ from console.api.v1.server import WHOLE_ANSWER, header_lines
 from console.core import strict_json
 from console.core.client_address import client_address
 from console.core.errors import BadInput, ProviderError, Refusal, TooLarge
+from console.core.files.picture import LONGEST_SIDE
 from console.core.ids import TRACE_PARENT, request_id, time_of, uuid7
 from console.core.installation import own_version
 from console.core.lanes import Lane
@@ -172,7 +173,7 @@ class Request:
         if self.content_encoding not in {"", "identity"}:
             raise UnsupportedMediaType("Send the body without Content-Encoding.")
         if self._length > limit:
-            raise TooLarge(f"The body is larger than {limit:,} bytes.")
+            raise _too_large(limit)
         message = await self.receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
@@ -189,8 +190,15 @@ class Request:
                     break
             raw = b"".join(parts)
         if len(raw) > limit:
-            raise TooLarge(f"The body is larger than {limit:,} bytes.")
+            raise _too_large(limit)
         return raw
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(
+        f"The body is larger than {limit:,} bytes. If it has pictures, make them smaller: models look at none that is"
+        f" longer than about {LONGEST_SIDE:,} pixels as it is. An operator can raise GATEWAY_BODY_BYTES."
+    )
 
 
 async def read_json(request: Request) -> tuple[Any, str]:

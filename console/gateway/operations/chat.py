@@ -4,8 +4,8 @@ from typing import Any
 
 from console.catalog.shapes import PinShape, VersionShape
 from console.core.errors import BadInput
-from console.core.size import estimate_tokens
 from console.gateway.operations.lengths import at_most, most_output
+from console.gateway.operations.seeing import check_sees, prompt_tokens
 from console.gateway.operations.types import NO_TOOLS, Fitted, Read
 from console.gateway.shapes import chat
 from console.gateway.sources import SourcedStream, with_sources
@@ -27,6 +27,7 @@ class Chat:
         able, body = version.capabilities, ask.body
         if "chat" not in able or version.provider.kind not in CHATS:
             raise BadInput(f"The model behind {ask.model!r} does not chat.", param="model")
+        check_sees(version, ask, "messages", body.get("messages", ()))
         if body.keys().isdisjoint(_NEED_MORE):
             return
         if (body.get("tools") or body.get("functions")) and "tools" not in able:
@@ -59,7 +60,7 @@ class Chat:
         return Fitted(body, most * (body.get("n") or 1))
 
     def prompt_tokens(self, ask: Ask) -> int:
-        return estimate_tokens(ask.text)
+        return prompt_tokens(ask, ask.body.get("messages", ()))
 
     def outgoing(self, kind: str, endpoint: Endpoint, body: dict[str, Any], ask: Ask) -> Outgoing:
         return CHATS[kind].chat(endpoint, body, is_legacy=ask.is_legacy)

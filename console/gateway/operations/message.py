@@ -16,6 +16,7 @@ from console.gateway.messages.request import chat_request
 from console.gateway.messages.stream import MessageStream
 from console.gateway.messages.unsaid import unsaid
 from console.gateway.operations.lengths import at_most, most_output
+from console.gateway.operations.seeing import check_sees, prompt_tokens
 from console.gateway.operations.types import NO_TOOLS, Fitted, Read
 from console.gateway.shapes import messages
 from console.gateway.sources import SourcedStream, with_sources
@@ -41,6 +42,7 @@ class Message:
         able, kind, body = version.capabilities, version.provider.kind, ask.body
         if "chat" not in able or (kind not in MESSAGES and kind not in CHATS):
             raise BadInput(f"The model behind {ask.model!r} does not chat.", param="model")
+        check_sees(version, ask, "messages", body["messages"])
         if body.get("tools") and "tools" not in able:
             raise BadInput(NO_TOOLS.format(ask.model), param="tools")
         if (body.get("output_config") or {}).get("format") and "json_schema" not in able:
@@ -76,7 +78,7 @@ class Message:
         return Fitted(chat, most)
 
     def prompt_tokens(self, ask: Ask) -> int:
-        return messages.estimate_tokens(ask.body, ask.text)
+        return prompt_tokens(ask, ask.body["messages"])
 
     def outgoing(self, kind: str, endpoint: Endpoint, body: dict[str, Any], ask: Ask) -> Outgoing:
         if kind not in MESSAGES:

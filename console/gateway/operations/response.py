@@ -10,6 +10,7 @@ import orjson
 from console.catalog.shapes import PinShape, VersionShape
 from console.core.errors import BadInput
 from console.gateway.operations.lengths import at_most, most_output
+from console.gateway.operations.seeing import check_sees, prompt_tokens
 from console.gateway.operations.types import NO_TOOLS, Fitted, Read
 from console.gateway.responses.answer import response_of
 from console.gateway.responses.request import FIELDS, chat_request
@@ -41,6 +42,7 @@ class Response:
             raise BadInput("Only a call of its own is answered in the background.", param="background")
         if "chat" not in able or version.provider.kind not in CHATS:
             raise BadInput(f"The model behind {ask.model!r} does not chat.", param="model")
+        check_sees(version, ask, "input", ask.history, responses.items_of(body))
         if body.get("tools") and "tools" not in able:
             raise BadInput(NO_TOOLS.format(ask.model), param="tools")
         kind = ((body.get("text") or {}).get("format") or {}).get("type")
@@ -70,11 +72,11 @@ class Response:
     def prompt_tokens(self, ask: Ask) -> int:
         """Return an estimate of what was sent, or of what it came to with items that were named by their ids."""
         items = responses.items_of(ask.body)
-        whole = [*ask.history, *items]
-        said = responses.estimate_tokens(items, ask.text)
+        said = prompt_tokens(ask, items)
         if not ask.history and not any("id" in item for item in items):
             return said
-        return max(said, responses.estimate_tokens(whole, orjson.dumps({**ask.body, "input": whole}).decode()))
+        whole = [*ask.history, *items]
+        return max(said, prompt_tokens(ask, whole, text=orjson.dumps({**ask.body, "input": whole}).decode()))
 
     def outgoing(self, kind: str, endpoint: Endpoint, body: dict[str, Any], ask: Ask) -> Outgoing:
         try:

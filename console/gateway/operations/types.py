@@ -12,6 +12,11 @@ NO_TOOLS = (
     "if it can, an operator ticks that on the model's page."
 )
 
+NO_VISION = (
+    "The model behind {!r} does not look at pictures, by what is noted of it. Call one that does; "
+    "if it does, an operator ticks Vision on the model's page."
+)
+
 
 class Fitted(NamedTuple):
     """A body made fit for its model, and the most tokens that can come back, over all its choices."""

@@ -1,10 +1,10 @@
 """The body of a request to /v1/messages."""
 
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from console.core import size
 from console.core.errors import BadInput
+from console.core.pictures import estimated_tokens, pictures_in
 from console.gateway.shapes import fields, knowledge_ref, prompt_ref
 
 _ROLES = {"user", "assistant", "system"}
@@ -105,28 +105,7 @@ def _checked(value: Any) -> dict[str, Any]:
 
 def estimate_tokens(body: dict[str, Any], text: str) -> int:
     """Return an upper estimate of a checked body's tokens, in which the bytes of a picture say little."""
-    sizes = [
-        _picture_size(block)
-        for message in body["messages"]
-        for block in _with_results(message["content"])
-        if block["type"] == "image"
-    ]
-    return max(8, size.estimate_tokens(text) - sum(sizes) // 4) + len(sizes) * size.TOKENS_PER_IMAGE
-
-
-def _with_results(content: Any) -> Iterator[dict[str, Any]]:
-    """Yield the blocks of a message, and those in the results of tools."""
-    for block in content if isinstance(content, list) else ():
-        yield block
-        inner = block.get("content") if block["type"] == "tool_result" else None
-        if isinstance(inner, list):
-            yield from (part for part in inner if isinstance(part, dict) and "type" in part)
-
-
-def _picture_size(block: dict[str, Any]) -> int:
-    source = block.get("source")
-    data = source.get("data") if isinstance(source, dict) else None
-    return len(data) if isinstance(data, str) else 0
+    return estimated_tokens(pictures_in(body["messages"]), size.estimate_tokens(text))
 
 
 def _messages(messages: Any) -> None:

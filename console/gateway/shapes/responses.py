@@ -1,9 +1,7 @@
 """The body of a request to /v1/responses."""
 
-from collections.abc import Iterable
 from typing import Any
 
-from console.core import size
 from console.core.errors import BadInput
 from console.gateway.shapes import fields, knowledge_ref, prompt_ref
 
@@ -183,18 +181,6 @@ def items_of(body: dict[str, Any]) -> list[dict[str, Any]]:
 def kind_of(item: dict[str, Any]) -> str:
     """Return an item's type, which a message may leave out."""
     return str(item.get("type") or "message")
-
-
-def estimate_tokens(items: Iterable[dict[str, Any]], text: str) -> int:
-    """Return an upper estimate of the tokens of a text that holds items, in which the bytes of a picture say little."""
-    sizes = [
-        len(part["image_url"])
-        for item in items
-        for name in ("content", "output")
-        for part in (item[name] if isinstance(item.get(name), list) else ())
-        if part["type"] == "input_image" and isinstance(part.get("image_url"), str)
-    ]
-    return max(8, size.estimate_tokens(text) - sum(sizes) // 4) + len(sizes) * size.TOKENS_PER_IMAGE
 
 
 def _input(given: Any) -> None:
