@@ -530,6 +530,8 @@ PROMPTS_GIT_FOLDERS = env_list("PROMPTS_GIT_FOLDERS")
 AUDIT_KEEP_DAYS = env_int("AUDIT_KEEP_DAYS", 400, minimum=1)
 AUDIT_CONTENT_KEEP_DAYS = env_int("AUDIT_CONTENT_KEEP_DAYS", 90, minimum=1)
 AUDIT_CONTENT_BYTES = env_int("AUDIT_CONTENT_BYTES", 256 * 1024, minimum=1024)
+# Of the pictures of a body that is longer, beside its words.
+AUDIT_PICTURE_BYTES = env_int("AUDIT_PICTURE_BYTES", 1024 * 1024, minimum=0)
 AUDIT_S3_URL = env_url("AUDIT_S3_URL")
 AUDIT_S3_REGION = env_str("AUDIT_S3_REGION", "us-east-1")
 AUDIT_S3_ACCESS_KEY = env_str("AUDIT_S3_ACCESS_KEY")

@@ -5,6 +5,7 @@ arguments, FACTORIES says how to make them in Team A. A route without either mak
 """
 
 import datetime as dt
+import json
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -187,6 +188,12 @@ def _increase(cast: Cast) -> Arguments:
 
 def _record(cast: Cast) -> Arguments:
     return {"reference": AuditEvent.objects.filter(team_id=cast.team_a.pk).latest("id").pk}
+
+
+def _picture(cast: Cast) -> Arguments:
+    part = {"type": "image_url", "image_url": {"url": "data:image/gif;base64,R0lGODlhAQABAAAAACw="}}
+    body = json.dumps({"messages": [{"role": "user", "content": [part]}]})
+    return {"reference": a_call(cast.team_a, content=(body, "{}")), "kind": "input", "number": 0}
 
 
 def _call(cast: Cast) -> Arguments:
@@ -643,6 +650,7 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
     **dict.fromkeys(("chat:visit", "chat:take_over", "chat:answer_visitor", "chat:give_back"), _visit),
     "usage:audit_record": _record,
     "usage:audit_content": _record,
+    "usage:audit_picture": _picture,
     "usage:rate": _call,
 }
 # Routes open to more people than may go on: what the object, rather than the door, asks for.
@@ -659,6 +667,7 @@ ASKS_MORE = {
     "usage:increase_quota": "manage_quotas",
     "usage:end_increase": "manage_quotas",
     "usage:audit_content": "read_content",
+    "usage:audit_picture": "read_content",
 }
 # Objects that members without this right do not see at all.
 HIDDEN_WITHOUT = {

@@ -17,5 +17,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("audit/export/", audit.audit_export, name="audit_export"),
     path("audit/<str:reference>/", audit.audit_record, name="audit_record"),
     path("audit/<str:reference>/content/", audit.audit_content, name="audit_content"),
+    path("audit/<str:reference>/pictures/<str:kind>/<int:number>/", audit.audit_picture, name="audit_picture"),
     path("audit/<str:reference>/rate/", audit.rate, name="rate"),
 ]

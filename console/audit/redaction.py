@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 
+from console.audit.pictures import put_back, taken_out
 from console.core.scrub import REDACTED, may_hold_a_secret, scrub
 
 # Characters beyond the cut that are still searched, so that a secret across the cut is found whole.
@@ -38,6 +39,7 @@ class PreparedPayload(NamedTuple):
 
 class _Rules(NamedTuple):
     limit: int
+    pictures: int
     names: tuple[str, ...]
     ascii_names: tuple[str, ...]
     field: re.Pattern[str] | None
@@ -62,7 +64,9 @@ def _rules() -> _Rules:
         re.IGNORECASE | re.DOTALL,
     )
     ascii_names = tuple(filter(str.isascii, names))
-    return _Rules(settings.AUDIT_CONTENT_BYTES, names, ascii_names, field if names else None)
+    return _Rules(
+        settings.AUDIT_CONTENT_BYTES, settings.AUDIT_PICTURE_BYTES, names, ascii_names, field if names else None
+    )
 
 
 @receiver(setting_changed)
@@ -124,7 +128,11 @@ def kept_name(field: str, name: str) -> str:
 
 
 def prepare_payload(body: str) -> PreparedPayload:
-    """Redact a body, cut it at AUDIT_CONTENT_BYTES on a character boundary, and take the digests the seal covers."""
+    """Redact a body, cut it on a character boundary, and take the digests the seal covers.
+
+    Words may have AUDIT_CONTENT_BYTES. The pictures of a body that is longer are no part of that: the last of them are
+    kept, up to AUDIT_PICTURE_BYTES, so that each is whole or not there.
+    """
     rules = _rules()
     limit = rules.limit
     if len(body) <= limit and body.isascii() and "\0" not in body and not may_hold_a_secret(body):  # nearly all
@@ -132,16 +140,22 @@ def prepare_payload(body: str) -> PreparedPayload:
         if not _may_hold_a_field(raw, rules):
             return PreparedPayload(raw, len(raw), None, False, 0, sha256(raw).digest())
     original = body
-    if len(body) > limit + _MARGIN:
-        body = body[: limit + _MARGIN]
     if "\0" in body:
         body = body.replace("\0", _NUL)
-    body, found = redact(body)
+    pictures: list[str] = []
+    if len(body) > limit:
+        body, pictures = taken_out(body)
+    is_whole = len(body) <= limit + _MARGIN
+    body, found = redact(body if is_whole else body[: limit + _MARGIN])
     raw = _encode(body)
-    is_whole = len(raw) <= limit and len(original) <= limit + _MARGIN
+    if len(raw) > limit:
+        is_whole = False
+        raw = raw[:limit].decode("utf-8", "ignore").encode()
+    if pictures:
+        raw, has_all = put_back(raw, pictures, rules.pictures)
+        is_whole = is_whole and has_all
     if is_whole:
         size = len(raw) if body is original else len(_encode(original))
         return PreparedPayload(raw, size, None, False, found, sha256(raw).digest())
-    cut = raw[:limit].decode("utf-8", "ignore").encode()
     whole = _encode(original)
-    return PreparedPayload(cut, len(whole), sha256(whole).digest(), True, found, sha256(cut).digest())
+    return PreparedPayload(raw, len(whole), sha256(whole).digest(), True, found, sha256(raw).digest())

@@ -13,8 +13,9 @@ from django.core.files.uploadedfile import UploadedFile
 
 from console.chat.errors import CannotSend
 from console.core.files import apart, office, pdf
-from console.core.files.picture import MOST_PIXELS, small_picture
+from console.core.files.picture import small_picture
 from console.core.files.plain import plain_text
+from console.core.pictures import MOST_PIXELS
 
 MOST_FILES = 5
 MOST_BYTES = 10 * 1024 * 1024

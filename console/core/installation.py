@@ -69,6 +69,7 @@ def facts() -> list[tuple[str, list[Fact]]]:
                 Fact("Log records", _days(settings.AUDIT_KEEP_DAYS), "AUDIT_KEEP_DAYS"),
                 Fact("Inputs and outputs", _days(settings.AUDIT_CONTENT_KEEP_DAYS), "AUDIT_CONTENT_KEEP_DAYS"),
                 Fact("Kept of one input or output", _size(settings.AUDIT_CONTENT_BYTES), "AUDIT_CONTENT_BYTES"),
+                Fact("Kept of its pictures", _size(settings.AUDIT_PICTURE_BYTES), "AUDIT_PICTURE_BYTES"),
                 Fact("Redacted fields", ", ".join(settings.AUDIT_REDACT_FIELDS), "AUDIT_REDACT_FIELDS"),
             ],
         ),

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 # The most tokens a picture is taken to be, and what one is whose size nobody knows.
 MOST_TOKENS = 5_000
+# What is larger is not shown: it would fill the memory of whoever looks at it.
+MOST_PIXELS = 64_000_000
 # Characters of base64 in which a JPEG has to say its size: what a camera wrote stands before it.
 _HEAD, _HEAD_OF_JPEG = 64, 128 * 1024
 _TILE, _PATCH = 512, 32
@@ -24,13 +26,18 @@ class Picture(NamedTuple):
     address: str
 
     @property
+    def size(self) -> tuple[int, int] | None:
+        """Return width and height, if its bytes are here and say them."""
+        return _dimensions(self.data)
+
+    @property
     def tokens(self) -> int:
         """Return an upper estimate of what a model reads it as: as the dearest of the providers' formulas has it.
 
         OpenAI's models count tiles (85 and 170 for each of 512 pixels, at most 8) or patches (of 32 pixels, up to 2.46
         each, at most 1,536 of them), Anthropic's a token for 750 pixels, up to about 4,800.
         """
-        width, height = _dimensions(self.data) or (0, 0)
+        width, height = self.size or (0, 0)
         if not width or not height:
             return MOST_TOKENS
         tiles = min(8, _fitting(width, _TILE) * _fitting(height, _TILE))

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
-from django.core.signing import Signer
+from django.core.signing import BadSignature, Signer, TimestampSigner
 from django.http import Http404, HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -17,7 +17,7 @@ from console.audit.search import Criteria
 from console.audit.services.ratings import is_answer
 from console.audit.sql import search
 from console.core.clock import now
-from console.core.errors import BadInput
+from console.core.errors import BadInput, NotFound
 from console.core.htmx import STOP_POLLING, go, is_htmx
 from console.core.ids import parse_request_id, parse_response_id, request_id
 from console.core.sql import TooSlow
@@ -40,6 +40,7 @@ _LIST = "usage/audit.html"
 # A live view ends by itself after so many questions, two seconds apart: a forgotten tab asks for half an hour.
 _MOST_POLLS = 900
 _TAIL_ROWS = 100
+_READING = 3600  # seconds for which pictures of a record whose reading is on record are part of that
 
 
 def _chips(form: AuditFilterForm, params: QueryDict) -> list[dict[str, str]]:
@@ -200,7 +201,7 @@ def _show_record(request: TeamRequest, reference: str, *, with_content: bool) ->
     }
     if with_content:
         services.read_content(actor=request.caller.actor, event=event)
-        context["panes"] = contents.panes(event)
+        context |= {"panes": contents.panes(event), "reading": _reading(request).sign(request_id(event.pk))}
     if is_htmx(request):
         name = "content" if request.htmx.target == "content" else "drawer"
         return render(request, f"{_LIST}#{name}", context)
@@ -221,6 +222,32 @@ def audit_record(request: TeamRequest, reference: str) -> HttpResponse:
 def audit_content(request: TeamRequest, reference: str) -> HttpResponse:
     """The record with its input and output. That somebody read them is recorded."""
     return _show_record(request, reference, with_content=True)
+
+
+@require_safe
+@needs("view_audit")
+def audit_picture(request: TeamRequest, reference: str, kind: str, number: int) -> HttpResponse:
+    """One picture of an input or output, as what its first bytes say it is. Without the word of a page that recorded
+    that this person reads the record (`reading`), this is recorded as a reading of its own.
+    """
+    event = access.event_for(request.caller, reference, to="read_content")
+    found = contents.picture_at(event, kind, number)
+    if found is None:
+        raise NotFound("There is no such picture, or it is too large to be shown.")
+    try:
+        is_on_record = _reading(request).unsign(request.GET.get("reading", ""), max_age=_READING) == reference
+    except BadSignature:
+        is_on_record = False
+    if not is_on_record:
+        services.read_content(actor=request.caller.actor, event=event)
+    response = HttpResponse(found[0], content_type=found[1])
+    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    return response
+
+
+def _reading(request: TeamRequest) -> TimestampSigner:
+    """Return what signs that somebody's reading of a record is on record."""
+    return TimestampSigner(salt=f"usage.audit.reading {request.caller.actor.id}")
 
 
 @needs("use_models")

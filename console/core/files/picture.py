@@ -4,10 +4,10 @@ from base64 import b64decode
 from typing import NamedTuple
 
 from console.core.files.apart import read_apart
+from console.core.pictures import MOST_PIXELS
 
 # What providers shrink larger ones to, so that more would cost bytes and show nothing.
 LONGEST_SIDE = 1568
-MOST_PIXELS = 64_000_000
 
 
 class Picture(NamedTuple):

@@ -4,42 +4,66 @@ Everything here is untrusted text. It is only taken apart, never interpreted; te
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from console.audit.models import AuditEvent, Payload
+from console.audit.pictures import PICTURE, as_file, taken_out
 from console.audit.sql import search
+from console.core.pictures import MOST_PIXELS, Picture, picture_of
 from console.core.scrub import REDACTED
 from console.core.words import counted
 
 # A body of more characters is shown as text only: taking it apart would cost more than it tells.
 _MOST_PARSED = 400_000
 _MOST_TURNS = 200
+# Stands around the number of a picture in a text that was taken apart: a letter that no text has.
+_MARK = "\ufdd0"
+_PLACE = re.compile(rf"{_MARK}(\d{{1,4}}){_MARK}|({re.escape(REDACTED)})")
+
+
+class Piece(NamedTuple):
+    """A part of a turn: its words, the number of a picture among those of the body, or that something was redacted."""
+
+    words: str = ""
+    picture: int | None = None
+    is_redacted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One piece of a body: who says it, and the text. Pieces of the text between redactions are kept apart."""
+    """One piece of a body: who says it, and the text."""
 
     role: str
     text: str
 
     @property
-    def pieces(self) -> list[str]:
-        return self.text.split(REDACTED)
+    def pieces(self) -> list[Piece]:
+        """Return the text in order, between its pictures and what was redacted."""
+        words, *rest = _PLACE.split(self.text)
+        found = [Piece(words)]
+        for number, redacted, after in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
+            found += [Piece(is_redacted=True) if redacted else Piece(picture=int(number)), Piece(after)]
+        return [piece for piece in found if piece != Piece()]
 
 
 @dataclass(frozen=True, slots=True)
 class Pane:
-    """One stored body. `raw` is what is stored; `turns` is the same for reading."""
+    """One stored body. `raw` is what is stored, but for the letters of pictures; `turns` is the same for reading.
+
+    `others` are the numbers of those pictures that stand in none of the turns.
+    """
 
     kind: str
     payload: Payload | None
     turns: list[Turn]
     raw: str
     settings: list[tuple[str, str]]
+    others: tuple[int, ...] = ()
+    is_whole: bool = False  # but for pictures, perhaps
 
     @property
     def title(self) -> str:
@@ -73,10 +97,23 @@ def _parts(content: Any) -> str:
             texts.append(part["text"])
         elif isinstance(part, str):
             texts.append(part)
+        elif (picture := picture_of(part)) is not None:
+            texts.append(_shown(picture))
         else:
             kind = part.get("type", "part") if isinstance(part, dict) else "part"
             texts.append(f"[{kind}]")
     return "\n".join(texts)
+
+
+def _shown(picture: Picture) -> str:
+    """Return the place of a picture whose bytes are there, or what is known of any other."""
+    if picture.data.startswith(_MARK):
+        return picture.data
+    if picture.data.startswith("[not kept"):  # by what keeps it: console.audit.pictures
+        return f"[picture {picture.data[1:]}"
+    if picture.data:
+        return f"[picture: {picture.media_type}, {len(picture.data):,} letters of base64]"
+    return f"[picture at {picture.address}]" if picture.address else "[picture]"
 
 
 def _calls(message: dict[str, Any]) -> str:
@@ -101,6 +138,8 @@ def _message(message: Any, role: str = "") -> Iterator[Turn]:
         yield Turn("refusal", _parts(refusal))
     if text:
         yield Turn(role, text)
+    if images := message.get("images"):
+        yield Turn(role, _parts(images))
     if calls := _calls(message):
         yield Turn("tool calls", calls)
     if message.get("type") in _CALLS:
@@ -148,8 +187,9 @@ def _answered(body: dict[str, Any]) -> Iterator[Turn]:
 _SETTINGS = ("model", "temperature", "top_p", "max_tokens", "max_completion_tokens", "stop", "seed", "tool_choice")
 
 
-def _parsed(text: str, is_cut: bool) -> dict[str, Any] | None:
-    if is_cut or len(text) > _MOST_PARSED or not text.startswith("{"):
+def _parsed(text: str) -> dict[str, Any] | None:
+    """Return a body as an object; None where it is none, as what was cut is."""
+    if len(text) > _MOST_PARSED or not text.startswith("{"):
         return None
     try:
         body = json.loads(text)
@@ -170,15 +210,34 @@ def pane(kind: str, payload: Payload | None) -> Pane:
     """Take one body apart."""
     if payload is None:
         return Pane(kind, None, [], "", [])
-    body = _parsed(payload.body, payload.is_cut)
+    text, pictures = taken_out(payload.body)
+    text = text.replace("\0", _MARK)
+    body = _parsed(text)
     turns: list[Turn] = []
     settings: list[tuple[str, str]] = []
-    raw = payload.body
     if body is not None:
         turns = turns_of(body)
         settings = [(name, str(body[name])) for name in _SETTINGS if body.get(name) is not None]
-        raw = json.dumps(body, ensure_ascii=False, indent=2)
-    return Pane(kind, payload, turns or [Turn("", payload.body)], raw, settings)
+        text = json.dumps(body, ensure_ascii=False, indent=2)
+    turns = turns or [Turn("", text)]
+    stand = {piece.picture for turn in turns for piece in turn.pieces}
+    raw = _PLACE.sub(lambda place: _letters(int(place[1]), pictures) if place[1] else place[0], text)
+    others = tuple(number for number in range(len(pictures)) if number not in stand)
+    return Pane(kind, payload, turns, raw, settings, others, body is not None)
+
+
+def _letters(number: int, pictures: list[str]) -> str:
+    return f"[picture {number + 1}: {len(pictures[number]):,} letters of base64]" if number < len(pictures) else ""
+
+
+def picture_at(event: AuditEvent, kind: str, number: int) -> tuple[bytes, str] | None:
+    """Return a picture of a stored body as bytes and media type; None where there is none, or too large to be shown."""
+    payload = search.payloads([event.pk]).get(event.pk, {}).get(kind)
+    found = next(islice(PICTURE.finditer(payload.body), number, None), None) if payload else None
+    if found is None:
+        return None
+    width, height = Picture("", found[0].replace("\\/", "/"), "").size or (0, 0)
+    return as_file(found[0]) if 0 < width * height <= MOST_PIXELS else None
 
 
 def panes(event: AuditEvent) -> list[Pane]:

@@ -1,11 +1,11 @@
-"""The log as CSV or JSON lines, a thousand records at a time: memory stays the same however much there is."""
+"""The log as CSV or JSON lines, some records at a time: memory stays the same however much there is."""
 
 import csv
 import io
 import json
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from console.audit.models import AuditEvent
@@ -15,6 +15,7 @@ from console.core.ids import request_id
 from usage_app.queries.audit.ratings import ratings_of
 
 CHUNK = 1000
+_WITH_CONTENT = 25  # which may be megabytes each, with pictures
 # What an export may take in all; a larger one is made in spans of time.
 _MOST_SECONDS = 3600
 
@@ -52,27 +53,32 @@ def neutral(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
+def _chunk(events: Sequence[AuditEvent], *, content: bool) -> list[dict[str, Any]]:
+    identifiers = [event.pk for event in events]
+    bodies = search.payloads(identifiers) if content else {}
+    said = ratings_of(identifiers)
+    chunk = []
+    for event in events:
+        words = said.get(event.pk, [])
+        good = sum(word.is_good for word in words)
+        row = _row(event) | dict(zip(RATINGS, (good, len(words) - good), strict=True))
+        if content:
+            stored = bodies.get(event.pk, {})
+            row |= {kind: stored[kind].body if kind in stored else "" for kind in CONTENT}
+            row[COMMENTS] = "\n".join(word.comment for word in words if word.comment)
+        chunk.append(row)
+    return chunk
+
+
 def rows(criteria: Criteria, *, content: bool) -> Iterator[list[dict[str, Any]]]:
     """Yield the filter's records in chunks, newest first. Ends early only when its time is up."""
     deadline = time.monotonic() + _MOST_SECONDS
     last: uuid.UUID | None = None
     while time.monotonic() < deadline:
         page = search.find(criteria, older_than=last, limit=CHUNK, seconds=20)
-        identifiers = [event.pk for event in page.events]
-        bodies = search.payloads(identifiers) if content else {}
-        said = ratings_of(identifiers)
-        chunk = []
-        for event in page.events:
-            words = said.get(event.pk, [])
-            good = sum(word.is_good for word in words)
-            row = _row(event) | dict(zip(RATINGS, (good, len(words) - good), strict=True))
-            if content:
-                stored = bodies.get(event.pk, {})
-                row |= {kind: stored[kind].body if kind in stored else "" for kind in CONTENT}
-                row[COMMENTS] = "\n".join(word.comment for word in words if word.comment)
-            chunk.append(row)
-        if chunk:
-            yield chunk
+        size = _WITH_CONTENT if content else CHUNK
+        for start in range(0, len(page.events), size):
+            yield _chunk(page.events[start : start + size], content=content)
         if page.searched_to:
             if page.searched_to == last:
                 return
