@@ -14,6 +14,28 @@ pytestmark = pytest.mark.e2e
 REFUSED = r"the server responded with a status of (401|403|404|429|503)|Response Status Error Code"
 
 
+def test_its_sidebar_is_narrow_in_a_narrow_window(page_as: OpenPage, people: Cast) -> None:
+    page = page_as(people.alice, size=(1024, 768))
+    page.goto("/docs/?team=team-a")
+    page.mouse.move(600, 500)
+    sidebar, item = page.locator("#nav"), page.locator("#nav").get_by_role("link", name="Audit log")
+    expect(sidebar).to_have_css("width", "56px")
+
+    # Pointed at or in focus it has its names, over a page that stays where it is.
+    page.mouse.move(20, 300)
+    expect(sidebar).to_have_css("width", "224px")
+    page.mouse.move(600, 500)
+    expect(sidebar).to_have_css("width", "56px")
+    page.keyboard.press("Tab")  # to the skip link
+    page.keyboard.press("Tab")
+    expect(sidebar).to_have_css("width", "224px")
+    assert page.evaluate("document.getElementById('main').getBoundingClientRect().left") == 56
+    item.click()
+    expect(page).to_have_url(re.compile(r"/audit/\?team=team-a$"))
+    check_axe(page, frame=True)
+    check_width(page)
+
+
 def test_it_obeys_the_keyboard_unless_the_profile_says_otherwise(page_as: OpenPage, people: Cast) -> None:
     page = page_as(people.alice)
     page.goto("/docs/?team=team-a")

@@ -35,6 +35,7 @@ def models(request: TeamRequest) -> HttpResponse:
         {
             "active": "models",
             "rows": rows,
+            "has_canary": any(row.production and row.production.canary_version_id for row in rows),
             "moves": queries.moves(aliases, limit=8) if rows else [],
             "providers": queries.provider_rows(access.providers_for(request.caller)),
             "is_operator": request.caller.is_operator,
