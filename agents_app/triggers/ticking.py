@@ -125,7 +125,8 @@ def _begin(trigger: Trigger, queue: Queue) -> bool:
     except Refusal as refusal:
         queues.finish(queue=queue, item_id=item.pk, receipt=item.receipt, trouble=refusal.message)
         return True
-    firing, _ = fire(trigger, f"{item.pk.hex}:{item.attempts}", given, body=item.body, called_by=item.put_by_run)
+    # Attempts are counted anew when somebody puts an item back; each time it is taken has a fence of its own.
+    firing, _ = fire(trigger, f"{item.pk.hex}:{item.fence}", given, body=item.body, called_by=item.put_by_run)
     if firing.run_id is None:
         queues.give_back(queue=queue, item_id=item.pk, receipt=item.receipt, trouble=firing.trouble)
     else:

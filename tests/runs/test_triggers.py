@@ -376,6 +376,43 @@ def test_an_item_becomes_a_run_and_its_result_is_written_back(agent, cast):
     assert Queue.objects.get().items.filter(state=QueueItem.State.TAKEN).count() == 0
 
 
+def test_an_item_that_is_put_back_is_worked_on_anew(agent, cast):
+    actor, queue = make.actor_for(cast.alice), make.make_queue(cast.team_a, "tickets")
+    made(agent, cast.alice, "queue", queue="tickets")
+    item, _ = queues.put(queue=queue, body={"message": "Where is 17?"}, put_by_name="kim")
+    ticking.tick()
+    end(Run.objects.get(), "failed", trouble="The shop was down.")
+    ticking.tick()
+    item.refresh_from_db()
+    assert (item.state, item.trouble) == ("failed", "The shop was down.")
+    queues.requeue(actor=actor, item=item)
+    ticking.tick()
+    item.refresh_from_db()
+    assert (item.state, Run.objects.count()) == ("taken", 2)
+    assert item.run is not None
+    end(item.run, "succeeded", output={"text": "On its way."})
+    ticking.tick()
+    item.refresh_from_db()
+    assert (item.state, item.result) == ("done", {"text": "On its way."})
+
+
+def test_an_item_whose_run_may_not_start_is_tried_anew_when_it_is_put_back(agent, cast):
+    actor, queue = make.actor_for(cast.alice), make.make_queue(cast.team_a, "tickets", most_attempts=1)
+    made(agent, cast.alice, "queue", queue="tickets")
+    item, _ = queues.put(queue=queue, body={"message": "Where is 17?"}, put_by_name="kim")
+    cast.alice.is_active = False
+    cast.alice.save()
+    ticking.tick()
+    item.refresh_from_db()
+    assert item.state == "parked"
+    cast.alice.is_active = True
+    cast.alice.save()
+    queues.requeue(actor=actor, item=item)
+    ticking.tick()
+    item.refresh_from_db()
+    assert (item.state, Run.objects.count()) == ("taken", 1)
+
+
 def test_an_item_is_taken_and_its_result_sent_as_soon_as_it_can_be(
     agent, cast, monkeypatch, django_capture_on_commit_callbacks
 ):
