@@ -110,7 +110,8 @@ def change_trigger(
         return trigger
     if any(before[name] != after[name] for name in _SETS_UP):
         trigger.set_up_by_id = person_behind(actor)
-    trigger.next_at = _next(trigger.kind, trigger.config) if trigger.is_enabled else None
+    if any(before[name] != after[name] for name in ("config", "is_enabled")):  # a tick that is due by now stays due
+        trigger.next_at = _next(trigger.kind, trigger.config) if trigger.is_enabled else None
     trigger.revision += 1
     trigger.trouble = ""
     trigger.save()

@@ -325,6 +325,22 @@ def test_a_clock_that_ran_ahead_does_not_silence_a_schedule(agent, cast):
     assert Run.objects.count() == 1 and Trigger.objects.get().last_at <= now()
 
 
+def test_another_name_does_not_swallow_the_tick_that_is_due(agent, cast):
+    trigger, _ = made(agent, cast.alice, "schedule", cron="0 0 1 1 *", time_zone="UTC")
+    due = now().replace(second=0, microsecond=0)
+    Trigger.objects.update(next_at=due)
+    services.change_trigger(actor=make.actor_for(cast.alice), trigger=trigger, name="Every year")
+    ticking.tick()
+    assert Run.objects.count() == 1
+    # What says when it ticks anew, or switches it on, begins from now.
+    for change in ({"config": {**trigger.config, "time_zone": "Europe/Berlin"}}, {"is_enabled": False}):
+        Trigger.objects.update(next_at=due)
+        services.change_trigger(actor=make.actor_for(cast.alice), trigger=trigger, **change)
+        assert Trigger.objects.get().next_at != due
+    services.change_trigger(actor=make.actor_for(cast.alice), trigger=trigger, is_enabled=True)
+    assert Trigger.objects.get().next_at > now()
+
+
 def test_it_refuses_what_is_no_schedule(agent, cast):
     for wrong in (
         {"cron": "every day"},
