@@ -157,7 +157,10 @@ def _name(item: QueueItem) -> str:
 
 
 def sweep(*, most: int = 5_000) -> int:
-    """Park what was abandoned for the last time, forget what is past its days; return how many items that were."""
+    """Park what was abandoned for the last time, forget what is past its days; return how many items that were.
+
+    What still waited when its queue was archived is taken by nobody: its days count from then.
+    """
     moment, count = now(), 0
     for queue in Queue.objects.all():
         abandoned = queue.items.filter(state=State.TAKEN, lease_until__lt=moment, attempts__gte=queue.most_attempts)
@@ -168,7 +171,11 @@ def sweep(*, most: int = 5_000) -> int:
             ended_at=moment,
             call_back_at=Case(When(~Q(callback_url=""), then=Value(moment))),
         )
-        old = queue.items.filter(state__in=OVER, ended_at__lt=moment - dt.timedelta(days=queue.keep_days))
+        since = moment - dt.timedelta(days=queue.keep_days)
+        is_past = Q(state__in=OVER, ended_at__lt=since)
+        if queue.archived_at is not None and queue.archived_at < since:
+            is_past |= Q(ended_at=None, created_at__lt=since)
+        old = queue.items.filter(is_past)
         gone, _ = QueueItem.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:most])).delete()
         count += gone
     return count

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from agents_app.errors import StaleItem
-from agents_app.models import QueueItem
+from agents_app.models import Queue, QueueItem
 from agents_app.services import queues
 from console.audit.models import AuditEvent
 from console.core.clock import now
@@ -95,6 +95,19 @@ def test_it_sweeps_what_is_past_its_days(cast):
     expire(abandoned)
     assert queues.sweep() == 2
     assert dict(queue.items.values_list("pk", "state")) == {abandoned.pk: "parked", kept.pk: "ready"}
+
+
+def test_what_waits_in_an_archived_queue_is_forgotten_too(cast):
+    queue = queue_of(cast, keep_days=1)
+    put(queue, 1)
+    queues.take(queue=queue)
+    put(queue, 2)
+    long_ago = now() - dt.timedelta(days=2)
+    QueueItem.objects.update(created_at=long_ago, lease_until=long_ago)
+    queues.archive_queue(actor=SYSTEM, queue=queue)
+    assert queues.sweep() == 0, "its days count from the archiving"
+    Queue.objects.update(archived_at=long_ago)
+    assert queues.sweep() == 2 and not QueueItem.objects.exists()
 
 
 def test_many_takers_never_hold_the_same_item(committed_db):
