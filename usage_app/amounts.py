@@ -1,7 +1,7 @@
 """Say an amount in the unit of its metric, and read what a person typed in it."""
 
 import re
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, Overflow
 
 from django.conf import settings
 
@@ -65,6 +65,8 @@ def parse(metric: str, text: str) -> int:
         value = Decimal(raw) * factor
     except InvalidOperation:
         raise ValueError("Write a number.") from None
+    except Overflow:
+        raise ValueError("That number is too large.") from None
     if not value.is_finite() or abs(value) > 10**15:
         raise ValueError("That number is too large.")
     if metric == Metric.COST:

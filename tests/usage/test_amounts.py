@@ -55,6 +55,7 @@ def test_what_people_type(metric: str, text: str, amount: int) -> None:
 @pytest.mark.parametrize(
     ("metric", "text"),
     [("cost", "ten"), ("tokens", "1.5"), ("tokens", ""), ("cost", "NaN"), ("cost", "1e30"), ("cost", "Infinity")]
+    + [("tokens", "1e999999M"), ("cost", "9e999999k"), ("cost", "1e-999999")]
     + [("cost", "0.0000001"), ("cost", "-0.0000001")]
     + [("cost", text) for text in ("9,50", "1.200,50", "1,2000", "12,34,567", ",500", "1,20 k")],
 )
