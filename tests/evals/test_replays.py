@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from console.audit.models import AuditEvent
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict, NotAllowed
-from console.core.ids import time_of, uuid7
+from console.core.ids import time_of, uuid7, uuid7_at
 from console.evals import answers, engine, sampling
 from console.evals.models import Dataset, Replay, ReplayResult
 from console.evals.queries import replays as queries
@@ -191,9 +191,21 @@ def test_it_asks_a_candidate_what_was_really_asked(live: World, upstream: Upstre
     late = replays.start_replay(actor=live.alice, dataset=by_prompt, model="support-chat")
     engine.advance(REPLAYS, late.pk)
     assert "past the retention" in results(late)[1].error and by_prompt.items.get().body == {}
-    Replay.objects.filter(pk=replay.pk).update(started_at=now().replace(year=2020))
+    long_ago = now().replace(year=2020)
+    Replay.objects.filter(pk=replay.pk).update(started_at=long_ago)
+    replay.results.update(request_id=uuid7_at(long_ago))
     assert (keeping.forget_answers(), keeping.forget_answers()) == (5, 0)
     assert results(replay)[5].output == "" and results(replay)[5].checks[0]["reason"] == ""
+
+    # What is asked again long after the replay began is kept as long as what is answered now, and not for ever.
+    replay.results.filter(item__place=5).update(status="error")
+    assert replays.retry_replay(actor=live.alice, replay=replay) == 1
+    assert keeping.forget_answers() == 0, "there is no answer yet"
+    upstream.enqueue(completion("In Settings."))
+    engine.advance(REPLAYS, replay.pk)
+    assert keeping.forget_answers() == 0 and results(replay)[5].output == "In Settings."
+    replay.results.filter(item__place=5).update(request_id=uuid7_at(long_ago))
+    assert keeping.forget_answers() == 1 and results(replay)[5].output == ""
 
 
 def test_it_goes_on_where_a_worker_left_and_refuses_what_cannot_be_asked(live: World, upstream: Upstream) -> None:

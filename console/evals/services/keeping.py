@@ -10,11 +10,13 @@ from console.audit import actions
 from console.audit.services import record
 from console.audit.services.retention import content_kept_since
 from console.core.clock import now
+from console.core.ids import uuid7_at
 from console.evals.models import (
     GOING_ON,
     Baseline,
     DatasetItem,
     Incident,
+    Outcome,
     ReplayResult,
     Round,
     TestResult,
@@ -26,15 +28,21 @@ _AT_ONCE = 500
 
 
 def forget_answers() -> int:
-    """Empty the answers, and the reasons that may quote them, of runs and replays past the retention of content."""
+    """Empty the answers, and the reasons that may quote them, of runs and replays past the retention of content.
+
+    What has no outcome yet says nothing, and will be forgotten when it does. Of a replay that was asked again long
+    after it began, an answer is as old as its call.
+    """
     since, done = content_kept_since(), 0
-    old = TestResult.objects.filter(run__started_at__lt=since, is_forgotten=False)
+    is_over = ~Q(status=Outcome.Status.WAITING)
+    old = TestResult.objects.filter(is_over, run__started_at__lt=since, is_forgotten=False)
     while rows := list(old.only("id", "checks")[:_AT_ONCE]):
         for row in rows:
             row.output, row.error, row.is_forgotten, row.checks = "", "", True, _bare(row.checks)
         TestResult.objects.bulk_update(rows, ["output", "error", "checks", "is_forgotten"])
         done += len(rows)
-    replayed = ReplayResult.objects.filter(replay__started_at__lt=since, is_forgotten=False)
+    is_as_old = Q(request_id=None) | Q(request_id__lt=uuid7_at(since))
+    replayed = ReplayResult.objects.filter(is_over, is_as_old, replay__started_at__lt=since, is_forgotten=False)
     while found := list(replayed.order_by("pk").only("id", "checks", "recorded_checks")[:_AT_ONCE]):
         for one in found:
             one.output, one.error, one.trouble, one.is_forgotten, one.tool_calls = "", "", "", True, []

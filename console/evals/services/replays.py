@@ -179,7 +179,7 @@ def retry_replay(*, actor: Actor, replay: Replay) -> int:
     # What waits may be under way still, where somebody stopped it a moment ago: its calls are not forgotten.
     failed = replay.results.filter(status=ReplayResult.Status.ERROR)
     failed.update(status=ReplayResult.Status.WAITING, error="", trouble="", calls={}, judging_micros=0)
-    count = replay.results.filter(status=ReplayResult.Status.WAITING).count()
+    count = replay.results.filter(status=ReplayResult.Status.WAITING).update(is_forgotten=False)
     if not count:
         raise Conflict("Every item of this replay was answered.")
     replay.status, replay.finished_at, replay.lease_until = Replay.Status.QUEUED, None, None
