@@ -2,10 +2,9 @@
 
 import datetime as dt
 
-from django.conf import settings
-
 from console.api.background import rows
 from console.api.models import BackgroundResponse, ResponseFrames
+from console.audit.services.retention import content_kept_since
 from console.core.clock import now
 from console.core.lanes import Lane
 from console.core.tasks import enqueue_on_commit
@@ -37,6 +36,6 @@ def drive() -> int:
 def prune() -> None:
     """Remove events that nobody follows any more, and rows whose answers the log does not keep any more."""
     ResponseFrames.objects.filter(response__ended_at__lt=now() - _EVENTS_STAY).delete()
-    kept = dt.timedelta(days=settings.AUDIT_CONTENT_KEEP_DAYS)
-    BackgroundResponse.objects.filter(ended_at__lt=now() - kept).delete()
-    BackgroundResponse.objects.filter(run__isnull=False, created_at__lt=now() - kept).delete()
+    since = content_kept_since()
+    BackgroundResponse.objects.filter(ended_at__lt=since).delete()
+    BackgroundResponse.objects.filter(run__isnull=False, created_at__lt=since).delete()
