@@ -91,6 +91,15 @@ def compare(cases: Mapping[str, Mapping[str, Any]], results: Iterable[TestResult
     return Comparison(compared, points(passed_before, compared), points(passed_now, compared), lost, others, errors)
 
 
+def not_shown(cases: Mapping[str, Mapping[str, Any]], results: Iterable[TestResult]) -> dict[str, str]:
+    """Return the cases, by id, that passed in a baseline and in a run do not: also those that are gone by then.
+
+    Of a case that changed since, it is what it asks now that has to pass.
+    """
+    passed = {str(result.case_id) for result in results if result.status == Status.PASSED}
+    return {case: one["name"] for case, one in cases.items() if one["passed"] and case not in passed}
+
+
 def is_suspicious(one: Comparison, tolerance: int) -> bool:
     return one.points_lost > tolerance
 

@@ -6,8 +6,8 @@ from console.audit.models import AuditEvent
 from console.catalog.models import Alias, ModelVersion
 from console.core import words
 from console.core.clock import now
-from console.evals.drift import ANSWERED, compare, is_suspicious
-from console.evals.models import Schedule, TestCase, TestResult, TestRun
+from console.evals.drift import ANSWERED, compare, is_suspicious, not_shown, points
+from console.evals.models import Baseline, Schedule, TestCase, TestResult, TestRun
 from console.evals.subjects import subjects_of
 from console.teams.models import Environment
 from prompts_app.models import PromptVersion
@@ -47,7 +47,8 @@ def against_move(alias: Alias, version: ModelVersion) -> list[str]:
 
     They have to have been run on it within a day, with the prompt as its label means it now, answered by it alone (a
     fallback or canary of the pin they were asked by says nothing of it), and to do no worse than their baseline by more
-    than the schedule's tolerance.
+    than the schedule's tolerance. A test that passed in the baseline and was removed counts as lost, and so does one
+    that was changed and is red: else who may write tests could open the way to any version.
     """
     on_it = Schedule.objects.filter(model=alias.name, environment=Environment.PRODUCTION, prompt__deleted_at=None)
     schedules = list(on_it.select_related("prompt", "baseline").order_by("prompt__slug", "label"))
@@ -68,6 +69,9 @@ def _against(schedule: Schedule, prompt: PromptVersion, model: str) -> str:
     run = runs.filter(started_at__gt=now() - STILL_SPEAKS).first()
     if run is None:
         return f"{tests} have not been run on {model} within a day; run them there."
+    changed = TestCase.objects.filter(prompt_id=prompt.prompt_id, changed_at__gt=run.started_at)
+    if stale := list(changed.order_by("name").values_list("name", flat=True)):
+        return f"{words.some(stale)} of {tests} changed since they were run on {model}; run them again."
     results = list(run.results.all())
     broken = sum(result.status not in ANSWERED for result in results)
     if broken:
@@ -82,7 +86,18 @@ def _against(schedule: Schedule, prompt: PromptVersion, model: str) -> str:
     if not seen.compared:
         return f"All of {tests} changed since their baseline, so nothing can be compared."
     if not is_suspicious(seen, schedule.tolerance) and seen.before - seen.after <= schedule.tolerance:
-        return ""
+        return _against_changes(schedule, schedule.baseline, results, model)
     before, after = (words.percent(round(score, 1)) for score in (seen.before, seen.after))
     fell = f"{tests} fall from {before} to {after} on {model}"
     return f"{fell}: {words.some(sorted(seen.lost.values()))}." if seen.lost else f"{fell}."
+
+
+def _against_changes(schedule: Schedule, baseline: Baseline, results: list[TestResult], model: str) -> str:
+    """Return what the tests that are not as they were in the baseline say; empty while that is within the tolerance."""
+    lost = not_shown(baseline.cases, results)
+    if points(len(lost), len(baseline.cases)) <= schedule.tolerance:
+        return ""
+    return (
+        f"{words.some(sorted(lost.values()))} passed in the baseline of {schedule.prompt.slug} and changed or went"
+        f" since, and nothing says that they pass on {model}. If that is meant, take a new baseline."
+    )

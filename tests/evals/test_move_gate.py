@@ -12,8 +12,8 @@ from console.catalog.services import aliases, pins
 from console.core.clock import now
 from console.core.errors import Conflict
 from console.evals import engine, gate
-from console.evals.models import Schedule, TestRun
-from console.evals.services import runs
+from console.evals.models import Schedule, TestCase, TestRun
+from console.evals.services import baselines, cases, runs
 from console.evals.trying import TESTS
 from console.teams.actors import SYSTEM
 from tests import make
@@ -94,6 +94,33 @@ def test_it_moves_where_the_tests_hold(world: World, other: ModelVersion) -> Non
     make.publish(world.prompt, world.v2)
     assert "answer@2’s tests have not been run" in refusal(world, other)
     Schedule.objects.all().delete()
+
+
+def test_a_test_that_stands_in_the_way_is_not_taken_out_of_it(world: World, other: ModelVersion) -> None:
+    b = TestCase.objects.get(name="b")
+    schedule = scheduled(world, model="support-chat")
+    assert answer(schedule, "++").outcome == "fine"
+    ran(world, "+-")
+    assert "fall from 100 % to 50 %" in refusal(world, other)
+
+    # Changed after its run it says nothing yet, and changed before it is what it asks now that counts.
+    cases.change_case(actor=world.alice, case=b, message="Please")
+    assert "b of support/answer@1’s tests changed since they were run on fake/other-model" in refusal(world, other)
+    ran(world, "+-")
+    assert "b passed in the baseline of support/answer and changed or went since" in refusal(world, other)
+    ran(world, "++")
+    assert gate.against_move(world.alias, other) == []
+
+    cases.delete_case(actor=world.alice, case=b)
+    assert "b passed in the baseline of support/answer and changed or went since" in refusal(world, other)
+    ran(world, "+")
+    assert "If that is meant, take a new baseline." in refusal(world, other)
+    Schedule.objects.update(tolerance=50)
+    assert gate.against_move(world.alias, other) == [], "within the tolerance"
+    Schedule.objects.update(tolerance=0)
+    now_live = TestRun.objects.get(pk=ran(world, "+", "support-chat@production").pk)
+    baselines.take_baseline(actor=world.alice, schedule=schedule, run=now_live, reason="b asked for nothing any more")
+    assert move(world, other).status_code == 302
 
 
 def test_a_promotion_and_a_proposal_are_held_up_too(world: World, other: ModelVersion) -> None:
