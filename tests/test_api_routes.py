@@ -48,6 +48,7 @@ from tests.test_routes import (
     _dataset,
     _delivery,
     _document,
+    _file,
     _increase,
     _invitation,
     _legacy,
@@ -124,7 +125,7 @@ FURTHER_IN: dict[tuple[str, str], int | tuple[int, ...]] = {
         (f"api:{name}", method): 403
         for name in (
             *("conversations", "conversation", "messages", "export_conversation", "message", "stop_answer"),
-            *("regenerate_answer", "edit_message", "show_branch", "feedback"),
+            *("regenerate_answer", "edit_message", "show_branch", "feedback", "file_of_message"),
         )
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
     },
@@ -265,6 +266,7 @@ FACTORIES: dict[str, Any] = {
         ("api:conversation", "api:messages", "api:export_conversation"), lambda cast: _pk(_conversation(cast))
     ),
     **dict.fromkeys(("api:message", "api:stop_answer", "api:regenerate_answer"), lambda cast: _pk(_message(cast))),
+    "api:file_of_message": lambda cast: {"pk": (file := _file(cast))["message_id"], "place": file["place"]},
     **dict.fromkeys(("api:edit_message", "api:show_branch", "api:feedback"), lambda cast: _pk(_message(cast))),
     **dict.fromkeys(("api:audit_event", "api:audit_event_content"), _record),
     "api:rate_answer": lambda cast: {"reference": _record(cast)["reference"]},
@@ -297,6 +299,7 @@ def _view(route: Route) -> Any:
         "environment": "production",
         "number": 1,
         "session_id": 1,
+        "place": 0,
     }
     kwargs = {name: values.get(name, "x") for name in route.parameters}
     return resolve(reverse(route.name, kwargs=kwargs or None)).func.cls  # type: ignore[attr-defined]

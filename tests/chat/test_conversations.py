@@ -224,7 +224,7 @@ def test_it_exports_the_branch_shown_and_every_branch(cast: Cast) -> None:
     assert text.startswith("# Autumn campaign\n") and "Write **three** lines." in text and "Another one." not in text
     assert markdown["Content-Type"] == "text/markdown; charset=utf-8"
     assert markdown["Content-Disposition"].startswith('attachment; filename="conversation-')
-    data = alice.get(reverse("chat:export_json", args=[made.pk])).json()
+    data = json.loads(b"".join(alice.get(reverse("chat:export_json", args=[made.pk])).streaming_content))
     assert [one["text"] for one in data["messages"]] == ["Write **three** lines.", "Here they are.", "Another one."]
     assert data["shown_until"] == str(first.pk)
     assert client_of(cast.bob).get(reverse("chat:export_json", args=[made.pk])).status_code == 404

@@ -2,6 +2,7 @@
 
 import base64
 import html
+import json
 from io import BytesIO
 from typing import Any
 
@@ -16,6 +17,8 @@ from console.catalog.models import ModelVersion
 from console.chat import asking, files
 from console.chat.errors import CannotSend
 from console.chat.models import Message
+from console.chat.queries import exporting
+from console.chat.services import messages
 from console.core.files import picture
 from tests import make
 from tests.api.manage.test_chat import call
@@ -176,5 +179,56 @@ def test_programs_send_them_in_base64(seeing: Room) -> None:
     question = Message.objects.get(role="user")
     listed = call(room.client, "GET", f"conversations/{conversation.pk}/messages/").json()
     assert "data" not in str(listed["data"][0]["files"])
-    whole = call(room.client, "GET", f"messages/{question.pk}/").json()
-    assert seen_as(f"data:{whole['files'][0]['media_type']};base64,{whole['files'][0]['data']}").size == (40, 20)
+    (file,) = call(room.client, "GET", f"messages/{question.pk}/").json()["files"]
+    assert "data" not in file and file["href"] == f"/api/messages/{question.pk}/files/0/"
+    shown = room.client.get(file["href"], headers={"Accept": "image/*"})
+    assert shown["Content-Type"] == file["media_type"] and shown["X-Content-Type-Options"] == "nosniff"
+    assert Image.open(BytesIO(shown.content)).size == (40, 20)
+    assert room.client.get(f"/api/messages/{question.pk}/files/1/").status_code == 404
+    other = client_of(make.make_member(room.team, make.make_user("eve@example.com")))
+    assert other.get(file["href"]).status_code == 404
+
+
+def test_neither_lists_nor_exports_read_all_of_them(seeing: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = seeing
+    monkeypatch.setattr(exporting, "_AT_ONCE", 2)
+    conversation = room.start()
+    room.ended(conversation)
+    for number in range(2):
+        answer = room.client.post(
+            reverse("chat:send", args=[conversation.pk]), {"files": [upload(f"{number}.png", picture_of())]}
+        )
+        assert answer.status_code == 302
+        room.ended(conversation)
+    whole = [one.attachments for one in conversation.messages.order_by("created_at", "id")]
+
+    def read() -> list[str]:
+        """What was asked of the database for whole files."""
+        return [one["sql"] for one in asked if '"chat_message"."attachments"' in one["sql"].partition(" FROM ")[0]]
+
+    with CaptureQueriesContext(connection) as asked:
+        assert call(room.client, "GET", f"conversations/{conversation.pk}/messages/").status_code == 200
+        markdown = call(room.client, "GET", f"conversations/{conversation.pk}/export/?as=markdown").json()["markdown"]
+        assert "Attached: 1.png" in markdown and not read()
+    for path in (f"/api/conversations/{conversation.pk}/export/", reverse("chat:export_json", args=[conversation.pk])):
+        with CaptureQueriesContext(connection) as asked:
+            sent = json.loads(b"".join(room.client.get(path).streaming_content))
+            assert len(read()) == len(whole) / 2, "some messages at a time"
+        assert [one["attachments"] for one in sent["messages"]] == whole
+
+
+def test_a_conversation_has_room_for_so_many(seeing: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = seeing
+    conversation = room.start()
+    room.ended(conversation)
+    monkeypatch.setattr(messages, "MOST_STORED", 20_000)
+    send = reverse("chat:send", args=[conversation.pk])
+    for status in (302, 302, 400):
+        noise = BytesIO()
+        Image.effect_noise((100, 100), 90).save(noise, "PNG")
+        refused = room.client.post(send, {"text": "Look.", "files": [upload("a.png", noise.getvalue())]})
+        assert refused.status_code == status
+        room.ended(conversation)
+    assert "has no room for more files" in refused.content.decode()
+    assert room.post("send", conversation.pk, text="Without") == 302
+    room.ended(conversation)

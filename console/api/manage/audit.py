@@ -1,7 +1,7 @@
 """The audit log: the list, one record, its content, the export and the seals. Reading content is itself recorded."""
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Any, cast
 
 from django.conf import settings
@@ -10,10 +10,9 @@ from django.urls import path
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import serializers
-from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.response import Response
 
-from console.api.manage.base import Endpoint, listed
+from console.api.manage.base import AnyForm, Endpoint, listed
 from console.api.pagination import limit_of
 from console.audit.models import AuditEvent, EventType, Payload, Rating, Seal, Status
 from console.audit.services.seal import state
@@ -247,16 +246,8 @@ class Content(Endpoint):
         return Response(ContentSerializer(said).data)
 
 
-class _FormatIsOurs(DefaultContentNegotiation):
-    """`?format=` chooses the file here, not the renderer, and any Accept header will do."""
-
-    def select_renderer(self, request: Any, renderers: Iterable[Any], format_suffix: str | None = None) -> Any:
-        renderer = next(iter(renderers))
-        return renderer, renderer.media_type
-
-
 class Export(_Filtered):
-    content_negotiation_class = _FormatIsOurs
+    content_negotiation_class = AnyForm
 
     @extend_schema(
         summary="Stream all records of a filter as a file; that is recorded",

@@ -1,12 +1,13 @@
 """What every view of the management API shares."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import cache
 from typing import Any, ClassVar, TypeVar
 
 from allauth.account.internal.flows.reauthentication import is_reauthentication_required
 from django.db.models import Model, QuerySet
 from rest_framework import serializers
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -160,6 +161,14 @@ class Endpoint(APIView):
     ) -> Response:
         found, after = page_of(self.request, rows, key=key)
         return Response({"data": serializer(found, many=True, context=context or {}).data, "next": after})
+
+
+class AnyForm(DefaultContentNegotiation):
+    """For files: `?format=` chooses the file, not the renderer, and any Accept header will do."""
+
+    def select_renderer(self, request: Any, renderers: Iterable[Any], format_suffix: str | None = None) -> Any:
+        renderer = next(iter(renderers))
+        return renderer, renderer.media_type
 
 
 @cache

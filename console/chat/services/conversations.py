@@ -1,5 +1,6 @@
 """Start a conversation and look after it."""
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -55,10 +56,17 @@ def archive(*, conversation: Conversation, is_archived: bool) -> Conversation:
 
 
 @transaction.atomic
-def export(*, actor: Actor, conversation: Conversation, form: str) -> str | dict[str, Any]:
-    """Return the conversation as `md`, text of the branch shown, or as `json`, an object with every branch."""
-    record(actions.CONVERSATION_EXPORTED, actor=actor, target=conversation, detail={"format": form})
-    return exporting.as_markdown(conversation) if form == "md" else exporting.as_json(conversation)
+def export_markdown(*, actor: Actor, conversation: Conversation) -> str:
+    """Return the branch shown as text."""
+    record(actions.CONVERSATION_EXPORTED, actor=actor, target=conversation, detail={"format": "md"})
+    return exporting.as_markdown(conversation)
+
+
+@transaction.atomic
+def export_json(*, actor: Actor, conversation: Conversation) -> Iterator[bytes]:
+    """Return an object with every branch, in pieces that are read as they are sent."""
+    record(actions.CONVERSATION_EXPORTED, actor=actor, target=conversation, detail={"format": "json"})
+    return exporting.as_json(conversation)
 
 
 @transaction.atomic

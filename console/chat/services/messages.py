@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Func, IntegerField, Sum
 
 from console.chat import answering
 from console.chat.asking import Speaker, ask_for, tree_of
@@ -15,6 +16,8 @@ from console.core.clock import now
 from console.core.sql import get_or_raise
 
 LONGEST = 100_000
+# Bytes of files in the database, pictures as base64: a hundred large ones or so.
+MOST_STORED = 64 * 1024 * 1024
 
 
 @transaction.atomic
@@ -98,6 +101,21 @@ def checked(text: str, attachments: list[dict[str, Any]] | None = None) -> str:
     return text
 
 
+def check_room(conversation: Conversation, attachments: list[dict[str, Any]]) -> None:
+    """Refuse files for which a conversation has no room, all of its branches together. It must be locked."""
+    if not attachments:
+        return
+    stored = Message.objects.filter(conversation=conversation).aggregate(
+        # Of what is stored as it is: nothing is unpacked to be measured.
+        bytes=Sum(Func("attachments", function="pg_column_size", output_field=IntegerField()), default=0)
+    )["bytes"]
+    if stored + sum(len(file["text"]) + len(file.get("data", "")) for file in attachments) > MOST_STORED:
+        raise CannotSend(
+            "This conversation has no room for more files. Send it without them, or start a new conversation.",
+            param="files",
+        )
+
+
 def _say(
     conversation: Conversation,
     speaker: Speaker,
@@ -106,6 +124,7 @@ def _say(
     *,
     parent: uuid.UUID | None,
 ) -> Message:
+    check_room(conversation, attachments)
     question = Message.objects.create(
         conversation=conversation,
         parent_id=parent,

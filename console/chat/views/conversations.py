@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
@@ -20,6 +20,7 @@ from console.chat.services import conversations as services
 from console.chat.services import messages
 from console.chat.views.page import attaching, cannot_send, context_of, said_without_scripts, thread_of
 from console.core import typed
+from console.core.downloads import download
 from console.core.errors import Refusal
 from console.core.htmx import go, is_htmx
 from console.core.ids import parse_id
@@ -117,15 +118,16 @@ def conversation(request: TeamRequest, conversation_id: uuid.UUID) -> HttpRespon
 
 @needs("view_team")
 @require_safe
-def export(request: TeamRequest, conversation_id: uuid.UUID, kind: str) -> HttpResponse:
+def export(request: TeamRequest, conversation_id: uuid.UUID, kind: str) -> HttpResponseBase:
     """A file of one's own: never shown by the browser, under a name of ours."""
     found = access.conversation_for(request.caller, conversation_id)
-    content = services.export(actor=request.caller.actor, conversation=found, form=kind)
-    if kind == "md":
-        response = HttpResponse(content, content_type="text/markdown; charset=utf-8")
-    else:
-        response = JsonResponse(content, json_dumps_params={"ensure_ascii": False, "indent": 2})
-    response["Content-Disposition"] = f'attachment; filename="conversation-{found.created_at:%Y%m%d}-{found.pk}.{kind}"'
+    name = f"conversation-{found.created_at:%Y%m%d}-{found.pk}.{kind}"
+    if kind == "json":
+        pieces = services.export_json(actor=request.caller.actor, conversation=found)
+        return download(request, pieces, name, "application/json")
+    content = services.export_markdown(actor=request.caller.actor, conversation=found)
+    response = HttpResponse(content, content_type="text/markdown; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
 

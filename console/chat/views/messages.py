@@ -1,13 +1,13 @@
 """Ask, ask again, stop, and follow an answer."""
 
 import uuid
-from base64 import b64decode
 
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from console.chat import access, asking, files
+from console.chat.downloads import file_of
 from console.chat.errors import CannotSend
 from console.chat.forms import FeedbackForm, MessageForm
 from console.chat.models import Conversation, Message
@@ -16,7 +16,7 @@ from console.chat.services import messages as services
 from console.chat.services.feedback import give_feedback, withdraw_feedback
 from console.chat.stream import frames
 from console.chat.views.page import cannot_ask_again, cannot_send, context_of, said_without_scripts, show_thread
-from console.core.errors import NotFound, Refusal
+from console.core.errors import Refusal
 from console.core.htmx import is_htmx
 from console.core.sse import event_stream
 from console.teams.access import needs
@@ -100,21 +100,7 @@ def stop(request: TeamRequest, message_id: uuid.UUID) -> HttpResponse:
 @needs("view_team")
 @require_safe
 def file(request: TeamRequest, message_id: uuid.UUID, place: int) -> HttpResponse:
-    """What was sent of an attached file: a picture, or text to be saved, under a name of ours, never shown.
-
-    A picture was written anew by this house, so it is nothing but a picture.
-    """
-    found = access.message_for(request.caller, message_id)
-    if place >= len(found.attachments):
-        raise NotFound("There is no such file.")
-    kept = found.attachments[place]
-    if files.is_picture(kept):
-        response = HttpResponse(b64decode(kept["data"]), content_type=kept["media_type"])
-        response["Cache-Control"] = "private, max-age=3600"  # one message's files never change
-        return response
-    response = HttpResponse(kept["text"], content_type="text/plain; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="file-{place + 1}.txt"'
-    return response
+    return file_of(access.message_for(request.caller, message_id), place)
 
 
 @needs("view_team")

@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 from django.db import transaction
+from django.http import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.response import Response
@@ -21,14 +22,16 @@ from console.api.manage.chat.shapes import (
 from console.api.pagination import page_of
 from console.chat import access, asking, files
 from console.chat.models import Conversation, Message
+from console.chat.queries.attached import files_without
 from console.chat.queries.listing import said_in
 from console.chat.services import conversations, messages
+from console.core.downloads import download
 from console.core.errors import NotFound
 
 
 def shown_message(message: Message) -> dict[str, Any]:
-    row = Message.objects.select_related("agent_version__agent").get(pk=message.pk)
-    return dict(ChatMessageSerializer(row, context={"with_texts": True}).data)
+    rows = Message.objects.select_related("agent_version__agent").defer("attachments")
+    return dict(ChatMessageSerializer(rows.annotate(files=files_without("data")).get(pk=message.pk)).data)
 
 
 class Conversations(ChatEndpoint):
@@ -126,7 +129,8 @@ class Messages(ChatEndpoint):
     )
     def get(self, request: Any, pk: uuid.UUID) -> Response:
         found: Conversation = self.conversation(pk)
-        rows = Message.objects.filter(conversation=found).select_related("agent_version__agent")
+        rows = Message.objects.filter(conversation=found).select_related("agent_version__agent").defer("attachments")
+        rows = rows.annotate(files=files_without("text", "data"))
         return self.page(rows, ChatMessageSerializer)
 
     @extend_schema(
@@ -152,8 +156,9 @@ class Export(ChatEndpoint):
         parameters=[OpenApiParameter("as", str, enum=["json", "markdown"], description="json, unless said otherwise.")],
         responses={200: OpenApiTypes.OBJECT},
     )
-    def get(self, request: Any, pk: uuid.UUID) -> Response:
+    def get(self, request: Any, pk: uuid.UUID) -> HttpResponseBase:
         found = self.conversation(pk)
         if self.choice("as", ["json", "markdown"], "json") == "json":
-            return Response(conversations.export(actor=self.actor, conversation=found, form="json"))
-        return Response({"markdown": conversations.export(actor=self.actor, conversation=found, form="md")})
+            pieces = conversations.export_json(actor=self.actor, conversation=found)
+            return download(request._request, pieces, f"conversation-{found.pk}.json", "application/json")
+        return Response({"markdown": conversations.export_markdown(actor=self.actor, conversation=found)})

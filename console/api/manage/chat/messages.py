@@ -3,12 +3,16 @@
 import uuid
 from typing import Any
 
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
+from console.api.manage.base import AnyForm
 from console.api.manage.chat.base import ChatEndpoint
 from console.api.manage.chat.conversations import shown_message
 from console.api.manage.chat.shapes import AnswerFeedbackSerializer, ChatMessageSerializer, MessageChangeSerializer
+from console.chat.downloads import file_of
 from console.chat.services import messages
 from console.chat.services.feedback import give_feedback, withdraw_feedback
 
@@ -21,6 +25,18 @@ class OneMessage(ChatEndpoint):
     )
     def get(self, request: Any, pk: uuid.UUID) -> Response:
         return Response(shown_message(self.message(pk)))
+
+
+class File(ChatEndpoint):
+    content_negotiation_class = AnyForm
+
+    @extend_schema(
+        operation_id="file_of_message",
+        summary="What was sent of a file: a picture's bytes, or text",
+        responses={(200, "image/png"): OpenApiTypes.BINARY},
+    )
+    def get(self, request: Any, pk: uuid.UUID, place: int) -> HttpResponse:
+        return file_of(self.message(pk), place)
 
 
 class Stop(ChatEndpoint):

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -48,13 +49,11 @@ class AttachedFileSerializer(serializers.Serializer[Any]):
     media_type = serializers.CharField()
     bytes = serializers.IntegerField()
     text = serializers.CharField(required=False, help_text="In the answer for one message only.")
-    data = serializers.CharField(  # type: ignore[assignment]
-        required=False, help_text="A picture's bytes in base64, likewise."
-    )
+    href = serializers.CharField(help_text="Where what was sent of it is: a picture's bytes, or text.")
 
 
 class ChatMessageSerializer(serializers.ModelSerializer[Message]):
-    """Needs `agent_version` with its agent at hand."""
+    """Needs `agent_version` with its agent at hand, and the files as `files_without` reads them."""
 
     conversation = serializers.UUIDField(source="conversation_id")
     parent = serializers.UUIDField(source="parent_id", allow_null=True)  # type: ignore[assignment]
@@ -75,9 +74,10 @@ class ChatMessageSerializer(serializers.ModelSerializer[Message]):
 
     @extend_schema_field(AttachedFileSerializer(many=True))
     def get_files(self, message: Message) -> list[dict[str, Any]]:
-        is_whole = self.context.get("with_texts", False)
+        files = message.files  # type: ignore[attr-defined]
         return [
-            {k: v for k, v in file.items() if is_whole or k not in {"text", "data"}} for file in message.attachments
+            file | {"href": reverse("api:file_of_message", args=[message.pk, place])}
+            for place, file in enumerate(files)
         ]
 
     def get_agent_version(self, message: Message) -> str | None:

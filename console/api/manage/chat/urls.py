@@ -10,6 +10,7 @@ urlpatterns = [
     path("conversations/<uuid:pk>/messages/", conversations.Messages.as_view(), name="messages"),
     path("conversations/<uuid:pk>/export/", conversations.Export.as_view(), name="export_conversation"),
     path("messages/<uuid:pk>/", messages.OneMessage.as_view(), name="message"),
+    path("messages/<uuid:pk>/files/<int:place>/", messages.File.as_view(), name="file_of_message"),
     path("messages/<uuid:pk>/stop/", messages.Stop.as_view(), name="stop_answer"),
     path("messages/<uuid:pk>/again/", messages.Again.as_view(), name="regenerate_answer"),
     path("messages/<uuid:pk>/edit/", messages.Edit.as_view(), name="edit_message"),
