@@ -119,6 +119,8 @@ def _done(turn: Turn, step: Step, result: Result) -> None:
         output=step.output,
         is_error=step.is_error,
         note=step.note,
+        prompt_tokens=result.tokens - result.completion_tokens,
+        completion_tokens=result.completion_tokens,
         cost_micros=step.cost_micros,
         trouble="",
         ended_at=Now(),

@@ -70,7 +70,7 @@ def waits_for(run: Run) -> str:
 
 
 def tokens_of(run: Run) -> tuple[int, int]:
-    """Return how many tokens the models' calls of a run read and wrote until now."""
+    """Return how many tokens the models of a run read and wrote until now, those that its tools called too."""
     used = run.steps.aggregate(prompt=Sum("prompt_tokens"), completion=Sum("completion_tokens"))
     return used["prompt"] or 0, used["completion"] or 0
 

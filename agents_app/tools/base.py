@@ -43,7 +43,10 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a tool answered. `content` is what the model reads; `note` one line for the trace."""
+    """What a tool answered. `content` is what the model reads; `note` one line for the trace.
+
+    `tokens` are those of the call of a model it made, and `completion_tokens` those of them that were written.
+    """
 
     content: str
     is_error: bool = False
@@ -51,6 +54,7 @@ class Result:
     request_id: uuid.UUID | None = None  # of the call of a model it made
     tokens: int = 0
     cost_micros: int = 0
+    completion_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

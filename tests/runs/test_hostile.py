@@ -5,6 +5,7 @@ from django.utils.html import escape
 
 from agents_app.models import Approval, Run
 from agents_app.queries.reading import _text
+from agents_app.queries.running import tokens_of
 from agents_app.trying import turns_from
 from console.audit.models import AuditEvent
 from tests import make
@@ -32,6 +33,7 @@ def test_calls_of_models_it_asks_for_at_once_are_held_to_the_limits(shop: Shop) 
     assert run.state == "succeeded" and len(shop.world.upstream.seen) == 8
     price = run.steps.first().cost_micros
     assert run.cost_micros == sum(step.cost_micros for step in run.steps.all()) > 5 * price > 0
+    assert run.tokens == sum(tokens_of(run)) and tokens_of(run)[1] > 0, "its steps say the same"
     make.publish_agent(shop.agent, limits={"cost_micros": price + 1})
     run = shop.run(many, *[words("A thought.")] * 6)
     assert (run.state, run.code) == ("failed", "limit_reached") and "of cost" in run.trouble

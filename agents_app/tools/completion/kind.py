@@ -118,6 +118,7 @@ class Completion:
             note=f"{config['alias']}, {tokens:,} tokens",
             request_id=identifier,
             tokens=tokens,
+            completion_tokens=line.completion_tokens if line else 0,
             cost_micros=opened.cost_micros,
         )
 
