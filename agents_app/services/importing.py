@@ -1,6 +1,6 @@
 """Make tools of an OpenAPI document. Reading one calls nothing; fetching it is a call of its own."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from django.db import transaction
 
@@ -49,29 +49,42 @@ def import_operations(
     found_at: str = "",
     secret: str = "",
 ) -> list[Tool]:
-    """Make a tool of each chosen operation (`GET /orders/{id}`), all or none. One secret serves those that need one."""
+    """Make a tool of each chosen operation (`GET /orders/{id}`), all or none.
+
+    One secret serves those that need one, and these must be of one server: each operation may name its own.
+    """
     if not 0 < len(chosen) <= MOST_AT_ONCE:
         raise BadInput(f"Choose 1 to {MOST_AT_ONCE} operations.", param="operations")
     offered = {one.key: one for one in read_operations(document, server=server, found_at=found_at)}
-    made = []
-    for key in chosen:
-        one = offered.get(key)
-        if one is None or one.trouble:
-            why = f": {one.trouble}" if one else ", which the document does not have"
-            raise BadInput(f"{key[:100]} cannot be a tool{why}.", param="operations")
-        made.append(
-            tools.create_tool(
-                actor=actor,
-                team=team,
-                kind="http",
-                slug=one.slug,
-                name=one.name,
-                description=one.description,
-                parameters=one.parameters,
-                config=one.config,
-                secret=secret if one.config["secret"] else "",
-                effect=Tool.Effect.READ if one.is_read else Tool.Effect.WRITE,
-                is_idempotent=one.is_read,
-            )
+    wanted = [_usable(offered, key) for key in chosen]
+    told = sorted({one.origin for one in wanted if one.config["secret"]}) if secret else []
+    if len(told) > 1:
+        raise BadInput(
+            f"The secret would be sent to {', '.join(told)[:300]}. Choose operations of one of them at a time, or "
+            "write the address of the API.",
+            param="operations",
         )
-    return made
+    return [
+        tools.create_tool(
+            actor=actor,
+            team=team,
+            kind="http",
+            slug=one.slug,
+            name=one.name,
+            description=one.description,
+            parameters=one.parameters,
+            config=one.config,
+            secret=secret if one.config["secret"] else "",
+            effect=Tool.Effect.READ if one.is_read else Tool.Effect.WRITE,
+            is_idempotent=one.is_read,
+        )
+        for one in wanted
+    ]
+
+
+def _usable(offered: Mapping[str, Operation], key: str) -> Operation:
+    one = offered.get(key)
+    if one is None or one.trouble:
+        why = f": {one.trouble}" if one else ", which the document does not have"
+        raise BadInput(f"{key[:100]} cannot be a tool{why}.", param="operations")
+    return one

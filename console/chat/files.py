@@ -120,7 +120,8 @@ def _cannot(sentence: str) -> CannotSend:
 def _named(name: str) -> str:
     """Return a file's name as it is shown: without a folder, its ending kept."""
     path = PurePosixPath(" ".join(name.replace("\\", "/").split()).rpartition("/")[2] or "file")
-    return f"{path.stem[:100]}{path.suffix[:12]}"
+    # As forms have it; programs may say what nobody could see, or what turns letters around.
+    return "".join(letter for letter in f"{path.stem[:100]}{path.suffix[:12]}" if letter.isprintable())
 
 
 def _ending(name: str) -> str:

@@ -143,3 +143,9 @@ def test_it_hides_files_from_those_who_may_not_read(cast: Cast) -> None:
     question.save()
     url = reverse("chat:file", args=[question.pk, 0])
     assert [client_of(one).get(url).status_code for one in (cast.alice, cast.bob)] == [200, 404]
+
+
+def test_the_name_a_program_gives_holds_nothing_that_cannot_be_seen() -> None:
+    """A form's is without already; members of the team read it where a conversation is shared."""
+    (kept,) = files.of_values([{"name": "a/\u202efdp.exe\u200b\x1b.txt", "text": "x"}])
+    assert kept["name"] == "fdp.exe.txt"

@@ -44,6 +44,11 @@ class Operation:
     def is_read(self) -> bool:
         return self.method in SAFE
 
+    @property
+    def origin(self) -> str:
+        """Return where it is called, as `https://api.example.com`; nothing of one that can be no tool."""
+        return "/".join(str(self.config.get("url", "")).partition("?")[0].split("/")[:3])
+
 
 @dataclass(frozen=True, slots=True)
 class _Source:
@@ -187,6 +192,8 @@ class _Arguments:
 
 def _fill(made: Operation, source: _Source, item: Mapping[str, Any], operation: Mapping[str, Any]) -> None:
     """Say what tool an operation is; TooInvolved and BadInput say why it is none."""
+    if not made.path.startswith("/"):  # `.evil.example/` would make another host of the server's
+        raise TooInvolved("its path does not begin with a slash")
     arguments = _Arguments(source, made.path)
     for parameter in _parameters(source.document, item, operation):
         arguments.take(parameter)

@@ -102,6 +102,39 @@ def test_a_documents_host_is_checked_as_every_address_is():
     )
 
 
+def test_a_path_makes_no_other_host_of_the_servers():
+    paths = {path: {"get": {}} for path in (".evil.example/x", ":8443/x", "-evil.example/", "evil", "", "?a=/b", "/ok")}
+    found = operations({"openapi": "3.1.0", "paths": paths}, server="https://api.example.com")
+    assert [made.origin for made in found] == [*[""] * 6, "https://api.example.com"]
+    assert {made.trouble for made in found[:-1]} == {"its path does not begin with a slash"} and not found[-1].trouble
+
+
+def test_one_secret_goes_to_one_server(cast, signed_in, bella):
+    """Each operation may name a server of its own, among fifty that look alike."""
+    document = json.dumps(
+        {
+            "openapi": "3.1.0",
+            "servers": [{"url": "https://api.example.com"}],
+            "security": [{"token": []}],
+            "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+            "paths": {
+                "/a": {"get": {}},
+                "/b": {"get": {}, "servers": [{"url": "https://api.example.com/v2"}]},
+                "/open": {"get": {"security": []}, "servers": [{"url": "https://open.example.com"}]},
+                "/far": {"get": {}, "servers": [{"url": "https://far.example.com"}]},
+            },
+        }
+    )
+    given = {"team": "team-a", "text": document, "url": "", "server": "", "secret": "s3cr3t"}
+    assert "https://far.example.com" in signed_in(bella).post("/tools/import/", given | {"do": "read"}).text
+    made = {"actor": SYSTEM, "team": cast.team_a, "document": document, "secret": "s3cr3t"}
+    with pytest.raises(BadInput, match=r"sent to https://api\.example\.com, https://far\.example\.com\. Choose"):
+        importing.import_operations(**made, chosen=["GET /a", "GET /far"])
+    assert not Tool.objects.exists()
+    assert len(importing.import_operations(**made, chosen=["GET /a", "GET /b", "GET /open"])) == 3
+    assert len(importing.import_operations(**made, chosen=["GET /far"])) == 1
+
+
 def test_it_refuses_what_is_no_document():
     for text, says in (
         ("swagger: '2.0'\npaths: {}", "This is Swagger 2.0"),
