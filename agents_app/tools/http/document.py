@@ -1,4 +1,4 @@
-"""Read the text of an OpenAPI document (3.0 and 3.1), JSON or YAML. It is a stranger's.
+"""Read the text of an OpenAPI document (3.0 to 3.2), JSON or YAML. It is a stranger's.
 
 It is bounded, and YAML knows no anchors and no types. What it says is for `openapi.py`.
 """
@@ -57,6 +57,9 @@ def _of_yaml(text: str) -> Any:
         for event in yaml.parse(text, Loader=_Loader):
             if isinstance(event, yaml.AliasEvent):
                 raise BadInput("The document uses YAML anchors; write it without them, or as JSON.", param="document")
+            if getattr(event, "tag", None) is not None:
+                # What reads a type by name breaks in ways of its own, and takes minutes for a number in sixties.
+                raise BadInput("The document uses YAML tags (!!int); write plain values.", param="document")
             # As early as this: each further level makes every token after it dearer to read.
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > strict_json.MAX_DEPTH:

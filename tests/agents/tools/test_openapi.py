@@ -141,7 +141,12 @@ def test_it_refuses_what_is_no_document():
         ("openapi: 4.0.0", "3.0, 3.1 or 3.2"),
         ("openapi: 3.1.0", "no paths"),
         ("a: &x [1]\nb: [*x, *x]", "anchors"),
-        ("a: !!python/object/apply:os.system ['true']", "neither JSON nor YAML"),
+        ("a: !!python/object/apply:os.system ['true']", "uses YAML tags"),
+        ("a: ! 1", "uses YAML tags"),
+        ("!!map {a: 1}", "uses YAML tags"),
+        # Each broke the reader, or had it take minutes for a number of sixties.
+        *((f'a: !!{kind} "x"', "uses YAML tags") for kind in ("bool", "float", "int", "timestamp")),
+        (f'a: !!int "{"1:" * 200_000}1"', "uses YAML tags"),
         ("{", "not JSON"),
         ('{"a": 1, "a": 2}', "twice"),
         ("a: [", "neither JSON nor YAML at line"),
