@@ -14,6 +14,7 @@ from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST
 
+from console.chat import files
 from console.core.errors import NotFound, Refusal
 from console.core.htmx import is_htmx
 from console.core.sse import PING, event_stream
@@ -24,6 +25,7 @@ from console.gateway.types import Ask
 from console.playground import checking, choices, finding, rating, recorded
 from console.playground.answering import events
 from console.playground.asking import ask_of, body_of, draft_of, version_of
+from console.playground.attaching import attached, seen_in
 from console.playground.bench import DRAFT, LETTERS, RATINGS, ROLES, Bench, Turn, read
 from console.playground.drafting import Drafted, kept_at
 from console.playground.events import Event, encode
@@ -46,6 +48,11 @@ def bench(request: TeamRequest) -> HttpResponse:
     team, prompt, refused = finding.found(request, typed)
     do = request.POST.get("do", "run")
     changed = _changed(request, typed, prompt, do)
+    if do == "attach":
+        try:
+            changed = attached(typed, request.FILES.getlist("files"))
+        except Refusal as refusal:
+            changed, refused = typed, refusal.message
     if changed is not None:
         typed = changed
     elif not refused and do != "check":
@@ -231,7 +238,8 @@ def _page(
         "refused": refused,
         "said": said,
         "roles": ROLES,
-        "turns": [(turn, _shown(turn)) for turn in typed.turns],
+        "turns": [(turn, _shown(turn), list(seen_in(turn))) for turn in typed.turns],
+        "endings": files.accepted(sees=True),
         "extra": ", ".join(_names(typed.extra)),
         "models": choices.models(request.caller, team),
         "versions": choices.versions(prompt) if prompt else [],

@@ -120,6 +120,10 @@
     event.preventDefault();
     start();
   });
+  // Files are read at once, and stand on the page then: what is run has none of them beside it.
+  form.querySelector("[data-attach]")?.addEventListener("change", (event) => {
+    if (event.target.files.length) form.requestSubmit(form.querySelector('[value="attach"]'));
+  });
   stop.addEventListener("click", () => running?.abort());
   addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || document.querySelector("dialog[open]")) return;

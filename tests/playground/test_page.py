@@ -1,8 +1,12 @@
 """The playground's page: what it offers to whom, what it keeps, the same call as code."""
 
+import json
+from io import BytesIO
 from typing import Any
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test.utils import CaptureQueriesContext
+from PIL import Image
 
 from tests import make
 from tests.make import client_of
@@ -88,3 +92,41 @@ def test_it_asks_as_often_however_much_there_is(world: World, django_assert_num_
         make.make_alias(production=world.model, sandbox=world.model)
     with django_assert_num_queries(len(before)):
         bob.get("/playground/?prompt=support/answer")
+
+
+def test_pictures_and_words_of_files_stand_before_the_last_message(world: World) -> None:
+    bob, out = client_of(world.cast.bob), BytesIO()
+    Image.new("RGB", (40, 20), "red").save(out, "PNG")
+    sent = {**world.form, "do": "attach", "t-0-role": "user", "t-0-text": "First."}
+    chosen = [SimpleUploadedFile("a.png", out.getvalue()), SimpleUploadedFile("b.txt", b"North side.")]
+    response = bob.post("/playground/", {**sent, "files": chosen})
+    first, picture, words = response.context["bench"].turns
+    assert (first.text, words.role, words.text) == ("First.", "user", "File b.txt:\n\nNorth side.")
+    (part,) = json.loads(picture.raw)["content"]
+    html = response.content.decode()
+    assert part["type"] == "image_url" and f'<img src="{part["image_url"]["url"]}"' in html
+
+    # It is sent on as it stands there, and what cannot be read is said above the page as it was.
+    sent |= {"t-1-role": "user", "t-1-raw": picture.raw}
+    code = bob.post("/playground/code/?set-up=a", sent).content.decode()
+    assert part["image_url"]["url"] in code
+    for name, raw, words_of_it in (
+        ("c.png", b"no picture", "c.png could not be read as a picture."),
+        ("c.svg", b"<svg/>", "c.svg cannot be attached: files may be"),
+    ):
+        refused = bob.post("/playground/", {**sent, "files": [SimpleUploadedFile(name, raw)]})
+        assert refused.status_code == 422 and words_of_it in refused.content.decode()
+        assert len(refused.context["bench"].turns) == 2
+    huge = json.dumps({"role": "user", "content": "x" * 1_600_000})
+    full = bob.post("/playground/", {**sent, "t-1-raw": huge, "files": [SimpleUploadedFile("a.png", out.getvalue())]})
+    assert full.status_code == 422 and "There is no room for that here." in full.content.decode()
+
+    # What somebody else wrote into the form is no address of a picture.
+    for url in (
+        "data:image/svg+xml;base64,PHN2Zy8+",
+        'data:image/png;base64,iVBORw0KGgo"x',
+        "https://example.com/a.png",
+    ):
+        raw = json.dumps({"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]})
+        page = bob.post("/playground/", {**world.form, "do": "add-turn", "t-0-role": "user", "t-0-raw": raw})
+        assert "<img src=" not in page.content.decode().partition("<main")[2]
