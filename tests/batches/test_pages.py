@@ -1,6 +1,7 @@
 """The pages of batches: who sees what, uploading, cancelling, running again, downloading."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,10 +13,11 @@ from console.audit.models import AuditEvent
 from console.batches.models import Batch, File, Line
 from console.batches.services.batches import create_batch
 from console.batches.services.creator import Creator
-from console.batches.services.files import upload_file
+from console.batches.services.files import delete_file, upload_file
 from console.teams.actors import Actor
 from console.teams.models import Role, User
 from tests import make
+from tests.at_once import at_once
 from tests.batches.conftest import CHAT, jsonl, line
 from tests.conftest import Cast
 from tests.make import client_of
@@ -34,6 +36,28 @@ def batch(cast: Cast) -> Batch:
     creator = Creator(Actor("user", cast.bob.pk, "Bob"), cast.team_a, "production", person_id=cast.bob.pk)
     file = upload_file(creator=creator, filename="tickets.jsonl", purpose="batch", content=[jsonl(line(1), line(2))])
     return create_batch(creator=creator, file=file, endpoint=CHAT)
+
+
+def test_a_file_is_not_deleted_under_a_batch_that_begins(committed_db: None) -> None:
+    cast = Cast()
+    bob = Actor("user", cast.bob.pk, "Bob")
+    creator = Creator(bob, cast.team_a, "production", person_id=cast.bob.pk)
+
+    def begin(file: File) -> Batch | None:
+        try:
+            return create_batch(creator=creator, file=file, endpoint=CHAT)
+        except File.DoesNotExist:
+            return None
+
+    def uploaded() -> File:
+        return upload_file(creator=creator, filename="tickets.jsonl", purpose="batch", content=[jsonl(line(1))])
+
+    gone = uploaded()
+    delete_file(actor=bob, file=gone)
+    assert begin(gone) is None, "it was deleted since it was looked up"
+    for file in (uploaded(), uploaded(), uploaded()):
+        made, _ = at_once(partial(begin, file), partial(delete_file, actor=bob, file=file))
+        assert File.objects.filter(pk=file.pk).exists() == (made is not None)
 
 
 def over(batch: Batch, **fields: Any) -> Batch:

@@ -18,6 +18,7 @@ from console.batches.services.creator import Creator
 from console.batches.services.files import upload_file
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict
+from console.core.races import hold
 from console.core.tasks import enqueue_on_commit
 from console.teams.actors import Actor
 
@@ -49,6 +50,7 @@ def create_batch(
         raise BadInput(
             "The file was uploaded for another purpose; upload it with purpose batch.", param="input_file_id"
         )
+    file = hold(file)  # whoever deletes it meanwhile finds that it is needed, or it is gone by now
     batch = Batch.objects.create(
         team=creator.team,
         environment=creator.environment,
