@@ -5,6 +5,7 @@ from typing import Any
 
 from console.core import strict_json
 from console.core.errors import BadInput
+from console.core.typed import number
 from console.gateway.asks import own_ask
 from console.gateway.identity import PersonIdentity
 from console.gateway.types import Ask
@@ -28,8 +29,7 @@ def version_of(prompt: Prompt | None, set_up: SetUp) -> PromptVersion | None:
     """Return the version a set-up names, None for none and for a draft; one there is not is refused by its number."""
     if prompt is None or set_up.version in {"", DRAFT}:
         return None
-    number = int(set_up.version) if set_up.version.isascii() and set_up.version.isdigit() else 0
-    return access.version_for(prompt, number if number < 2**31 else 0)
+    return access.version_for(prompt, number(set_up.version, 0))
 
 
 def model_of(set_up: SetUp) -> tuple[str, str]:

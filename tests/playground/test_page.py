@@ -58,6 +58,8 @@ def test_it_keeps_what_was_typed(world: World) -> None:
         " Its page (GET /api/prompts/support/answer/-/versions/) lists those it has.",
     ]
     assert 'value="warm"' in response.content.decode()
+    response = bob.post("/playground/", wrong | {"b-version": "9" * 5_000})
+    assert "has no version 0." in response.context["bench"].set_ups[1].error
     response = bob.post("/playground/", {**world.form, "prompt": "no/such", "do": "run"})
     assert response.status_code == 422
     assert "no/such" in response.content.decode()
