@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from console.audit.models import AuditEvent
-from console.catalog.models import ModelVersion, Provider
+from console.catalog.models import ModelVersion, Pin, PinFallback, Provider
 from console.catalog.services.builtin import ensure_builtin
 from console.catalog.services.providers import change_provider, create_provider, delete_provider
 from console.core.crypto import decrypt
@@ -215,6 +215,15 @@ def test_another_kind_waits_until_no_pin_depends_on_it(operator: Client, monkeyp
         f"/api/providers/{provider.slug}/", json.dumps({"kind": "other"}), content_type="application/json"
     )
     assert (over_api.status_code, over_api.json()["error"]["param"]) == (409, "kind")
+    # A canary, a shadow and a fallback depend on it as much.
+    own, pin = make.make_model("own"), alias.pins.get()
+    Pin.objects.update(model_version=own, canary_version=pin.model_version, canary_percent=10)
+    assert operator.post(f"/models/providers/{provider.slug}/", form).status_code == 422
+    Pin.objects.update(canary_version=None, canary_percent=0, shadow_version=pin.model_version, shadow_percent=10)
+    assert operator.post(f"/models/providers/{provider.slug}/", form).status_code == 422
+    Pin.objects.update(shadow_version=None, shadow_percent=0)
+    PinFallback.objects.create(pin=pin, position=1, model_version=pin.model_version, on=["error"])
+    assert operator.post(f"/models/providers/{provider.slug}/", form).status_code == 422
     alias.pins.all().delete()
     assert operator.post(f"/models/providers/{provider.slug}/", form).status_code == 302
     changed = json.loads(AuditEvent.objects.filter(action="provider.changed").latest("id").detail)

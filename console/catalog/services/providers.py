@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.db import transaction
-from django.db.models import ProtectedError
+from django.db.models import ProtectedError, Q
 
 from console.audit import actions
 from console.audit.services import changes, record
@@ -85,7 +85,10 @@ def create_provider(
 
 def _check_unpinned(provider: Provider) -> None:
     """Refuse another wire format while callers depend on the present one."""
-    pins = Pin.objects.filter(model_version__provider=provider).select_related("alias").order_by("alias__name")
+    uses = Q()
+    for place in ("model_version", "canary_version", "shadow_version", "fallbacks__model_version"):
+        uses |= Q(**{f"{place}__provider": provider})
+    pins = Pin.objects.filter(uses).select_related("alias").distinct().order_by("alias__name", "environment")
     names = [f"{pin.alias.name} ({pin.environment})" for pin in pins[:4]]
     if names:
         named = ", ".join(names[:3]) + (" and others" if len(names) > 3 else "")
