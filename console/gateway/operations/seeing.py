@@ -26,7 +26,8 @@ def prompt_tokens(ask: Ask, *messages: Iterable[Any], text: str = "") -> int:
 
 
 def _pictures(ask: Ask, *messages: Iterable[Any]) -> list[Picture]:
-    # What is written with an escape for one of its letters is looked for as well.
-    if not ask.history and "image" not in ask.text and "\\u00" not in ask.text:
+    # What is written with an escape for one of its letters is looked for as well; one character is found much sooner.
+    text = ask.text
+    if not ask.history and "image" not in text and ("\\" not in text or "\\u00" not in text):
         return []
     return list(pictures_in(chain.from_iterable(messages)))
