@@ -108,8 +108,17 @@ def test_they_stand_where_they_were_for_those_who_may_read_content(cast: Cast) -
     assert olga.get(sources[0]).status_code == 200 and reads() == 3, "somebody else's word is nobody's"
     assert client_of(cast.bob).get(sources[0]).status_code == 403
     assert client_of(cast.charlie).get(sources[0]).status_code == 404
-    for wrong in ("input/1/", "output/1/", "other/0/"):
+    for wrong in ("input/1/", "output/1/", "other/0/", f"input/{10**30}/"):
         assert alice.get(f"/audit/{request_id(identifier)}/pictures/{wrong}").status_code == 404
+
+
+@pytest.mark.django_db
+def test_no_words_are_taken_for_the_place_of_a_picture(cast: Cast) -> None:
+    """A place is marked by a letter one may write, so that an answer could show what the question had."""
+    answer = {"choices": [{"message": {"role": "assistant", "content": "\ufdd00\ufdd0 and"}}]}
+    body = chat_with(f"data:image/png;base64,{letters(picture())}", text="\ufdd00\ufdd0 is here")
+    page, sources = shown(client_of(cast.alice), a_call(cast.team_a, content=(body, json.dumps(answer))))
+    assert len(sources) == 1 and "\ufdd00\ufdd0 is here" in page and "\ufdd00\ufdd0 and" in page
 
 
 @pytest.mark.django_db

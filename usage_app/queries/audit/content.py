@@ -5,9 +5,11 @@ Everything here is untrusted text. It is only taken apart, never interpreted; te
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
+from secrets import token_hex
 from typing import Any, NamedTuple
 
 from console.audit.models import AuditEvent, Payload
@@ -20,8 +22,8 @@ from console.core.words import counted
 # A body of more characters is shown as text only: taking it apart would cost more than it tells.
 _MOST_PARSED = 400_000
 _MOST_TURNS = 200
-# Stands around the number of a picture in a text that was taken apart: a letter that no text has.
-_MARK = "\ufdd0"
+# Stands around the number of a picture in a text that was taken apart. Nobody can write it: words would be a picture.
+_MARK = f"\ufdd0{token_hex(8)}\ufdd0"
 _PLACE = re.compile(rf"{_MARK}(\d{{1,4}}){_MARK}|({re.escape(REDACTED)})")
 
 
@@ -233,6 +235,7 @@ def _letters(number: int, pictures: list[str]) -> str:
 def picture_at(event: AuditEvent, kind: str, number: int) -> tuple[bytes, str] | None:
     """Return a picture of a stored body as bytes and media type; None where there is none, or too large to be shown."""
     payload = search.payloads([event.pk]).get(event.pk, {}).get(kind)
+    number = min(number, sys.maxsize)  # an address may have any
     found = next(islice(PICTURE.finditer(payload.body), number, None), None) if payload else None
     if found is None:
         return None
