@@ -51,7 +51,7 @@ def test_it_shows_templates_where_there_is_no_agent_and_on_the_new_page(builder,
         assert all(template.sentence in page for template in TEMPLATES.values())
     page = builder.get("/agents/new/?template=log-watcher&team=team-a").text
     assert 'value="Log watcher"' in page and "Yours to make" in page and "restart_service" in page
-    assert "From nothing" in builder.get("/agents/new/?template=unheard").text
+    assert "From scratch" in builder.get("/agents/new/?template=unheard").text
 
 
 def test_it_is_ready_to_publish_when_all_it_counts_on_is_built_in(builder, cast, able):

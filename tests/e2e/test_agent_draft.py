@@ -19,7 +19,7 @@ def test_it_builds_publishes_talks_and_rolls_back(page_as: OpenPage, room: Room,
     expect(page.get_by_role("region", name="What the template brings")).to_contain_text("restart_service")
     check_axe(page)
     shoot(page, "agent-template")
-    page.get_by_role("link", name="From nothing").click()
+    page.get_by_role("link", name="From scratch").click()
     expect(page.locator("#id_name")).to_have_value("")
     page.locator("#id_name").fill("Larkfield")
     page.locator("#id_slug").fill("larkfield")

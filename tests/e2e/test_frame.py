@@ -21,13 +21,18 @@ def test_its_sidebar_is_narrow_in_a_narrow_window(page_as: OpenPage, people: Cas
     sidebar, item = page.locator("#nav"), page.locator("#nav").get_by_role("link", name="Audit log")
     expect(sidebar).to_have_css("width", "56px")
 
+    # The menu of teams stands below its button.
+    page.locator(".scope").click()
+    button, menu = page.locator(".scope").bounding_box(), page.locator("#scope-menu").bounding_box()
+    assert button and menu and abs(menu["x"] - button["x"]) < 24
+    page.keyboard.press("Escape")
+
     # Pointed at or in focus it has its names, over a page that stays where it is.
     page.mouse.move(20, 300)
     expect(sidebar).to_have_css("width", "224px")
     page.mouse.move(600, 500)
     expect(sidebar).to_have_css("width", "56px")
-    page.keyboard.press("Tab")  # to the skip link
-    page.keyboard.press("Tab")
+    page.locator("#nav .brand").focus()
     expect(sidebar).to_have_css("width", "224px")
     assert page.evaluate("document.getElementById('main').getBoundingClientRect().left") == 56
     item.click()
@@ -181,7 +186,7 @@ def test_it_says_what_was_done_and_forgets_it(page_as: OpenPage, people: Cast) -
     page = page_as(people.alice)
     page.clock.install()
     page.goto("/profile/")
-    page.click("text=Save profile")
+    page.click("text=Save changes")
     expect(page.locator("#toasts [role=status]")).to_contain_text("Your profile is saved.")
     page.clock.run_for(6000)
     expect(page.locator("#toasts .toast-card")).to_have_count(0)

@@ -62,7 +62,7 @@ def test_it_connects_imports_promotes_and_rolls_back(
         page.get_by_role("checkbox", name=name).check()
     check_axe(page)
     shoot(page, "provider-offered")
-    page.get_by_role("button", name="Import the ticked models").click()
+    page.get_by_role("button", name="Import ticked models").click()
     expect(page.get_by_text("Added 2 models.")).to_be_visible()
     assert Provider.objects.get(slug="vllm").max_concurrency == 8
     assert set(ModelVersion.objects.get(name=MODELS[0]).capabilities) >= {"chat", "tools", "vision"}

@@ -101,6 +101,6 @@ def test_it_waits_for_whole_answers_without_scripts(page_as: OpenPage, bella: Us
     expect(page.locator('[data-set-up="a"] [data-answer]')).to_have_text("Here it is.")
     expect(page.locator('[data-set-up="b"] [data-figure="tokens"]')).to_have_text("25 tokens")
     expect(page.get_by_label("question")).to_have_value("Where?")
-    page.get_by_role("button", name="Add a set-up").click()
+    page.get_by_role("button", name="Add set-up").click()
     expect(page.locator('[data-set-up="c"]')).to_be_visible()
     expect(page.locator('[data-set-up="a"] [data-answer]')).to_have_text("Here it is.")

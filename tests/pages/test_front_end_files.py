@@ -164,6 +164,20 @@ def test_it_counts_every_file_the_base_loads() -> None:
     assert loaded == set(ORDINARY)
 
 
+def test_its_buttons_are_a_verb_and_its_object_without_an_article() -> None:
+    tag = re.compile(
+        r'<(?:a|button)\b[^>]*class="btn\b[^>]*>(.*?)</(?:a|button)>|(?<!-)\b(?:label|action)="([A-Z][^"]*)"', re.S
+    )
+    wordy = re.compile(r"(Add|Change|Connect|Create|Grant|Import|Make|New|Save|Start) (an?|the|it)\b")
+    found = [
+        f"{path.name}: {words}"
+        for path in (ROOT / "templates").rglob("*.html")
+        for match in tag.finditer(path.read_text())
+        if wordy.match(words := re.sub(r"{%.*?%}|<.*?>", " ", match[1] or match[2] or "").strip())
+    ]
+    assert not found
+
+
 def test_it_keeps_ordinary_pages_under_72_kb() -> None:
     heaviest = max((_weight([name]) for name in _area_sheets()), default=0)
     assert _weight(ORDINARY) + heaviest < 72

@@ -23,7 +23,7 @@ def labels(html: str) -> list[str]:
 def test_it_finds_pages_and_actions_without_words(client: Client, cast: Cast) -> None:
     client.force_login(cast.alice)
     found = labels(client.get("/palette/", **HTMX).text)
-    assert {"Overview", "API keys", "Audit log", "Create an API key", "Your profile"} <= set(found)
+    assert {"Overview", "API keys", "Audit log", "New API key", "Your profile"} <= set(found)
     assert "Settings" not in found
     assert "Connect a provider" not in found
 
@@ -32,7 +32,7 @@ def test_it_offers_members_only_what_they_may(client: Client, cast: Cast) -> Non
     client.force_login(cast.bob)
     found = labels(client.get("/palette/", **HTMX).text)
     assert "Overview" in found
-    assert not {"API keys", "Audit log", "Create an API key", "Settings"} & set(found)
+    assert not {"API keys", "Audit log", "New API key", "Settings"} & set(found)
 
 
 def test_it_finds_by_the_beginnings_of_words(client: Client, cast: Cast) -> None:

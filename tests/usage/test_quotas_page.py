@@ -54,7 +54,7 @@ def test_it_teaches_when_nothing_is_limited(cast: Cast) -> None:
 def test_a_member_sees_and_cannot_change(cast: Cast) -> None:
     quota = make_quota(cast, alias="support-chat")
     page = text(client_of(cast.bob).get("/quotas/"))
-    assert "Add quota" not in page and f"/quotas/{quota.public_id}/change/" not in page
+    assert "New quota" not in page and f"/quotas/{quota.public_id}/change/" not in page
     for path in ("change", "remove", "increase"):
         for send in (client_of(cast.bob).get, client_of(cast.bob).post):
             assert send(f"/quotas/{quota.public_id}/{path}/").status_code == 403

@@ -84,7 +84,7 @@ def set_quota(request: TeamRequest) -> HttpResponse:
             quota = services.set_quota(actor=request.caller.actor, **values)
             return go(request, _back(request), f"{quota.team}: {quota.title} is limited from the next call on.")
     text = "Counts from the next call on, with what the present period has used already."
-    return ask(request, _question(request, "Add quota", text, "Add quota"), form)
+    return ask(request, _question(request, "New quota", text, "Create quota"), form)
 
 
 @needs("view_usage")
@@ -100,7 +100,7 @@ def change_quota(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
         request,
         f"Change {quota.title}",
         f"{quota.team}. What was used stays counted.",
-        "Change quota",
+        "Save changes",
         remove_url=reverse("usage:remove_quota", args=[quota.public_id]),
     )
     return ask(request, question, form)

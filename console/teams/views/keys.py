@@ -83,7 +83,7 @@ def create_key(request: TeamRequest) -> HttpResponse:
             key, text = services.create_key(actor=request.caller.actor, **values)
             return _reveal(request, key, text)
     question = Question(
-        title="Create an API key",
+        title="New API key",
         text="A key belongs to one team and can only do what its scopes say. You answer for it: it can never do more "
         "than you may.",
         verb="Create key",

@@ -59,7 +59,7 @@ def create_team(request: TeamRequest) -> HttpResponse:
             team = services.create_team(actor=request.caller.actor, **form.cleaned_data)
             return go(request, _url(team), f"{team.name} is created. Invite its first owner.")
     question = Question(
-        title="Create a team",
+        title="New team",
         text="Keys, quotas, prompts and records belong to a team, and its people see nothing of other teams.",
         verb="Create team",
         back=reverse("teams:teams"),
