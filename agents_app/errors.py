@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from console.core.errors import BadInput, Conflict, NotFound, Overtaken
+from console.core.errors import BadInput, Conflict, NotFound, NotSignedIn, Overtaken, Refusal
 
 
 class UnknownAgent(NotFound):
@@ -148,3 +148,24 @@ class CannotExplain(Conflict):
     """There is no model to ask about a run: none decided anything, or the one that did is gone."""
 
     code = "cannot_explain"
+
+
+class BadToken(NotSignedIn):
+    """One answer for every kind of wrong, also for a webhook there is not."""
+
+    code = "bad_token"
+    message = "The bearer token of this delivery is missing, wrong or not good any more."
+
+
+class TooManyDeliveries(Refusal):
+    status, code, type = 429, "too_many_deliveries", "rate_limit_error"
+
+    def __init__(self, most: int, retry_after: int) -> None:
+        super().__init__(
+            f"A token starts at most {most} deliveries a minute; try again later.", retry_after=retry_after
+        )
+
+
+class UnknownToken(NotFound):
+    code = "unknown_token"
+    message = "This webhook has no such token, or it has ended already."

@@ -43,6 +43,11 @@ urlpatterns = [
     path("agents/<slug:slug>/triggers/<uuid:trigger_id>/edit/", triggers.edit_trigger, name="edit_trigger"),
     path("agents/<slug:slug>/triggers/<uuid:trigger_id>/switch/", triggers.switch_trigger, name="switch_trigger"),
     path("agents/<slug:slug>/triggers/<uuid:trigger_id>/renew/", triggers.renew_trigger, name="renew_trigger"),
+    path(
+        "agents/<slug:slug>/triggers/<uuid:trigger_id>/tokens/<uuid:token_id>/revoke/",
+        triggers.revoke_token,
+        name="revoke_trigger_token",
+    ),
     path("agents/<slug:slug>/triggers/<uuid:trigger_id>/delete/", triggers.delete_trigger, name="delete_trigger"),
     path("agents/<slug:slug>/triggers/messages/<uuid:firing_id>/move/", triggers.move_message, name="move_message"),
     path("hooks/<uuid:trigger_id>/", hooks.deliver, name="deliver"),

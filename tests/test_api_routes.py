@@ -76,6 +76,7 @@ from tests.test_routes import (
     _tool,
     _tool_server,
     _trigger,
+    _trigger_token,
     _version,
     _visit,
     _waiver,
@@ -162,6 +163,11 @@ def _pk(arguments: Arguments) -> Arguments:
     return {("pk" if isinstance(value, uuid.UUID) else name): value for name, value in arguments.items()}
 
 
+def _of_trigger_token(cast: Cast) -> Arguments:
+    found = _trigger_token(cast)
+    return {"slug": found["slug"], "pk": found["trigger_id"], "token_id": found["token_id"]}
+
+
 def _of_quota(cast: Cast) -> Arguments:
     increase_id = _increase(cast)["increase_id"]
     from usage_app.models import QuotaIncrease
@@ -224,6 +230,7 @@ FACTORIES: dict[str, Any] = {
     **dict.fromkeys(("api:roll_back_agent", "api:agent_where_used", "api:try_agent_draft"), _agent),
     "api:agent_version": _agent_version,
     **dict.fromkeys(("api:triggers", "api:compare_agent_versions", "api:agent_moves"), _agent),
+    "api:trigger_token": _of_trigger_token,
     **dict.fromkeys(("api:trigger", "api:renew_trigger_secret", "api:firings"), lambda cast: _pk(_trigger(cast))),
     **dict.fromkeys(("api:run", "api:cancel_run", "api:run_again", "api:compare_runs", "api:run_questions"), _run),
     **dict.fromkeys(("api:approval", "api:decide_approval", "api:extend_approval"), lambda cast: _pk(_approval(cast))),
@@ -296,6 +303,7 @@ def _view(route: Route) -> Any:
         "pk": uuid.uuid4(),
         "public_id": uuid.uuid4(),
         "widget_id": uuid.uuid4(),
+        "token_id": uuid.uuid4(),
         "environment": "production",
         "number": 1,
         "session_id": 1,

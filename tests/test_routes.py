@@ -22,7 +22,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, resolve, reverse
 from django.utils.safestring import mark_safe
 from pytest_django.plugin import DjangoDbBlocker
 
-from agents_app.models import Firing, QueueItem, Step, Trigger
+from agents_app.models import Firing, QueueItem, Step, Trigger, TriggerToken
 from console.audit import sql
 from console.audit.models import AuditEvent
 from console.batches.models import Batch
@@ -352,6 +352,13 @@ def _grant(cast: Cast) -> Arguments:
     return {"slug": agent.slug, "tool": tool.slug}
 
 
+def _trigger_token(cast: Cast) -> Arguments:
+    found = _trigger(cast)
+    Trigger.objects.update(config={"source": "plain", "auth": "token"})
+    token = TriggerToken.objects.create(trigger_id=found["trigger_id"], digest=b"d" * 32, last4="7f2c")
+    return {**found, "token_id": token.pk}
+
+
 def _trigger(cast: Cast) -> Arguments:
     agent = make.make_agent(cast.team_a)
     made = Trigger.objects.create(
@@ -633,6 +640,7 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
         ("agents:edit_trigger", "agents:switch_trigger", "agents:renew_trigger", "agents:delete_trigger"), _trigger
     ),
     "agents:run_again_from": _run_step,
+    "agents:revoke_trigger_token": _trigger_token,
     "agents:new_trigger": lambda cast: {**_agent(cast), "kind": "schedule"},
     "agents:deliver": lambda cast: {"trigger_id": _trigger(cast)["trigger_id"]},
     **dict.fromkeys(("agents:approval", "agents:decide", "agents:extend"), _approval),

@@ -8,6 +8,7 @@ from agents_app.brokers import config
 from agents_app.models import Agent, Broker, Queue, Trigger
 from agents_app.tools.fields import JsonField
 from agents_app.triggers import payloads
+from agents_app.triggers.tokens import WAYS
 from console.core import schedules
 from console.core.forms import MONO
 from console.teams.models import Environment
@@ -17,6 +18,21 @@ _INPUT = {
     Trigger.Kind.WEBHOOK: "JSON. What a delivery says itself wins.",
     Trigger.Kind.QUEUE: "JSON. What an item or message says itself wins.",
 }
+
+
+class OverlapForm(forms.Form):
+    """How long the tokens before a new one go on."""
+
+    overlap = forms.ChoiceField(
+        label="The token before",
+        choices=[
+            ("24h", "Goes on for 24 hours"),
+            ("1h", "Goes on for one hour"),
+            ("7d", "Goes on for seven days"),
+            ("0", "Stops now"),
+        ],
+        help_text="So long the service may still send it.",
+    )
 
 
 class TriggerForm(forms.Form):
@@ -47,6 +63,13 @@ class TriggerForm(forms.Form):
             )
         elif kind == Trigger.Kind.WEBHOOK:
             self.fields["source"] = forms.ChoiceField(label="Who sends it", choices=list(payloads.SOURCES.items()))
+            self.fields["auth"] = forms.ChoiceField(
+                label="How it proves itself",
+                choices=list(WAYS.items()),
+                required=False,
+                help_text="A signature shows that nobody changed or kept a delivery; Grafana signs, and what you write "
+                "yourself can. A bearer token is for services that cannot, as Alertmanager.",
+            )
         elif is_outside:
             self._ask_for_queue_outside(agent)
         else:
@@ -112,7 +135,7 @@ class TriggerForm(forms.Form):
         )
 
     def config(self) -> dict[str, Any]:
-        names = ("cron", "time_zone", "catch_up", "source", "queue", "input", *sorted(config.OWN))
+        names = ("cron", "time_zone", "catch_up", "source", "auth", "queue", "input", *sorted(config.OWN))
         return {name: self.cleaned_data[name] for name in names if self.cleaned_data.get(name)}
 
 

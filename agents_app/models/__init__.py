@@ -8,7 +8,7 @@ from agents_app.models.questions import RunQuestion
 from agents_app.models.queues import Queue, QueueItem
 from agents_app.models.runs import Run, Step
 from agents_app.models.tools import Tool, ToolServer
-from agents_app.models.triggers import Firing, Trigger
+from agents_app.models.triggers import Firing, Trigger, TriggerToken
 
 __all__ = [
     "Agent",
@@ -31,4 +31,5 @@ __all__ = [
     "Tool",
     "ToolServer",
     "Trigger",
+    "TriggerToken",
 ]

@@ -8,6 +8,7 @@ from agents_app.models.runs import Run
 from console.core.clock import now
 from console.core.fields import EncryptedField
 from console.core.ids import uuid7
+from console.teams.keys import HOOK_PREFIX
 from console.teams.models import User
 
 
@@ -15,8 +16,9 @@ class Trigger(models.Model):
     """One way an agent is started without anybody asking. Its runs act for `owner`, with the rights of that moment.
 
     `config` by kind. schedule: `cron`, `time_zone`, `catch_up` (skip, once). webhook: `source` (plain, alertmanager,
-    grafana). queue: `queue`, a built-in one's slug; or `broker`, the slug of a broker outside, with its `queue`, and if
-    wanted `result_queue`, `parking_queue`, `dedupe`, `at_once`, `attempts`. All kinds: `input`, values every run gets.
+    grafana), `auth` (token; without it deliveries are signed). queue: `queue`, a built-in one's slug; or `broker`, the
+    slug of a broker outside, with its `queue`, and if wanted `result_queue`, `parking_queue`, `dedupe`, `at_once`,
+    `attempts`. All kinds: `input`, values every run gets.
     """
 
     class Kind(models.TextChoices):
@@ -54,6 +56,40 @@ class Trigger(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class TriggerToken(models.Model):
+    """A bearer token that webhooks of a service which cannot sign are delivered with. Shown once; this is what is kept.
+
+    While one is replaced there are two. `minute_at` and `minute_count` are its deliveries in the newest minute.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    trigger = models.ForeignKey(Trigger, on_delete=models.CASCADE, related_name="tokens")
+    digest = models.BinaryField(max_length=32, unique=True)
+    last4 = models.CharField(max_length=4)
+    made_by = models.CharField(max_length=200)
+    created_at = models.DateTimeField(default=now, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    minute_at = models.DateTimeField(null=True, blank=True)
+    minute_count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return self.shown
+
+    @property
+    def shown(self) -> str:
+        """The token as people see it after the first time: `fk_hook_…7f2c`."""
+        return f"{HOOK_PREFIX}…{self.last4}"
+
+    @property
+    def is_live(self) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > now())
 
 
 class Firing(models.Model):

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Q, QuerySet
 
-from agents_app.models import Agent, Broker, Firing, Outgoing, Reader, Run, Trigger
+from agents_app.models import Agent, Broker, Firing, Outgoing, Reader, Run, Trigger, TriggerToken
+from agents_app.queries.tokens import live_of
 
 MOST_PARKED = 50
 _IS_DUE = Q(sent_at=None) & (Q(kind=Outgoing.Kind.PARKED) | Q(run__state__in=Run.OVER))
@@ -33,6 +34,7 @@ class TriggerRow:
     parked: int
     unsent: int
     unsent_trouble: str
+    tokens: list[TriggerToken]
 
     @property
     def reading(self) -> tuple[str, str, str]:
@@ -67,6 +69,7 @@ def trigger_rows(agent: Agent) -> list[TriggerRow]:
     waiting = parked(agent, most=None).order_by().values_list("trigger").annotate(count=Count("pk"))
     aside = dict(waiting)
     due = Outgoing.objects.filter(_IS_DUE, firing__trigger__in=rows).order_by()
+    tokens = list(live_of(rows))
     unsent: dict[object, int] = {}
     trouble: dict[object, str] = {}
     for trigger_id, said, count in due.values_list("firing__trigger", "trouble").annotate(count=Count("pk")):
@@ -79,6 +82,7 @@ def trigger_rows(agent: Agent) -> list[TriggerRow]:
             aside.get(one.pk, 0),
             unsent.get(one.pk, 0),
             trouble.get(one.pk, ""),
+            [token for token in tokens if token.trigger_id == one.pk],
         )
         for one in rows
     ]

@@ -1,7 +1,9 @@
 """Make, change and remove what starts runs by itself. A trigger's runs act for whoever owns it."""
 
+import datetime as dt
 import json
 import secrets
+import uuid
 from typing import Any
 
 from django.conf import settings
@@ -9,11 +11,14 @@ from django.db import transaction
 from django.urls import reverse
 
 from agents_app.brokers import config as queues_outside
-from agents_app.errors import UnknownTrigger
+from agents_app.errors import UnknownToken, UnknownTrigger
 from agents_app.grants.schemas import LARGEST_VALUE
 from agents_app.models import Agent, Queue, Trigger
+from agents_app.queries.tokens import live
+from agents_app.services import trigger_tokens
 from agents_app.services.naming import check_environment, check_secret
 from agents_app.triggers import payloads
+from agents_app.triggers.tokens import SIGNATURE, TOKEN, WAYS, takes_token
 from console.audit import actions
 from console.audit.services import changes, record
 from console.core import lines, schedules
@@ -29,7 +34,7 @@ from console.teams.queries import person_behind
 Kind = Trigger.Kind
 _KNOWN = {
     Kind.SCHEDULE: {"cron", "time_zone", "catch_up", "input"},
-    Kind.WEBHOOK: {"source", "input"},
+    Kind.WEBHOOK: {"source", "auth", "input"},
     Kind.QUEUE: {"queue", "input", *queues_outside.FIELDS},
 }
 # Who changes these says what is started, or in whose name; a name or a switch says neither.
@@ -49,7 +54,7 @@ def create_trigger(
     environment: str,
     secret: str | None = None,
 ) -> tuple[Trigger, str]:
-    """Make a trigger. Returns it and, of a webhook, the secret its deliveries are signed with: shown this once.
+    """Make a trigger. Returns it and, of a webhook, its secret or its bearer token: shown this once.
 
     `secret` is one somebody else made; without it a webhook gets one of its own.
     """
@@ -58,8 +63,9 @@ def create_trigger(
     check_environment(environment)
     if Trigger.objects.filter(agent=agent).count() >= MOST_TRIGGERS:
         raise Conflict(f"{agent.name} has {MOST_TRIGGERS} triggers; that is the most.")
-    secret = _secret(kind, secret)
     config = check_config(agent, kind, config)
+    has_token = config.get("auth") == TOKEN
+    given, secret = secret, "" if has_token else _secret(kind, secret)
     trigger = Trigger.objects.create(
         agent=agent,
         kind=kind,
@@ -73,7 +79,7 @@ def create_trigger(
         next_at=_next(kind, config),
     )
     _note(actions.TRIGGER_CREATED, actor, trigger, {"after": _shown(trigger)})
-    return trigger, secret
+    return trigger, _new_token(actor, trigger, given) if has_token else secret
 
 
 @transaction.atomic
@@ -90,11 +96,12 @@ def change_trigger(
 ) -> Trigger:
     """Change what is given. A schedule that is switched on again goes on from now: it does not catch up.
 
+    A webhook that is to prove itself in the other way loses what it had: `renew_secret` gives it what it needs then.
     Overtaken when somebody changed it since it was seen.
     """
     trigger = _locked(trigger)
     check_revision("this trigger", trigger.revision, seen_revision)
-    before = _shown(trigger)
+    before, took_token = _shown(trigger), takes_token(trigger)
     if name is not None:
         trigger.name = lines.line(name, "name", most=80, is_required=True)
     if config is not None:
@@ -114,26 +121,59 @@ def change_trigger(
         trigger.next_at = _next(trigger.kind, trigger.config) if trigger.is_enabled else None
     trigger.revision += 1
     trigger.trouble = ""
+    if took_token != takes_token(trigger):
+        trigger.secret = ""
+        trigger_tokens.end(trigger)
     trigger.save()
     _note(actions.TRIGGER_CHANGED, actor, trigger, changes(before, after))
     return trigger
 
 
 @transaction.atomic
-def renew_secret(*, actor: Actor, trigger: Trigger, secret: str | None = None) -> str:
-    """Give a webhook another secret and return it: shown this once. Deliveries signed with the old one are refused.
+def renew_secret(
+    *, actor: Actor, trigger: Trigger, secret: str | None = None, overlap: dt.timedelta = dt.timedelta()
+) -> str:
+    """Give a webhook another secret or token and return it: shown this once. Nothing with the old one is taken.
 
-    Who knows the secret can say what is delivered, so this counts as setting the trigger up.
+    Only tokens before it go on for `overlap`: a sender that signs can sign with both. Who knows the secret can say what
+    is delivered, so this counts as setting the trigger up.
     """
     if trigger.kind != Kind.WEBHOOK:
         raise BadInput("Only webhooks have a secret.")
-    secret = _secret(trigger.kind, secret)
     trigger = _locked(trigger)
+    if takes_token(trigger):
+        text = _new_token(actor, trigger, secret, overlap)
+        trigger.set_up_by_id = person_behind(actor)
+        trigger.revision += 1
+        trigger.save(update_fields=["set_up_by", "revision"])
+        return text
+    if overlap:
+        raise BadInput("Only bearer tokens go on after they were replaced.", param="overlap_hours")
+    secret = _secret(trigger.kind, secret)
     trigger.secret, trigger.set_up_by_id = encrypt(secret), person_behind(actor)
     trigger.revision += 1
     trigger.save(update_fields=["secret", "set_up_by", "revision"])
     _note(actions.TRIGGER_SECRET_RENEWED, actor, trigger, {})
     return secret
+
+
+def _new_token(actor: Actor, trigger: Trigger, given: str | None, overlap: dt.timedelta = dt.timedelta()) -> str:
+    made, text = trigger_tokens.add(actor, trigger, given, overlap)
+    after: dict[str, Any] = {"token": made.shown}
+    if overlap:
+        after["older_end_at"] = made.created_at + overlap
+    _note(actions.TRIGGER_TOKEN_CREATED, actor, trigger, {"after": after})
+    return text
+
+
+@transaction.atomic
+def revoke_token(*, actor: Actor, trigger: Trigger, token_id: uuid.UUID) -> None:
+    """End one token of a webhook, from the next delivery on."""
+    trigger = _locked(trigger)
+    token = get_or_raise(live(trigger).filter(pk=token_id), UnknownToken)
+    token.revoked_at = now()
+    token.save(update_fields=["revoked_at"])
+    _note(actions.TRIGGER_TOKEN_REVOKED, actor, trigger, {"before": {"token": token.shown}})
 
 
 @transaction.atomic
@@ -203,7 +243,10 @@ def _checked_webhook(config: dict[str, Any]) -> dict[str, Any]:
     source = config.get("source") or payloads.PLAIN
     if source not in list(payloads.SOURCES):
         raise BadInput(f"source is one of {', '.join(payloads.SOURCES)}.", param="config.source")
-    return {"source": source}
+    auth = config.get("auth") or SIGNATURE
+    if auth not in list(WAYS):
+        raise BadInput(f"auth is one of {', '.join(WAYS)}.", param="config.auth")
+    return {"source": source} | ({"auth": TOKEN} if auth == TOKEN else {})
 
 
 def _checked_queue(agent: Agent, config: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Start the run of one tick, delivery or message: its row and the run are one transaction, and each has one row."""
 
+import datetime as dt
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -10,6 +11,7 @@ from agents_app.services.runs import start_run
 from agents_app.triggers.payloads import input_of
 from console.core.clock import now
 from console.core.errors import Refusal
+from console.core.sql import get_or_raise
 from console.teams.actors import Actor
 
 _LONGEST_TROUBLE = 500
@@ -44,6 +46,25 @@ def fire(
         return earlier, False
     except Refusal as refusal:
         return _refused(trigger, key, refusal, body)
+
+
+@transaction.atomic
+def fire_once(
+    trigger: Trigger, keys: tuple[str, ...], since: dt.datetime | None, given: dict[str, Any], **more: Any
+) -> tuple[Firing, bool]:
+    """Start the run of a delivery unless the same came under one of these keys, after `since` where that is given.
+
+    What was refused then is tried again, for a service that gets no run sends the same once more. Deliveries of one
+    trigger wait for each other here, so that two at once are one as well. New ones get the first key.
+    """
+    get_or_raise(Trigger.objects.select_for_update(no_key=True).filter(pk=trigger.pk), UnknownTrigger)
+    rows = Firing.objects.filter(trigger=trigger, key__in=keys).select_related("run")
+    earlier = (rows.filter(at__gt=since) if since else rows).first()
+    if earlier is not None and earlier.state != Firing.State.PARKED:
+        return earlier, False
+    if earlier is not None:
+        earlier.delete()
+    return fire(trigger, keys[0], given, **more)
 
 
 def input_for(trigger: Trigger, source: str, value: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Where signed deliveries arrive."""
+"""Where deliveries of webhooks arrive: signed, or with a bearer token where the trigger says so."""
 
 import uuid
 
@@ -6,11 +6,13 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from agents_app.errors import BadToken
 from agents_app.models import Firing, Trigger
 from agents_app.queries.running import run_said
-from agents_app.triggers import payloads
-from agents_app.triggers.firing import fire, input_for
+from agents_app.triggers import identity, payloads, tokens
+from agents_app.triggers.firing import fire, fire_once, input_for
 from console.core import signing, strict_json
+from console.core.clock import now
 from console.core.crypto import SecretUnreadable, decrypt
 from console.core.errors import Refusal, Unavailable
 from console.core.ids import request_id
@@ -20,11 +22,11 @@ from console.teams.access import PUBLIC, needs
 LARGEST = 256 * 1024
 
 
-@csrf_exempt  # a program's request, which carries no cookie and is signed
+@csrf_exempt  # a program's request, whose cookies count for nothing: it is signed, or carries a token
 @needs(PUBLIC)
 @require_POST
 def deliver(request: HttpRequest, trigger_id: uuid.UUID) -> HttpResponse:
-    """Start the run of one delivery. The same delivery starts none; a webhook there is not is a bad signature too."""
+    """Start the run of one delivery. The same starts none; a webhook there is not is a bad signature or token too."""
     try:
         length = request.headers.get("Content-Length", "")
         if not length.isdecimal():
@@ -33,22 +35,39 @@ def deliver(request: HttpRequest, trigger_id: uuid.UUID) -> HttpResponse:
             return _refused(request, 413, "too_large", f"A delivery has at most {LARGEST:,} bytes.")
         return _deliver(request, trigger_id, request.body)
     except Refusal as refusal:
-        return _refused(request, refusal.status, refusal.code, refusal.message)
+        answer = _refused(request, refusal.status, refusal.code, refusal.message)
+        if refusal.retry_after is not None:
+            answer["Retry-After"] = str(refusal.retry_after)
+        return answer
 
 
 def _deliver(request: HttpRequest, trigger_id: uuid.UUID, body: bytes) -> HttpResponse:
-    rows = Trigger.objects.select_related("agent__team", "agent__live", "owner")
-    trigger = get_or_raise(
-        rows.filter(pk=trigger_id, kind=Trigger.Kind.WEBHOOK, agent__archived_at=None), signing.BadSignature
-    )
     headers = {name.lower(): value for name, value in request.headers.items()}
+    client_address, token = getattr(request, "client_address", ""), ""
+    if "authorization" in headers and not signing.is_signed(headers):
+        token = tokens.presented(headers["authorization"], client_address)
+    wrong = BadToken if token else signing.BadSignature
+    rows = Trigger.objects.select_related("agent__team", "agent__live", "owner")
+    trigger = get_or_raise(rows.filter(pk=trigger_id, kind=Trigger.Kind.WEBHOOK, agent__archived_at=None), wrong)
     source = trigger.config.get("source", payloads.PLAIN)
-    key = signing.check(_secret(trigger), body, headers, source=source)
+    if tokens.takes_token(trigger) != bool(token):
+        raise wrong
+    if token:
+        tokens.admit(trigger, token, client_address)
+    key = "" if token else signing.check(_secret(trigger), body, headers, source=source)
     if not trigger.is_enabled:
         return _refused(request, 409, "switched_off", "This webhook is switched off.")
     value, _ = strict_json.loads(body)
     given = input_for(trigger, source, value)
-    firing, is_new = fire(trigger, key, given, body=value, called_by=run_said(headers.get("x-facet-run", "")))
+    more = {"body": value, "called_by": run_said(headers.get("x-facet-run", ""))}
+    if key:
+        firing, is_new = fire(trigger, key, given, **more)
+    elif named := identity.id_of(headers):
+        firing, is_new = fire_once(trigger, (named,), None, given, **more)
+    else:
+        moment = now()
+        keys = identity.window_keys(identity.content_of(source, value, body), moment)
+        firing, is_new = fire_once(trigger, keys, moment - identity.WINDOW, given, **more)
     if firing.state == Firing.State.PARKED:
         return _refused(request, 422, "not_started", firing.trouble)
     run = firing.run.public_id if firing.run else None

@@ -9,19 +9,22 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from agents_app import access
-from agents_app.forms.triggers import TriggerForm
+from agents_app.forms.triggers import OverlapForm, TriggerForm
 from agents_app.models import Agent, Broker, Firing, Queue, Trigger
 from agents_app.queries import outside
+from agents_app.queries.tokens import live
 from agents_app.services import parked as parked_services
 from agents_app.services import triggers as services
 from agents_app.tools.base import written_json
 from agents_app.triggers import payloads
+from agents_app.triggers.tokens import takes_token
 from agents_app.views.frame import frame
 from console.core.errors import Refusal
 from console.core.forms import posted, refusals_at, status_of
 from console.core.htmx import go
 from console.teams.access import needs
 from console.teams.callers import TeamRequest
+from console.teams.services.keys import OVERLAPS
 
 _MOST_FIRINGS = 20
 
@@ -45,6 +48,7 @@ def _page(request: TeamRequest, agent: Agent, *, made: Trigger | None = None, se
         "made": made,
         "secret": secret,
         "example": payloads.example_of(made.config.get("source", "")) if made else "",
+        "is_token": made is not None and takes_token(made),
     }
     response = render(request, "agents/triggers/list.html", context)
     if secret:
@@ -89,6 +93,7 @@ def new_trigger(request: TeamRequest, slug: str, kind: str) -> HttpResponse:
 def edit_trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> HttpResponse:
     """Change what a trigger says. Its kind stays, and so does in whose name its runs act."""
     trigger = _trigger(request, slug, trigger_id)
+    took_token = takes_token(trigger)
     form = TriggerForm.of(trigger, posted(request))
     if form.is_valid():
         fields = form.cleaned_data
@@ -101,6 +106,9 @@ def edit_trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> Http
                 environment=fields["environment"],
                 seen_revision=fields["seen_revision"],
             )
+            if took_token != takes_token(changed):
+                secret = services.renew_secret(actor=request.caller.actor, trigger=changed)
+                return _page(request, changed.agent, made=changed, secret=secret)
             return go(request, reverse("agents:triggers", args=[slug]), f"{changed.name} is changed.")
     context = {
         **frame(request, trigger.agent, "triggers"),
@@ -136,6 +144,8 @@ def switch_trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> Ht
 @require_http_methods(["GET", "HEAD", "POST"])
 def renew_trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> HttpResponse:
     trigger = _trigger(request, slug, trigger_id)
+    if takes_token(trigger):
+        return _renew_token(request, trigger)
     if request.method != "POST":
         lost = "Whoever signs with the present secret is refused from now on. The new one is shown once."
         return _ask(request, trigger, "Make a new secret", lost, to="for")
@@ -144,6 +154,32 @@ def renew_trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> Htt
     except Refusal as refusal:
         return go(request, reverse("agents:triggers", args=[slug]), refusal.message)
     return _page(request, trigger.agent, made=trigger, secret=secret)
+
+
+def _renew_token(request: TeamRequest, trigger: Trigger) -> HttpResponse:
+    form = OverlapForm(posted(request))
+    if form.is_valid():
+        with refusals_at(form):
+            overlap = OVERLAPS[form.cleaned_data["overlap"]]
+            token = services.renew_secret(actor=request.caller.actor, trigger=trigger, overlap=overlap)
+            return _page(request, trigger.agent, made=trigger, secret=token)
+    context = {**frame(request, trigger.agent, "triggers"), "trigger": trigger, "form": form}
+    context["has_token"] = live(trigger).exists()
+    return render(request, "agents/triggers/new_token.html", context, status=status_of(form))
+
+
+@needs("build")
+@require_http_methods(["GET", "HEAD", "POST"])
+def revoke_token(request: TeamRequest, slug: str, trigger_id: uuid.UUID, token_id: uuid.UUID) -> HttpResponse:
+    trigger = _trigger(request, slug, trigger_id)
+    token = live(trigger).filter(pk=token_id).first()
+    if token is None:
+        raise Http404("There is no such token, or it has ended already.")
+    if request.method != "POST":
+        lost = f"Whoever sends {token.shown} is refused from now on. This cannot be undone; a new token can be made."
+        return _ask(request, trigger, "Revoke the token", lost, to="of")
+    services.revoke_token(actor=request.caller.actor, trigger=trigger, token_id=token.pk)
+    return go(request, reverse("agents:triggers", args=[slug]), f"Revoked {token.shown}.")
 
 
 def _ask(request: TeamRequest, trigger: Trigger, verb: str, lost: str, to: str = "") -> HttpResponse:

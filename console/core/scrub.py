@@ -17,7 +17,7 @@ _SHAPES: tuple[tuple[str, str | re.Pattern[str], re.Pattern[str]], ...] = (
             r"eyJ(?<![A-Za-z0-9_-]eyJ)[A-Za-z0-9_-]{8,4000}+\.eyJ[A-Za-z0-9_-]{8,8000}+\.[A-Za-z0-9_-]{8,2000}+"
         ),
     ),
-    ("_", "fk_", re.compile(r"fk_(?<!\wfk_)(?:live|test)_[A-Za-z0-9]{20,64}")),
+    ("_", "fk_", re.compile(r"fk_(?<!\wfk_)(?:live|test|hook)_[A-Za-z0-9]{20,64}")),
     ("_", "fws_", re.compile(r"fws_(?<!\wfws_)[A-Za-z0-9_-]{40,64}")),  # a widget's secret for identities
     ("_", _GITHUB, re.compile(r"gh(?<!\wgh)[pousr]_[A-Za-z0-9]{30,100}")),
     ("-", "sk-", re.compile(r"sk-(?<!\wsk-)(?:ant-|proj-|or-)?[A-Za-z0-9_-]{16,200}")),

@@ -102,7 +102,7 @@ def pairs_of(query: QueryDict) -> Iterator[tuple[str, str]]:
 def refuse_keys_in_query(query: Iterable[tuple[str, str]]) -> None:
     """Refuse a key in any place of an address; a name may be there twice."""
     for name, value in query:
-        if name.lower() in _QUERY_NAMES or value.startswith(tuple(keys.PREFIXES.values())):
+        if name.lower() in _QUERY_NAMES or value.startswith((*keys.PREFIXES.values(), keys.HOOK_PREFIX)):
             raise BadInput(
                 "Send the key in the Authorization header. Addresses end up in logs; revoke the key if it was real.",
                 code="key_in_query",

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from django.core.management import CommandError, call_command
 
-from agents_app.models import Agent, AgentVersion, Broker, Queue, Tool, ToolServer, Trigger
+from agents_app.models import Agent, AgentVersion, Broker, Queue, Tool, ToolServer, Trigger, TriggerToken
 from agents_app.services.drafts import save_draft
 from console.audit.models import AuditEvent
 from console.catalog.models import Provider
@@ -21,6 +21,7 @@ from console.knowledge.services.collections import create_collection
 from console.pages.configuration.apply import parse
 from console.pages.configuration.document import plain, read
 from console.pages.configuration.shape import json_schema
+from console.teams import keys
 from console.teams.actors import SYSTEM
 from prompts_app.models import Label, Prompt
 from tests import make, sdks
@@ -249,6 +250,24 @@ def test_it_shows_a_webhooks_own_secret_once(run: Any) -> None:
     run(FILE)
     hook.refresh_from_db()
     assert decrypt(hook.secret) == "hook-0123456789abc"
+
+
+def test_a_file_says_how_a_webhook_proves_itself(run: Any, monkeypatch: Any) -> None:
+    with_token = FILE.replace("config: {source: grafana}", "config: {source: alertmanager, auth: token}")
+    new = with_token.replace(" secret: {env: HOOK_SECRET},", "")
+    said = run(new)
+    first = TriggerToken.objects.get()
+    assert "Token of the webhook helper: Alerts, shown this once: fk_hook_" in said and first.last4 in said
+    assert "0 to create, 0 to change" in run(new) and "fk_hook_" not in exported()
+    given = keys.generate_hook_token()
+    monkeypatch.setenv("HOOK_SECRET", given)
+    said = run(with_token)
+    assert "~ trigger   helper: Alerts" in said and given not in said and "0 to change" in run(with_token)
+    assert bytes(TriggerToken.objects.get(revoked_at=None).digest) == keys.digest(given)
+    assert "shown this once" in run(FILE.replace(" secret: {env: HOOK_SECRET},", "")), "back to a signature"
+    assert not TriggerToken.objects.filter(revoked_at=None).exists() and Trigger.objects.get(kind="webhook").secret
+    monkeypatch.setenv("HOOK_SECRET", "hook-0123456789abc")
+    assert "A bearer token begins with fk_hook_" in problems_of(run, with_token)
 
 
 def test_it_keeps_drafts_and_does_not_write_over_them(run: Any) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agents_app.models import Agent, Trigger
+from agents_app.queries.tokens import live
 from agents_app.services import triggers as services
+from agents_app.triggers.tokens import TOKEN, takes_token
 from console.core.errors import BadInput
 from console.pages.configuration.document import Place
 from console.pages.configuration.forms import Entry
 from console.pages.configuration.plan_secrets import secret_change
-from console.pages.configuration.steps import Ref, Step, differences
+from console.pages.configuration.steps import FieldChange, Ref, Step, differences
+from console.teams import keys
 from console.teams.models import Environment, User
 
 if TYPE_CHECKING:
@@ -73,7 +76,7 @@ class TriggerPlan:
             if entry.get("is_enabled") is False:
                 services.change_trigger(actor=self.plan.actor, trigger=trigger, is_enabled=False)
             if text and secret is None:
-                step.reveals.append(f"Secret of the webhook {name}, shown this once: {text}")
+                step.reveals.append(_revealed(trigger, name, text))
             if entry["kind"] == Trigger.Kind.WEBHOOK:
                 step.reveals.append(f"Address of the webhook {name}: {services.address_of(trigger)}")
 
@@ -98,18 +101,25 @@ class TriggerPlan:
         owner = entry["owner"] if entry.has("owner") and entry["owner"].lower() != (email or "").lower() else None
         fields += differences({"owner": (email, owner)}) if owner else []
         secret = self.plan.secret(entry)
-        change_of_secret = secret_change("secret", row.secret, secret)
+        # What it has says nothing to the other way of proving itself: without a secret of the file one is made.
+        is_other_way = row.kind == Trigger.Kind.WEBHOOK and takes_token(row) != _takes_token(wanted, row)
+        if _takes_token(wanted, row):
+            change_of_secret = _token_change(row, secret)
+        else:
+            change_of_secret = secret_change("secret", row.secret, secret)
 
         def change() -> None:
             who = User.objects.filter(email__iexact=owner).first() if owner else None
             if owner and who is None:
                 raise BadInput(f"Nobody has the address {owner!r}; add them to a team's members.", param="owner")
-            services.change_trigger(actor=self.plan.actor, trigger=row, owner=who, **wanted)
-            if change_of_secret:
-                services.renew_secret(actor=self.plan.actor, trigger=row, secret=secret)
+            changed = services.change_trigger(actor=self.plan.actor, trigger=row, owner=who, **wanted)
+            if change_of_secret or is_other_way:
+                text = services.renew_secret(actor=self.plan.actor, trigger=changed, secret=secret)
+                if secret is None:
+                    step.reveals.append(_revealed(changed, name, text))
 
         name = f"{row.agent.slug}: {row.name}"
-        self.plan.change(
+        step = self.plan.change(
             entry, "trigger", name, fields + change_of_secret, change, locate=lambda param: _find(entry, param)
         )
 
@@ -120,6 +130,22 @@ class TriggerPlan:
             return services.check_config(row.agent, row.kind, config)
         except BadInput:
             return config  # the step says what is wrong
+
+
+def _takes_token(wanted: dict[str, Any], row: Trigger) -> bool:
+    return bool(wanted.get("config", row.config).get("auth") == TOKEN)
+
+
+def _token_change(row: Trigger, secret: str | None) -> list[FieldChange]:
+    """Return what the difference says of a bearer token: only its hash is kept to compare with."""
+    kept = [bytes(token.digest) for token in live(row)]
+    if secret is None or keys.digest(secret) in kept:
+        return []
+    return [FieldChange("secret", "set" if kept else "not set", "set anew" if kept else "set")]
+
+
+def _revealed(trigger: Trigger, name: str, text: str) -> str:
+    return f"{'Token' if takes_token(trigger) else 'Secret'} of the webhook {name}, shown this once: {text}"
 
 
 def _find(entry: Entry, param: str) -> Place:

@@ -59,14 +59,16 @@ TRIGGER = Record(
         "kind": Field(Choice(lambda: list(Trigger.Kind.values)), "What starts the agent.", required=True),
         "config": Field(
             Free("a mapping of what this kind needs"),
-            "schedule: cron, time_zone, catch_up. webhook: source. queue: queue. All: input. docs/runs.md says more.",
+            "schedule: cron, time_zone, catch_up. webhook: source, auth. queue: queue. All: input. See docs/runs.md.",
         ),
         "owner": Field(
             EMAIL,
             "For whom its runs act, with the rights of that moment; who has it stays unless the trigger is new.",
         ),
         "environment": Field(Choice(lambda: list(Environment.values)), "production unless given."),
-        "secret": Field(SECRET, "What a webhook is signed with; one is made and shown once unless given."),
+        "secret": Field(
+            SECRET, "What a webhook is signed with, or its bearer token; one is made and shown once unless given."
+        ),
         "is_enabled": Field(Flag(), "Whether it starts anything."),
     },
 )

@@ -1,5 +1,6 @@
 """What starts agents by itself, over the management API."""
 
+import datetime as dt
 import uuid
 from typing import Any
 
@@ -10,7 +11,7 @@ from rest_framework.response import Response
 
 from agents_app import access
 from agents_app.errors import UnknownTrigger
-from agents_app.models import Agent, Firing, Reader, Trigger
+from agents_app.models import Agent, Firing, Reader, Trigger, TriggerToken
 from agents_app.services import triggers as services
 from console.api.manage.base import Endpoint, Strict, listed
 from console.api.pagination import page_of
@@ -26,6 +27,14 @@ class ReaderSerializer(serializers.ModelSerializer[Reader]):
         fields = ["state", "said", "last_message_at"]
 
 
+class TriggerTokenSerializer(serializers.ModelSerializer[TriggerToken]):
+    shown = serializers.CharField(help_text="How it begins and ends; it is never shown whole again.")
+
+    class Meta:
+        model = TriggerToken
+        fields = ["id", "shown", "made_by", "created_at", "expires_at", "last_used_at"]
+
+
 class TriggerSerializer(serializers.ModelSerializer[Trigger]):
     """Needs `agent`, `owner` and `set_up_by` at hand."""
 
@@ -38,13 +47,16 @@ class TriggerSerializer(serializers.ModelSerializer[Trigger]):
     )
     address = serializers.SerializerMethodField(help_text="Where a webhook's deliveries go; null for other kinds.")
     has_secret = serializers.SerializerMethodField(help_text="Whether one is set; it is never shown.")
+    tokens = serializers.SerializerMethodField(
+        help_text="The bearer tokens of a webhook that are good now, newest first."
+    )
     reader = serializers.SerializerMethodField(help_text="How reading a queue outside goes; null for other triggers.")
 
     class Meta:
         model = Trigger
         fields = [
             "id", "agent", "kind", "name", "config", "environment", "owner", "set_up_by", "is_enabled", "address",
-            "has_secret", "next_at", "last_at", "trouble", "reader", "revision", "created_at",
+            "has_secret", "tokens", "next_at", "last_at", "trouble", "reader", "revision", "created_at",
         ]  # fmt: skip
 
     @extend_schema_field(ReaderSerializer(allow_null=True))
@@ -62,9 +74,16 @@ class TriggerSerializer(serializers.ModelSerializer[Trigger]):
     def get_has_secret(self, trigger: Trigger) -> bool:
         return bool(trigger.secret)
 
+    @extend_schema_field(TriggerTokenSerializer(many=True))
+    def get_tokens(self, trigger: Trigger) -> list[Any]:
+        good = [one for one in trigger.tokens.all() if one.is_live]
+        return list(TriggerTokenSerializer(good, many=True).data)
+
 
 class TriggerMadeSerializer(TriggerSerializer):
-    secret = serializers.SerializerMethodField(help_text="What a webhook is signed with. Shown once.")
+    secret = serializers.SerializerMethodField(
+        help_text="What a webhook is signed with, or its bearer token. Shown once."
+    )
 
     class Meta(TriggerSerializer.Meta):
         fields = [*TriggerSerializer.Meta.fields, "secret"]
@@ -92,6 +111,16 @@ class TriggerChangeSerializer(Strict):
 
 class TriggerSecretSerializer(serializers.Serializer[Any]):
     secret = serializers.CharField(help_text="Shown once.")
+
+
+class RenewalSerializer(Strict):
+    overlap_hours = serializers.IntegerField(
+        min_value=0,
+        max_value=168,
+        required=False,
+        default=0,
+        help_text="How long the bearer tokens before go on; a secret that signs always stops at once.",
+    )
 
 
 class FiringSerializer(serializers.ModelSerializer[Firing]):
@@ -156,13 +185,15 @@ class Triggers(TriggerEndpoint):
     )
     def get(self, request: Any, slug: str) -> Response:
         return self.page(
-            Trigger.objects.filter(agent=self.agent(slug)).select_related("agent", "owner", "set_up_by", "reader"),
+            Trigger.objects.filter(agent=self.agent(slug))
+            .select_related("agent", "owner", "set_up_by", "reader")
+            .prefetch_related("tokens"),
             TriggerSerializer,
         )
 
     @extend_schema(
         operation_id="create_trigger",
-        summary="Make a schedule, webhook or queue start the agent; a webhook's secret is shown once",
+        summary="Make a schedule, webhook or queue start the agent; a webhook's secret or token is shown once",
         request=NewTriggerSerializer,
         responses={201: TriggerMadeSerializer},
     )
@@ -182,7 +213,7 @@ class OneTrigger(TriggerEndpoint):
 
     @extend_schema(
         operation_id="change_trigger",
-        summary="Change a trigger, or switch it on or off",
+        summary="Change a trigger, or switch it on or off; another auth takes the secret or the tokens away: renew it",
         request=TriggerChangeSerializer,
         responses=TriggerSerializer,
     )
@@ -202,13 +233,28 @@ class RenewSecret(TriggerEndpoint):
 
     @extend_schema(
         operation_id="renew_trigger_secret",
-        summary="Give a webhook another secret, shown once; the old one stops at once",
-        request=None,
+        summary="Give a webhook another secret or bearer token, shown once; the old secret stops at once",
+        request=RenewalSerializer,
         responses={201: TriggerSecretSerializer},
     )
     def post(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
-        secret = services.renew_secret(actor=self.actor, trigger=self.trigger(slug, pk, "edit"))
+        trigger = self.trigger(slug, pk, "edit")
+        overlap = dt.timedelta(hours=self.read(RenewalSerializer)["overlap_hours"])
+        secret = services.renew_secret(actor=self.actor, trigger=trigger, overlap=overlap)
         return Response({"secret": secret}, status=201)
+
+
+class OneTriggerToken(TriggerEndpoint):
+    needs = "build"
+
+    @extend_schema(
+        operation_id="revoke_trigger_token",
+        summary="Revoke a bearer token of a webhook; it is refused from the next delivery on",
+        responses={204: None},
+    )
+    def delete(self, request: Any, slug: str, pk: uuid.UUID, token_id: uuid.UUID) -> Response:
+        services.revoke_token(actor=self.actor, trigger=self.trigger(slug, pk, "edit"), token_id=token_id)
+        return Response(status=204)
 
 
 class Firings(TriggerEndpoint):
@@ -230,5 +276,6 @@ urlpatterns = [
     path("agents/<slug:slug>/triggers/", Triggers.as_view(), name="triggers"),
     path(_ONE, OneTrigger.as_view(), name="trigger"),
     path(f"{_ONE}renew/", RenewSecret.as_view(), name="renew_trigger_secret"),
+    path(f"{_ONE}tokens/<uuid:token_id>/", OneTriggerToken.as_view(), name="trigger_token"),
     path(f"{_ONE}firings/", Firings.as_view(), name="firings"),
 ]
