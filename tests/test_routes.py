@@ -180,6 +180,13 @@ def _quota_id(cast: Cast) -> Arguments:
     return {"public_id": _quota(cast).public_id}
 
 
+def _each_quota_id(cast: Cast) -> Arguments:
+    quota = quotas.set_quota(
+        actor=SYSTEM, team=cast.team_a, metric="requests", window="day", limit=10, each_end_user=True
+    )
+    return {"public_id": quota.public_id}
+
+
 def _increase(cast: Cast) -> Arguments:
     ends_at = now() + dt.timedelta(days=1)
     increase = quotas.increase_quota(actor=SYSTEM, quota=_quota(cast), amount=5, reason="a launch", ends_at=ends_at)
@@ -646,6 +653,7 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
     **dict.fromkeys(("agents:approval", "agents:decide", "agents:extend"), _approval),
     "usage:change_quota": _quota_id,
     "usage:remove_quota": _quota_id,
+    "usage:quota_end_users": _each_quota_id,
     "usage:increase_quota": _quota_id,
     "usage:end_increase": _increase,
     **dict.fromkeys(

@@ -31,7 +31,7 @@ def check_may_set(caller: Caller, team: Team, *, team_wide: bool) -> None:
     if not may_set(caller, team.pk, team_wide=team_wide):
         if team_wide:
             raise PermissionDenied(
-                "Only operators limit a whole team; its owners limit keys, aliases, agents and widgets inside it."
+                "Only operators limit a whole team; its owners limit keys, aliases, agents, widgets and end users."
             )
         raise denied(team, caller, "manage_quotas")
 

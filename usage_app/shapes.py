@@ -7,7 +7,7 @@ from typing import cast
 
 from console.core.clock import Window, now, period_end, period_start
 from console.teams.models import ApiKey
-from usage_app.models import Mode, Quota
+from usage_app.models import Mode, Nameless, Quota
 
 # Concurrency has no window; all its counting happens in one endless period.
 ENDLESS = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -30,6 +30,8 @@ class QuotaShape:
     agent: str = ""
     widget_id: uuid.UUID | None = None
     widget: str = ""
+    each_end_user: bool = False
+    refuses_nameless: bool = False  # calls by programs and visitors that say of no end user that they are theirs
 
     def limit_at(self, moment: dt.datetime) -> int:
         if not self.increases:
@@ -87,6 +89,8 @@ def quota_shapes() -> dict[uuid.UUID, tuple[QuotaShape, ...]]:
                 agent=row.agent,
                 widget_id=row.widget_id,
                 widget=row.widget,
+                each_end_user=row.each_end_user,
+                refuses_nameless=row.nameless == Nameless.REFUSE,
             )
         )
     return {team_id: tuple(quotas) for team_id, quotas in found.items()}

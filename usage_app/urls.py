@@ -8,6 +8,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("quotas/", quotas.quotas, name="quotas"),
     path("quotas/new/", quotas.set_quota, name="set_quota"),
     path("quotas/<uuid:public_id>/change/", quotas.change_quota, name="change_quota"),
+    path("quotas/<uuid:public_id>/end-users/", quotas.quota_end_users, name="quota_end_users"),
     path("quotas/<uuid:public_id>/remove/", quotas.remove_quota, name="remove_quota"),
     path("quotas/<uuid:public_id>/increase/", quotas.increase_quota, name="increase_quota"),
     path("quotas/increases/<uuid:increase_id>/end/", quotas.end_increase, name="end_increase"),

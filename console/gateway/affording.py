@@ -40,7 +40,9 @@ async def check_room(plan: Plan) -> None:
 
 def _would_exceed(plan: Plan, place: int, verdict: Verdict) -> WouldExceed:
     said = quota_refused(plan, verdict)
-    refusal = WouldExceed(said.message, code=said.code, retry_after=said.retry_after, headers=said.headers)
+    refusal = WouldExceed(
+        said.message, param=said.param, code=said.code, retry_after=said.retry_after, headers=said.headers
+    )
     refusal.record = orjson.loads(joined(plan.record, plan.charges[place][0].refusal))
     refusal.reason = refusal.record["reason"]
     return refusal

@@ -52,11 +52,13 @@ BEGIN = (
     "SELECT * FROM gateway_begin($1::bigint[], $2::uuid[], $3::uuid[], $4::boolean[], $5::text[], $6::integer[],"
     " $7::integer[], $8::text[], $9::integer[], $10::bytea[], $11::boolean[], $12::integer[], $13::text, $14::integer,"
     " $15::bigint[], $16::timestamptz[], $17::text[], $18::bigint[], $19::bigint[], $20::text[],"
-    " $21::bigint[], $22::timestamptz[], $23::bigint[], $24::bigint[])"
+    " $21::bigint[], $22::timestamptz[], $23::bigint[], $24::bigint[],"
+    " $25::text[], $26::bigint[], $27::timestamptz[], $28::text[], $29::bigint[], $30::bigint[])"
 )
 CLOSE = (
     "CALL gateway_end($1::json, $2::uuid[], $3::uuid[], $4::text[], $5::integer[], $6::bytea[], $7::boolean[],"
-    " $8::integer[], $9::bigint[], $10::timestamptz[], $11::bigint[], $12::bigint[], NULL)"
+    " $8::integer[], $9::bigint[], $10::timestamptz[], $11::bigint[], $12::bigint[],"
+    " $13::bigint[], $14::timestamptz[], $15::text[], $16::bigint[], $17::bigint[], NULL)"
 )
 _NO_PAYLOAD = PreparedPayload(None, None, None, None, None, None)  # type: ignore[arg-type]
 _counter_of = attrgetter("counter")
@@ -76,14 +78,20 @@ def _payloads(payloads: Iterable[PreparedPayload | None]) -> list[bytes]:
 
 def limit_columns(counter: Counter, metric: str, most: int | None, refusal: bytes) -> LimitColumns:
     """Return what every charge of a limit puts into the parameters of BEGIN; `most` is None for a soft quota's."""
-    quota, period = counter
+    quota, period = counter[0], counter[1]
     return LimitColumns(
         quota=arrays.bigint(quota),
         period=arrays.moment(period),
         metric=arrays.octets(metric.encode()),
         most=arrays.bigint(most),
         refusal=arrays.octets(refusal),
+        end_user=arrays.NULL,
     )
+
+
+def of_end_user(columns: LimitColumns, end_user: str) -> LimitColumns:
+    """Return the columns of a limit for each end user as they are for one."""
+    return columns._replace(end_user=arrays.octets(end_user.encode()))
 
 
 def with_refusal(columns: LimitColumns, refusal: bytes) -> LimitColumns:
@@ -123,6 +131,35 @@ def _summed(rows: Iterable[tuple[Any, ...]]) -> dict[Counter, tuple[Any, ...]]:
     return found
 
 
+def _is_of_end_user(limit: Limit) -> bool:
+    return len(limit.counter) == 3
+
+
+def _apart(limits: tuple[Limit, ...], *amounts: tuple[int, ...]) -> tuple[tuple[tuple[Any, ...], ...], ...]:
+    """Return the counters of quotas, and those of end users, each with their amounts and in their order."""
+    rows = list(zip(limits, *amounts, strict=True))
+    kinds = ([row for row in rows if _is_of_end_user(row[0]) is is_each] for is_each in (False, True))
+    return tuple(tuple(zip(*kind, strict=True)) or ((),) * (1 + len(amounts)) for kind in kinds)
+
+
+# The parameters about end users of a batch without any, which is the usual one.
+_NONE_EACH = [arrays.array_head(kind, 0) for kind in (arrays.INT8, arrays.TIMESTAMPTZ, arrays.TEXT)] + [
+    arrays.array_head(arrays.INT8, 0)
+] * 2
+
+
+def _each(limits: tuple[Limit, ...], *amounts: tuple[int, ...], with_most: bool = False) -> list[bytes]:
+    """Return the counters of end users as parameters: which they are, and their amounts, or what they may reach."""
+    quotas, periods, _, mosts, _, users = _columns(limits)
+    return [
+        arrays.array(arrays.INT8, quotas),
+        arrays.array(arrays.TIMESTAMPTZ, periods),
+        arrays.array(arrays.TEXT, users),
+        *map(arrays.bigints, amounts),
+        *([arrays.array(arrays.INT8, mosts)] if with_most else []),
+    ]
+
+
 def begin_parameters(
     items: list[Begin], process: bytes, lease: int
 ) -> tuple[list[bytes], tuple[int, ...], list[Counter]]:
@@ -131,9 +168,14 @@ def begin_parameters(
     counts = tuple(map(len, charged))
     first = tuple(accumulate(counts[:-1], initial=1))
     limits, amounts = _split(charged)
-    quotas, periods, metrics, mosts, refusals = _columns(limits)
+    quotas, periods, metrics, mosts, refusals, users = _columns(limits)
     bounds, sums = _in_order(limits, amounts)
-    of_quotas, of_periods, _, bound_mosts, _ = _columns(bounds)
+    each, each_sums = (), ()
+    if users.count(arrays.NULL) < len(users):
+        (bounds, sums), (each, each_sums) = _apart(bounds, sums)
+    else:
+        users = ()
+    of_quotas, of_periods, _, bound_mosts, _, _ = _columns(bounds)
     parameters = [
         arrays.usual(arrays.bigints, epochs),
         arrays.uuids(ids),
@@ -155,13 +197,15 @@ def begin_parameters(
         arrays.array(arrays.TIMESTAMPTZ, of_periods),
         arrays.bigints(sums),
         arrays.array(arrays.INT8, bound_mosts),
+        arrays.array(arrays.TEXT, users),
+        *(_each(each, each_sums, with_most=True) if each else _NONE_EACH),
     ]
-    return parameters, first, list(map(_counter_of, bounds))
+    return parameters, first, list(map(_counter_of, (*bounds, *each)))
 
 
 def verdicts_of(row: list[bytes | None], first: tuple[int, ...], counters: list[Counter]) -> list[Verdict]:
     numbers = arrays.read_integers(row[0])
-    counted = dict(zip(counters, arrays.read_integers(row[1]), strict=False))
+    counted = dict(zip(counters, arrays.read_integers(row[1]) + arrays.read_integers(row[2]), strict=False))
     admitted = Verdict(is_stale=False, refused_by=None, counted=counted)  # as nearly all are
     return [
         admitted if number == 0 else Verdict(number == -1, number - place if number > 0 else None, counted)
@@ -179,7 +223,11 @@ def close_parameters(items: list[Close]) -> list[bytes]:
     ids, records, charged, _, _, outputs, events = zip(*items, strict=True)
     limits, amounts = _split(charged)
     settled, freed, spent = _in_order(limits, amounts, tuple(chain.from_iterable(map(_spent, items))))
-    quotas, periods, _, _, _ = _columns(settled)
+    quotas, periods, _, _, _, users = _columns(settled)
+    each: tuple[tuple[Any, ...], ...] = ()
+    if users.count(arrays.NULL) < len(users):
+        (settled, freed, spent), each = _apart(settled, freed, spent)
+        quotas, periods, _, _, _, _ = _columns(settled)
     reservations = arrays.uuids(ids)
     return [
         b"[%b]" % b",".join(records),
@@ -190,4 +238,5 @@ def close_parameters(items: list[Close]) -> list[bytes]:
         arrays.array(arrays.TIMESTAMPTZ, periods),
         arrays.bigints(freed),
         arrays.bigints(spent),
+        *(_each(*each) if each else _NONE_EACH),
     ]

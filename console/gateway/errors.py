@@ -44,6 +44,13 @@ class QuotaExceeded(Refusal):
     will_pass: bool = False
 
 
+class EndUserNeeded(BadInput):
+    """A limit for each end user applies, which lets none pass that names nobody."""
+
+    code = "end_user_required"
+    reason: str  # for the log, which quota it was
+
+
 class Unpriced(NotAllowed):
     """A cost limit applies, and nobody said what the model, or what it is to do besides answering, costs."""
 

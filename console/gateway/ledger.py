@@ -15,7 +15,7 @@ import time
 import uuid
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, LiteralString
 
 import orjson
 import psycopg
@@ -77,6 +77,17 @@ def are_calls_refused() -> bool:
 def _note_refusal(at: float) -> None:
     global _refused_at
     _refused_at = at
+
+
+# Counters of quotas, and those of end users, by how many members say which they are.
+_MAKE = (
+    ("SELECT gateway_counters(%s::bigint[], %s::timestamptz[])", 2),
+    ("SELECT gateway_end_user_counters(%s::bigint[], %s::timestamptz[], %s::text[])", 3),
+)
+
+
+async def _execute(statement: LiteralString, parameters: list[Any], connection: psycopg.AsyncConnection[Any]) -> None:
+    await connection.execute(statement, parameters)
 
 
 async def _read_epoch(connection: psycopg.AsyncConnection[Any]) -> int:
@@ -204,10 +215,9 @@ class Ledger:
         if self._counters.issuperset(counters):
             return
         new = [counter for counter in counters if counter not in self._counters]
-        quotas, periods = [quota for quota, _ in new], [period for _, period in new]
-        await self._keep_connection.run(
-            lambda held: held.execute("SELECT gateway_counters(%s::bigint[], %s::timestamptz[])", (quotas, periods))
-        )
+        for call, length in _MAKE:
+            if some := [counter for counter in new if len(counter) == length]:
+                await self._keep_connection.run(partial(_execute, call, list(map(list, zip(*some, strict=True)))))
         if len(self._counters) > _MOST_COUNTERS:
             self._counters.clear()
         self._counters.update(new)

@@ -9,15 +9,18 @@ import orjson
 
 from console.core.clock import now
 from console.core.quick_settings import settings
-from console.gateway.entries import Verdict, limit_columns, with_refusal
-from console.gateway.errors import QuotaExceeded
+from console.gateway.entries import Verdict, limit_columns, of_end_user, with_refusal
+from console.gateway.errors import EndUserNeeded, QuotaExceeded
 from console.gateway.record import joined
-from console.gateway.types import Charge, Limit, LimitHeaders, Plan, Remaining
+from console.gateway.types import Ask, Asker, Charge, Limit, LimitHeaders, Plan, Remaining
 from usage_app.shapes import QuotaShape
 
 # Windows that pass while a client waits. The others are budgets, which a retry cannot help.
 _SHORT = {"minute", "hour", ""}
 
+
+# Whose callers have end users: programs, and the sites widgets stand on.
+_SPEAK_FOR_OTHERS = {"key", "widget"}
 
 # What the rate-limit headers speak of.
 _TOLD = ("requests", "tokens")
@@ -48,14 +51,18 @@ def _amount(metric: str, amount: int) -> str:
 def describe(quota: QuotaShape, most: int) -> str:
     """Name a limit for the caller it bound: `600 requests a minute of the team`."""
     window = f" {'an' if quota.window == 'hour' else 'a'} {quota.window}" if quota.window else ""
-    scope = {
+    scope = "for this end user" if quota.each_end_user else _of(quota)
+    return f"{_amount(quota.metric, most)}{window} {scope}"
+
+
+def _of(quota: QuotaShape) -> str:
+    return {
         "key": "of this key",
         "alias": f"of the alias {quota.alias}",
         "agent": f"of the agent {quota.agent}",
         "widget": f"of the widget {quota.widget}",
         "team": "of the team",
     }[quota.scope]
-    return f"{_amount(quota.metric, most)}{window} {scope}"
 
 
 def limit_at(quota: QuotaShape, moment: dt.datetime) -> Limit:
@@ -88,6 +95,32 @@ def _headers(quota: QuotaShape, most: int, moment: dt.datetime) -> LimitHeaders:
     form = "".join(f"x-ratelimit-{part}-{quota.metric}: {value}\r\n" for part, value in values.items())
     resets_at = quota.resets_at(moment)
     return LimitHeaders(form.encode(), resets_at.timestamp() if resets_at else 0.0)
+
+
+def limits_of(limits: tuple[Limit, ...], asker: Asker, ask: Ask) -> tuple[Limit, ...]:
+    """Return the limits that count one call: those for each end user as they are for its own.
+
+    One that names none is counted by the others, or refused with EndUserNeeded where a limit lets no such call pass.
+    People who have signed in are nobody's end users.
+    """
+    found = []
+    for limit in limits:
+        if not limit.quota.each_end_user:
+            found.append(limit)
+        elif ask.end_user:
+            counter = (limit.quota.id, limit.counter[1], ask.end_user)
+            found.append(replace(limit, counter=counter, columns=of_end_user(limit.columns, ask.end_user)))
+        elif limit.quota.refuses_nameless and asker.actor_kind in _SPEAK_FOR_OTHERS:
+            raise _nameless(limit, ask)
+    return tuple(found)
+
+
+def _nameless(limit: Limit, ask: Ask) -> EndUserNeeded:
+    field = "metadata.user_id" if ask.operation == "message" else "user"
+    said = f"Say with {field} whose call this is: each end user has a limit here, and calls that name none are refused."
+    refusal = EndUserNeeded(said, param=field)
+    refusal.reason = f"quota {limit.quota.id}: {said}"
+    return refusal
 
 
 def told_of(limits: tuple[Limit, ...]) -> tuple[tuple[Limit, ...], ...]:
@@ -125,7 +158,8 @@ def quota_refused(plan: Plan, verdict: Verdict) -> QuotaExceeded:
         left = [(told, max(0, limit.most - counted))]
         lines = rate_limit_lines(left, plan.ask.at).decode().splitlines()
         headers |= dict(line.split(": ") for line in lines)
-    refusal = QuotaExceeded(sentence, code=_code(quota), retry_after=wait, headers=headers)
+    param = "user" if quota.each_end_user else None  # by which programs tell it from a limit of their own
+    refusal = QuotaExceeded(sentence, param=param, code=_code(quota), retry_after=wait, headers=headers)
     refusal.will_pass = _is_rate(quota) and amount <= limit.most
     return refusal
 

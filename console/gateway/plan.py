@@ -5,12 +5,13 @@ import orjson
 from console.catalog.shapes import PinShape
 from console.core.errors import BadInput
 from console.gateway.errors import Unpriced
+from console.gateway.limits import limits_of, told_of
 from console.gateway.operations import OPERATIONS, lengths
 from console.gateway.record import joined, of_ask
 from console.gateway.snapshot import Snapshot
 from console.gateway.targets import CANARY, PINNED_STEP
 from console.gateway.terms import terms_of
-from console.gateway.types import Ask, Asker, Charge, Plan, Terms
+from console.gateway.types import Ask, Asker, Charge, Limit, Plan, Terms
 from console.gateway.unknown_fields import named
 from console.providers.registry import KINDS
 
@@ -48,6 +49,10 @@ def _plan(
     body, output_tokens = operation.fit(ask, pin, default_output)
     prompt_tokens = operation.prompt_tokens(ask)
     lane = terms.lanes[ask.lane or ("interactive" if ask.is_stream or ask.surface in _LIVE else "standard")]
+    limits, told = terms.limits, terms.told
+    if terms.has_each:
+        limits = limits_of(limits, asker, ask)
+        told = told_of(limits)
     start = {
         **of_ask(ask),
         "lane": lane,
@@ -66,8 +71,8 @@ def _plan(
         operation.outgoing(provider.kind, terms.endpoint, body, ask),
         lane,
         prompt_tokens,
-        _charges(terms, prompt_tokens, output_tokens, operation.beyond_tokens(ask)),
-        terms.told,
+        _charges(terms, limits, prompt_tokens, output_tokens, operation.beyond_tokens(ask)),
+        told,
         joined(terms.record, orjson.dumps(start)),
         terms.pinned,
         terms.route,
@@ -87,13 +92,15 @@ def _check_maximum(pin: PinShape, ask: Ask) -> None:
             raise BadInput(f"{name} is {asked}; {ask.model!r} allows at most {most}.", param=name)
 
 
-def _charges(terms: Terms, prompt_tokens: int, output_tokens: int, beyond_tokens: str) -> tuple[Charge, ...]:
+def _charges(
+    terms: Terms, limits: tuple[Limit, ...], prompt_tokens: int, output_tokens: int, beyond_tokens: str
+) -> tuple[Charge, ...]:
     """Return what each limit that applies must set aside: the most this call can come to, where anybody can say it."""
     amounts = {"requests": 1, "tokens": prompt_tokens + output_tokens, "concurrency": 1}
     if terms.price is not None and not beyond_tokens:
         amounts["cost"] = terms.price.most(prompt_tokens, output_tokens)
     try:
-        return tuple([(limit, amounts[limit.metric]) for limit in terms.limits])
+        return tuple([(limit, amounts[limit.metric]) for limit in limits])
     except KeyError:
         if beyond_tokens and terms.price is not None:
             raise Unpriced(

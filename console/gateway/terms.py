@@ -61,6 +61,7 @@ def _make(snapshot: Snapshot, asker: Asker, ask: Ask, step: int) -> Terms:
         lanes={wanted: slowest(wanted, most_lane, pin.lane) for wanted in Lane.values},
         endpoint=Endpoint(version.provider.base_url, version.provider.secret),
         limits=limits,
+        has_each=any(quota.each_end_user for quota in quotas),
         told=told_of(limits),
         record=orjson.dumps(shared | of_asker(asker)),
     )

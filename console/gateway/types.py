@@ -109,7 +109,8 @@ class Ask:
     end_user: str = ""  # whose call it is, as the log keeps what the caller calls its own user
 
 
-Counter = tuple[int, dt.datetime]  # a quota's id and the start of a period
+# A quota's id and the start of a period; and whose it is, where each end user has one.
+Counter = tuple[int, dt.datetime] | tuple[int, dt.datetime, str]
 
 
 class LimitColumns(NamedTuple):
@@ -120,6 +121,7 @@ class LimitColumns(NamedTuple):
     metric: bytes
     most: bytes
     refusal: bytes
+    end_user: bytes
 
 
 @dataclass(slots=True)
@@ -158,6 +160,7 @@ class Terms:
     lanes: dict[str, str]  # the lane a call gets for the one it wants
     endpoint: Endpoint
     limits: tuple[Limit, ...]
+    has_each: bool  # some of them are for each end user, so a call has limits of its own
     told: tuple[tuple[Limit, ...], ...]  # those of them the rate-limit headers speak of, by metric
     record: bytes  # their part of the log's line
 

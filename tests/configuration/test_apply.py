@@ -306,3 +306,35 @@ def test_the_schema_takes_the_example_and_agrees_with_the_reader() -> None:
 @pytest.mark.parametrize("text", ["", "# nothing\n", "teams: []\n"])
 def test_an_empty_file_changes_nothing(run: Any, text: str) -> None:
     assert run(text) == "0 to create, 0 to change, 0 unchanged.\n"
+
+
+def test_a_quota_may_be_for_each_end_user(run: Any) -> None:
+    text = """
+teams:
+  - slug: support
+    name: Support
+    quotas:
+      - {metric: requests, window: day, limit: 50, each_end_user: true, nameless: refuse}
+      - {metric: requests, window: day, limit: 9000}
+"""
+    assert "+ quota     requests per day for each end user of support  (limit 50, mode hard, nameless refuse)" in run(
+        text
+    )
+    assert "0 to create, 0 to change" in run(text)
+    assert set(Quota.objects.values_list("each_end_user", "nameless", "limit")) == {
+        (True, "refuse", 50),
+        (False, "pass", 9000),
+    }
+    said = run(text.replace("nameless: refuse", "nameless: pass"))
+    assert "~ quota     requests per day for each end user of support\n    nameless: refuse → pass" in said
+    run(text.replace(", nameless: refuse", ""))
+    assert Quota.objects.get(each_end_user=True).nameless == "pass", "what is not said stays"
+    written = export()
+    assert "each_end_user: true" in written and "nameless: pass" in written
+    assert "0 to create, 0 to change" in run(written)
+    for wrong, why in (
+        ("{metric: concurrency, limit: 5, each_end_user: true}", "Calls at once are not counted by end user"),
+        ("{metric: cost, window: day, limit: 5, each_end_user: true, purpose: shadow}", "are no end user's"),
+        ("{metric: cost, window: day, limit: 5, nameless: refuse}", "Only with each_end_user: true"),
+    ):
+        assert why in problems_of(run, f"teams: [{{slug: support, quotas: [{wrong}]}}]")

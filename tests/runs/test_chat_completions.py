@@ -11,6 +11,7 @@ from django.db import connections
 from agents_app.engine import advancing, lease
 from agents_app.models import Agent, Run
 from console.audit.models import AuditEvent
+from console.teams.actors import SYSTEM
 from console.teams.services.keys import rotate_key
 from tests import make, sdks
 from tests.gateway.conftest import ask, client  # noqa: F401
@@ -18,6 +19,8 @@ from tests.runs.conftest import Shop
 from tests.runs.counting import counted
 from tests.runs.scripts import wants, words
 from tests.waiting import until
+from usage_app.models import EndUserCounter
+from usage_app.services.quotas import set_quota
 
 Ask = Callable[..., httpx.Response]
 
@@ -203,3 +206,25 @@ def test_all_that_a_run_calls_is_its_end_users(shop: Shop, ask: Ask) -> None:  #
     assert Run.objects.get().end_user == "customer-1"
     lines = AuditEvent.objects.filter(surface="agent", type__in=["agent", "tool"])
     assert {(line.type, line.end_user) for line in lines} == {("agent", "customer-1"), ("tool", "customer-1")}
+
+
+def test_an_end_user_of_an_agent_has_a_limit_for_itself(shop: Shop, ask: Ask) -> None:  # noqa: F811
+    set_quota(
+        actor=SYSTEM,
+        team=shop.world.team,
+        agent="clerk",
+        metric="requests",
+        window="day",
+        limit=2,
+        each_end_user=True,
+    )
+    statuses = []
+    for name in ("customer-1", "customer-1", "customer-2"):
+        shop.says(wants(("count", {"what": "apples", "says": "seven"})), words("Seven apples."))
+        statuses.append(ask("How many?", model="agent:clerk", user=name).status_code)
+        shop.world.upstream.script.clear()
+    used = EndUserCounter.objects.order_by("end_user").values_list("end_user", "used", "reserved")
+    assert list(used) == [("customer-1", 2, 0), ("customer-2", 2, 0)]
+    assert statuses[0] == statuses[2] == 200 != statuses[1]
+    refused = AuditEvent.objects.get(surface="agent", status="refused")
+    assert (refused.code, refused.end_user) == ("insufficient_quota", "customer-1")

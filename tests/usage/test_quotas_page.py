@@ -71,7 +71,13 @@ def test_a_quota_of_another_team_looks_like_none(cast: Cast, path: str) -> None:
 
 
 def test_an_operator_limits_a_team_in_units_people_use(cast: Cast) -> None:
-    data = {"applies_to": f"team:{cast.team_a.pk}", "what": "cost:month", "limit": "$2,200.50", "mode": "soft"}
+    data = {
+        "applies_to": f"team:{cast.team_a.pk}",
+        "what": "cost:month",
+        "counted": "together",
+        "limit": "$2,200.50",
+        "mode": "soft",
+    }
     response = client_of(cast.operator).post("/quotas/new/", data)
     assert response.status_code == 302 and response["Location"] == "/quotas/"
     quota = Quota.objects.get()
@@ -96,7 +102,7 @@ def test_an_owner_limits_an_agent_and_a_widget(cast: Cast) -> None:
     of_widget, of_agent = f"widget:{cast.team_a.pk}:{widget.pk}", f"agent:{cast.team_a.pk}:{widget.agent.slug}"
     form = text(client_of(cast.alice).get("/quotas/new/"))
     assert of_widget in form and of_agent in form and str(foreign.pk) not in form and foreign.agent.slug not in form
-    data = {"what": "requests:day", "limit": "10", "mode": "hard"}
+    data = {"what": "requests:day", "counted": "together", "limit": "10", "mode": "hard"}
     for applies_to in (of_widget, of_agent):
         assert client_of(cast.alice).post("/quotas/new/", data | {"applies_to": applies_to}).status_code == 302
     assert {(q.agent, q.widget_id) for q in Quota.objects.all()} == {(widget.agent.slug, None), ("", widget.pk)}
@@ -106,16 +112,28 @@ def test_an_owner_limits_an_agent_and_a_widget(cast: Cast) -> None:
 
 def test_an_owner_limits_a_key_but_not_the_team(cast: Cast) -> None:
     form = text(client_of(cast.alice).get("/quotas/new/"))
-    assert f"key:{cast.kim.pk}" in form and f"team:{cast.team_a.pk}" not in form
+    assert f"key:{cast.kim.pk}" in form and f"shadow:{cast.team_a.pk}" not in form
     assert "Quotas of the whole team are set by operators" in form
     refused = client_of(cast.alice).post(
         "/quotas/new/",
-        {"applies_to": f"team:{cast.team_a.pk}", "what": "requests:day", "limit": "10", "mode": "hard"},
+        {
+            "applies_to": f"team:{cast.team_a.pk}",
+            "what": "requests:day",
+            "counted": "together",
+            "limit": "10",
+            "mode": "hard",
+        },
     )
     assert refused.status_code == 422 and not Quota.objects.exists()
     made = client_of(cast.alice).post(
         "/quotas/new/?team=team-a",
-        {"applies_to": f"key:{cast.kim.pk}", "what": "requests:day", "limit": "10", "mode": "hard"},
+        {
+            "applies_to": f"key:{cast.kim.pk}",
+            "what": "requests:day",
+            "counted": "together",
+            "limit": "10",
+            "mode": "hard",
+        },
     )
     assert made["Location"] == "/quotas/?team=team-a"
     assert Quota.objects.get().key == cast.kim
@@ -124,7 +142,8 @@ def test_an_owner_limits_a_key_but_not_the_team(cast: Cast) -> None:
 def test_a_key_of_another_team_is_no_choice(cast: Cast) -> None:
     other, _ = make.make_key(cast.team_b)
     response = client_of(cast.alice).post(
-        "/quotas/new/", {"applies_to": f"key:{other.pk}", "what": "requests:day", "limit": "10", "mode": "hard"}
+        "/quotas/new/",
+        {"applies_to": f"key:{other.pk}", "what": "requests:day", "counted": "together", "limit": "10", "mode": "hard"},
     )
     assert response.status_code == 422 and not Quota.objects.exists()
 
@@ -149,7 +168,13 @@ def test_it_says_what_cannot_be_used(cast: Cast, what: str, limit: str, mode: st
 
 def test_a_second_quota_of_the_kind_is_refused_in_words(cast: Cast) -> None:
     make_quota(cast)
-    data = {"applies_to": f"team:{cast.team_a.pk}", "what": "cost:month", "limit": "5", "mode": "hard"}
+    data = {
+        "applies_to": f"team:{cast.team_a.pk}",
+        "what": "cost:month",
+        "counted": "together",
+        "limit": "5",
+        "mode": "hard",
+    }
     response = client_of(cast.operator).post("/quotas/new/", data)
     assert response.status_code == 422 and "has this quota already" in text(response)
 

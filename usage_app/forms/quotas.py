@@ -12,7 +12,7 @@ from console.core.clock import now
 from console.core.forms import seen_field
 from console.teams.models import ApiKey, Team
 from usage_app import amounts
-from usage_app.models import Metric, Mode, Purpose, Quota, Window
+from usage_app.models import Metric, Mode, Nameless, Purpose, Quota, Window
 from usage_app.scopes import subjects_of
 
 _METRICS = (Metric.COST, Metric.TOKENS, Metric.REQUESTS)
@@ -27,6 +27,14 @@ WHATS = [
 _MODES = [
     (Mode.HARD, "Hard: refuse further calls with 429"),
     (Mode.SOFT, "Soft: warn the owners, keep serving"),
+]
+
+
+_TOGETHER = "together"
+# By what becomes of a call that names none.
+_EACH = [
+    (Nameless.PASS.value, "Each end user alone; calls that name none pass, uncounted"),
+    (Nameless.REFUSE.value, "Each end user alone; calls of keys and widgets that name none are refused"),
 ]
 
 
@@ -74,6 +82,14 @@ class SetQuotaForm(_AmountForm):
         " example 250k or 2.5 M.",
     )
     mode = forms.ChoiceField(label="At the limit", choices=_MODES, initial=Mode.HARD, widget=forms.RadioSelect)
+    counted = forms.ChoiceField(
+        label="Counted",
+        choices=[(_TOGETHER, "All calls together"), *_EACH],
+        initial=_TOGETHER,
+        widget=forms.RadioSelect,
+        help_text="An end user is whom a call names in user, safety_identifier or metadata.user_id, or a widget's site "
+        "vouches for. Refuse only where every call names one; people who have signed in here always pass.",
+    )
 
     def __init__(self, *args: Any, teams: Sequence[Team], allows_team_wide: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -84,8 +100,8 @@ class SetQuotaForm(_AmountForm):
         }
         choices: dict[Team, list[tuple[str, str]]] = defaultdict(list)
         for team in teams:
+            choices[team].append((f"team:{team.pk}", f"All of {team}"))
             if allows_team_wide:
-                choices[team].append((f"team:{team.pk}", f"All of {team}"))
                 choices[team].append((f"shadow:{team.pk}", f"Shadow copies of {team}'s calls"))
         for key in self._keys.values():
             choices[self._teams[str(key.team_id)]].append((f"key:{key.pk}", f"Key {key.name} ({key.shown})"))
@@ -104,6 +120,7 @@ class SetQuotaForm(_AmountForm):
         field.choices = [(team.name, found) for team, found in choices.items() if found]
         if not allows_team_wide:
             field.help_text = "Quotas of the whole team are set by operators, and hold as well."
+        self._allows_team_wide = allows_team_wide
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
@@ -114,11 +131,25 @@ class SetQuotaForm(_AmountForm):
                 self.add_error(
                     "mode", "Calls at once can only be limited hard: there is no later moment to warn about."
                 )
+        self._check_counted(data)
         return data
+
+    def _check_counted(self, data: dict[str, Any]) -> None:
+        kind = data.get("applies_to", "").partition(":")[0]
+        counted = data.get("counted")
+        if kind == "team" and counted == _TOGETHER and not self._allows_team_wide:
+            self.add_error(
+                "counted", "Only operators limit all of a team together; limit each end user, or one key of it."
+            )
+        elif counted != _TOGETHER and kind == "shadow":
+            self.add_error("counted", "Copies for a shadow are no end user's; count them together.")
+        elif counted != _TOGETHER and data.get("metric") == Metric.CONCURRENCY:
+            self.add_error("counted", "Calls at once are not counted by end user; limit requests per minute.")
 
     @property
     def is_team_wide(self) -> bool:
-        return self.cleaned_data["applies_to"].partition(":")[0] in {"team", "shadow"}
+        kind = self.cleaned_data["applies_to"].partition(":")[0]
+        return kind in {"team", "shadow"} and self.cleaned_data["counted"] == _TOGETHER
 
     def values(self) -> dict[str, Any]:
         """What `set_quota` takes."""
@@ -137,18 +168,24 @@ class SetQuotaForm(_AmountForm):
             "window": data["window"],
             "limit": data["limit"],
             "mode": data["mode"],
+            "each_end_user": data["counted"] != _TOGETHER,
+            "nameless": Nameless.PASS if data["counted"] == _TOGETHER else data["counted"],
         }
 
 
 class ChangeQuotaForm(_AmountForm):
     limit = AmountField(label="Limit")
     mode = forms.ChoiceField(label="At the limit", choices=_MODES, widget=forms.RadioSelect)
+    nameless = forms.ChoiceField(
+        label="Calls that name no end user", choices=Nameless.choices, widget=forms.RadioSelect
+    )
     seen_revision = seen_field()
 
     def __init__(self, *args: Any, quota: Quota, **kwargs: Any) -> None:
         kwargs["initial"] = {
             "limit": amounts.for_input(quota.metric, quota.limit),
             "mode": quota.mode,
+            "nameless": quota.nameless,
             "seen_revision": quota.revision,
         }
         super().__init__(*args, **kwargs)
@@ -156,6 +193,8 @@ class ChangeQuotaForm(_AmountForm):
         self.fields["limit"].help_text = unit_hint(quota.metric)
         if quota.metric == Metric.CONCURRENCY:
             self.fields["mode"] = forms.ChoiceField(choices=_MODES[:1], widget=forms.HiddenInput)
+        if not quota.each_end_user:
+            del self.fields["nameless"]
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}

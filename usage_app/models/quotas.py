@@ -36,8 +36,15 @@ class Purpose(models.TextChoices):
     SHADOW = "shadow", "Shadow copies"
 
 
+class Nameless(models.TextChoices):
+    """What a limit for each end user does with a call that names none."""
+
+    PASS = "pass", "Let pass, uncounted"
+    REFUSE = "refuse", "Refuse"
+
+
 class Quota(models.Model):
-    """One limit of a team, or of one key, alias, agent or widget inside it.
+    """One limit of a team, or of one key, alias, agent or widget inside it; or of each end user of one of them.
 
     `limit` is in the metric's own unit: requests, tokens, micro-units of currency, or calls at once.
     `window` is empty for concurrency only. `since_epoch` is the first epoch whose calls count here;
@@ -56,6 +63,14 @@ class Quota(models.Model):
     purpose = models.CharField(max_length=10, choices=Purpose.choices, blank=True, default=Purpose.CALLS)
     metric = models.CharField(max_length=12, choices=Metric.choices)
     window = models.CharField(max_length=6, choices=Window.choices, blank=True)
+    each_end_user = models.BooleanField(default=False, db_default=False)
+    nameless = models.CharField(
+        max_length=6,
+        choices=Nameless.choices,
+        default=Nameless.PASS,
+        db_default=Nameless.PASS,
+        help_text="Of calls that name no end user, where each has a limit.",
+    )
     limit = models.BigIntegerField()
     mode = models.CharField(max_length=4, choices=Mode.choices, default=Mode.HARD)
     revision = models.PositiveIntegerField(default=1, db_default=1, help_text="Grows with every change.")
@@ -68,7 +83,7 @@ class Quota(models.Model):
         ordering = ["team__name", "metric", "window"]
         constraints = [
             models.UniqueConstraint(
-                fields=["team", "key", "alias", "agent", "widget_id", "purpose", "metric", "window"],
+                fields=["team", "key", "alias", "agent", "widget_id", "purpose", "each_end_user", "metric", "window"],
                 name="one_quota_of_a_kind",
                 nulls_distinct=False,
             ),
@@ -77,6 +92,10 @@ class Quota(models.Model):
                 condition=(models.Q(metric="concurrency") & models.Q(window=""))
                 | (~models.Q(metric="concurrency") & ~models.Q(window="")),
                 name="quota_has_a_window_unless_concurrency",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(each_end_user=False) | (~models.Q(metric="concurrency") & models.Q(purpose="")),
+                name="quota_for_each_end_user_counts_calls",
             ),
         ]
 
@@ -103,11 +122,16 @@ class Quota(models.Model):
             what = "Calls at once"
         else:
             what = f"{Metric(self.metric).label} per {self.window}"
+        if self.each_end_user:
+            what += " for each end user"
         return f"{what}, shadow copies only" if self.purpose == Purpose.SHADOW else what
 
     @property
     def is_team_wide(self) -> bool:
-        return self.key_id is None and self.widget_id is None and not (self.alias or self.agent)
+        """Say whether it limits all a team does: what is for each end user divides that, whatever else there is."""
+        return (
+            not self.each_end_user and self.key_id is None and self.widget_id is None and not (self.alias or self.agent)
+        )
 
     @property
     def clock_window(self) -> clock.Window:
@@ -148,6 +172,33 @@ class QuotaCounter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.quota_id} {self.period_start:%Y-%m-%d %H:%M}: {self.used}+{self.reserved}"
+
+
+class EndUserCounter(models.Model):
+    """What one end user has used and promised of a quota for each. Only the gateway's statements write here.
+
+    A table of its own, because pages ask who used most: with an index of what counters have used each of their changes
+    would go into every index, of those too that calls without an end user are counted by.
+    """
+
+    pk = models.CompositePrimaryKey("quota_id", "period_start", "end_user")
+    quota = models.ForeignKey(Quota, on_delete=models.CASCADE, related_name="end_users", db_index=False)
+    period_start = models.DateTimeField()
+    # As the log keeps it. By its bytes, which is the order the gateway takes counters in.
+    end_user = models.CharField(max_length=256, db_collation="C")
+    used = models.BigIntegerField(default=0, db_default=0)
+    reserved = models.BigIntegerField(default=0, db_default=0)
+    opening = models.BigIntegerField(default=0, db_default=0, help_text="Of `used`, what it was before the quota.")
+
+    class Meta:
+        indexes = [
+            models.Index(
+                "quota", "period_start", models.F("used").desc(), "end_user", name="end_users_by_what_they_used"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quota_id} {self.period_start:%Y-%m-%d %H:%M} {self.end_user}: {self.used}+{self.reserved}"
 
 
 class QuotaAlert(models.Model):

@@ -21,10 +21,12 @@ class Difference:
     true_used: int
     reserved: int
     true_reserved: int
+    end_user: str = ""
 
     def __str__(self) -> str:
+        whose = f", {self.end_user}" if self.end_user else ""
         return (
-            f"{self.quota}, period of {self.period_start:%Y-%m-%d %H:%M}: used {self.used}, the log says "
+            f"{self.quota}{whose}, period of {self.period_start:%Y-%m-%d %H:%M}: used {self.used}, the log says "
             f"{self.true_used}; reserved {self.reserved}, open calls say {self.true_reserved}"
         )
 
@@ -49,6 +51,7 @@ def differences(*, quota_id: int | None = None, closed: bool = True) -> list[Dif
             true_used=one.true_used,
             reserved=one.reserved or 0,
             true_reserved=one.true_reserved,
+            end_user=one.end_user,
         )
         for one in wrong
     ]

@@ -139,7 +139,7 @@ def _change(line: AuditEvent) -> Change:
     before, after = detail.get("before") or {}, detail.get("after") or {}
     metric = detail.get("metric", "")
     said = []
-    for name in ("limit", "amount", "mode"):
+    for name in ("limit", "amount", "mode", "nameless"):
         old, new = before.get(name), after.get(name)
         texts = [
             amounts.shown(metric, value) if isinstance(value, int) else str(value)

@@ -22,10 +22,21 @@ def check_alerts() -> int:
     quotas = Quota.objects.filter(window__in=_WINDOWS, team__archived_at=None).select_related("team", "key")
     reported = 0
     for state in states(quotas, now=now()):
-        passed = [percent for percent in THRESHOLDS if state.limit > 0 and state.used * 100 >= state.limit * percent]
+        passed = _passed(state)
         if passed:
             reported += _report(state, passed)
     return reported
+
+
+def _passed(state: QuotaState) -> list[int]:
+    """Return the thresholds that are passed.
+
+    That end users reach a hard limit for each is what it is for; of a soft one the first who does is told of.
+    """
+    if state.quota.each_end_user:
+        is_passed = state.quota.mode == Mode.SOFT and state.standing is not None and state.standing.at_limit
+        return [100] if is_passed else []
+    return [percent for percent in THRESHOLDS if state.limit > 0 and state.used * 100 >= state.limit * percent]
 
 
 @transaction.atomic
@@ -61,14 +72,24 @@ def _report(state: QuotaState, passed: list[int]) -> bool:
     return True
 
 
+def _who(quota: Quota) -> str:
+    return f"An end user of {quota.team}" if quota.each_end_user else str(quota.team)
+
+
 def _tell(state: QuotaState, alert: QuotaAlert) -> None:
     """Have the owners of the team and the operators told."""
     quota, percent = state.quota, alert.percent
-    context = {"quota": quota, "state": state, "percent": percent, "is_hard": quota.mode == Mode.HARD}
+    context = {
+        "who": _who(quota),
+        "quota": quota,
+        "state": state,
+        "percent": percent,
+        "is_hard": quota.mode == Mode.HARD,
+    }
     tell(
         NoticeKind.QUOTA,
         team=quota.team,
-        title=f"{quota.team} has used {'all' if percent >= 100 else f'{percent} %'} of its quota: {quota.title}",
+        title=f"{_who(quota)} has used {'all' if percent >= 100 else f'{percent} %'} of its quota: {quota.title}",
         text=render_to_string("usage/quota_alert.txt", context),
         url=f"/quotas/?team={quota.team.slug}",
         facts={

@@ -10,7 +10,7 @@ from usage_app.sql import counters
 @transaction.atomic
 def repair(difference: Difference) -> None:
     """Set one counter to what the log says, holding it while counting, so that no call slips in between."""
-    counters.lock_counter(difference.quota_id, difference.period_start)
+    counters.lock_counter(difference.quota_id, difference.period_start, difference.end_user)
     for one in counters.recount(now(), quota_id=difference.quota_id, closed=True):
-        if one.period_start == difference.period_start:
-            counters.put_counter(one.quota_id, one.period_start, used=one.true_used, reserved=one.true_reserved)
+        if (one.period_start, one.end_user) == (difference.period_start, difference.end_user):
+            counters.put_counter(one)

@@ -8,9 +8,24 @@ from django.conf import settings
 
 from console.core.clock import now
 from usage_app.models import Window
-from usage_app.sql.pruning import prune_alerts, prune_counters, prune_end_users, prune_hours, prune_touchpoints
+from usage_app.sql.pruning import (
+    prune_alerts,
+    prune_counters,
+    prune_end_user_counters,
+    prune_end_users,
+    prune_hours,
+    prune_touchpoints,
+)
 
 _BATCH = 5_000
+# Of end users there may be as many as calls, and what is past shows nowhere; this is long enough for calls that end
+# late. A month began up to 31 days ago.
+_END_USERS_KEPT = {
+    Window.MINUTE: dt.timedelta(hours=2),
+    Window.HOUR: dt.timedelta(days=1),
+    Window.DAY: dt.timedelta(days=3),
+    Window.MONTH: dt.timedelta(days=33),
+}
 # Hours are drawn for two days and read for a month's opening; the days carry everything older. The inventory reads a
 # month of each touchpoint, and when it was last used.
 _HOURS_KEPT_DAYS = TOUCHPOINTS_KEPT_DAYS = 100
@@ -36,6 +51,8 @@ def prune() -> int:
     gone = 0
     for window, age in ages.items():
         gone += _in_batches(partial(prune_counters, window, moment - age))
+    for window, age in _END_USERS_KEPT.items():
+        gone += _in_batches(partial(prune_end_user_counters, window, moment - age))
     gone += _in_batches(partial(prune_alerts, moment - kept))
     gone += _in_batches(partial(prune_hours, moment - dt.timedelta(days=_HOURS_KEPT_DAYS)))
     gone += _in_batches(partial(prune_touchpoints, moment - dt.timedelta(days=TOUCHPOINTS_KEPT_DAYS)))

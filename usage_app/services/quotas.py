@@ -2,6 +2,7 @@
 
 import datetime as dt
 import uuid
+from typing import Any
 
 from django.db import transaction
 
@@ -13,9 +14,9 @@ from console.core.errors import BadInput, Conflict, check_revision
 from console.core.races import hold, insert
 from console.teams.callers import Actor
 from console.teams.models import ApiKey, Team
-from usage_app.models import Metric, Mode, Purpose, Quota, QuotaCounter, QuotaIncrease, Window
+from usage_app.models import Metric, Mode, Nameless, Purpose, Quota, QuotaCounter, QuotaIncrease, Window
 from usage_app.scopes import Subject
-from usage_app.sql.counters import used_before
+from usage_app.sql.counters import open_end_users, used_before
 
 # A bigint holds more, but sums of limits and increases must not come near its end.
 LARGEST = 10**15
@@ -40,6 +41,26 @@ def _check_limit(metric: str, limit: int, mode: str) -> None:
         raise BadInput("Calls at once can only be limited hard: there is no later moment to warn about.", param="mode")
 
 
+def _check_end_users(metric: str, purpose: str, nameless: str, *, each_end_user: bool) -> None:
+    if nameless not in Nameless.values:
+        raise BadInput(
+            f"{nameless!r} is not a rule for calls without an end user; choose pass or refuse.", param="nameless"
+        )
+    if not each_end_user:
+        if nameless != Nameless.PASS:
+            raise BadInput("Only a limit for each end user has a rule for calls without one.", param="nameless")
+    elif metric == Metric.CONCURRENCY:
+        raise BadInput("Calls at once are not counted by end user; limit requests per minute.", param="each_end_user")
+    elif purpose:
+        raise BadInput("Copies for a shadow are ours and no end user's; limit them as a whole.", param="each_end_user")
+
+
+def _said(quota: Quota) -> dict[str, Any]:
+    """Return what of a quota can change, as the audit log says it before and after."""
+    said: dict[str, Any] = {"limit": quota.limit, "mode": quota.mode}
+    return {**said, "nameless": quota.nameless} if quota.each_end_user else said
+
+
 @transaction.atomic
 def set_quota(
     *,
@@ -54,9 +75,16 @@ def set_quota(
     agent: str = "",
     widget: Subject | None = None,
     purpose: str = Purpose.CALLS,
+    each_end_user: bool = False,
+    nameless: str = Nameless.PASS,
 ) -> Quota:
-    """Limit a team, or one key, alias, agent or widget inside it. What the present period has used already counts."""
+    """Limit a team, or one key, alias, agent or widget inside it. What the present period has used already counts.
+
+    With `each_end_user` the limit is of each of those whose calls they are, and `nameless` says what becomes of a call
+    that names none.
+    """
     _check(metric, window, limit, mode)
+    _check_end_users(metric, purpose, nameless, each_end_user=each_end_user)
     if purpose not in Purpose.values:
         raise BadInput(f"{purpose!r} is not a purpose; write shadow, or leave it out.", param="purpose")
     if key is not None and key.team_id != team.pk:
@@ -78,6 +106,8 @@ def set_quota(
         window=window,
         limit=limit,
         mode=mode,
+        each_end_user=each_end_user,
+        nameless=nameless,
         since_epoch=0,
     )
     # 1. Record, which moves the epoch: plans made before are refused from this commit on, so every call with this
@@ -89,23 +119,16 @@ def set_quota(
         actor=actor,
         target=quota,
         target_name=quota.title,
-        detail={"metric": metric, "after": {"limit": limit, "mode": mode}},
+        detail={"metric": metric, "after": _said(quota)},
     )
     quota.since_epoch = audit_sql.epoch()
     if quota.window:
         quota.opening_period = clock.period_start(quota.clock_window, clock.now())
-        quota.opening_used = used_before(
-            team_id=team.pk,
-            key_id=key.pk if key else None,
-            alias=alias,
-            agent=agent,
-            widget_id=quota.widget_id,
-            metric=metric,
-            window=window,
-            start=quota.opening_period,
-            purpose=purpose,
-        )
-        QuotaCounter.objects.create(quota=quota, period_start=quota.opening_period, used=quota.opening_used)
+        if each_end_user:
+            open_end_users(quota)
+        else:
+            quota.opening_used = used_before(quota)
+            QuotaCounter.objects.create(quota=quota, period_start=quota.opening_period, used=quota.opening_used)
     quota.save(update_fields=["since_epoch", "opening_period", "opening_used"])
     return quota
 
@@ -117,22 +140,27 @@ def change_quota(
     quota: Quota,
     limit: int | None = None,
     mode: str | None = None,
+    nameless: str | None = None,
     seen_revision: int | None = None,
 ) -> Quota:
-    """Give a quota another limit or mode; its counters stay, and what is not given as it is by now.
+    """Give a quota another limit, mode or rule for calls without an end user; its counters stay.
+
+    What is not given stays as it is by now.
 
     With `seen_revision`, Overtaken when somebody changed the quota since.
     """
     held = hold(quota, "team", "key")
     check_revision(held, held.revision, seen_revision)
-    before = {"limit": held.limit, "mode": held.mode}
-    limit, mode = held.limit if limit is None else limit, held.mode if mode is None else mode
-    after = {"limit": limit, "mode": mode}
-    _check_limit(held.metric, limit, mode)
+    before = _said(held)
+    held.limit, held.mode = held.limit if limit is None else limit, held.mode if mode is None else mode
+    held.nameless = held.nameless if nameless is None else nameless
+    _check_limit(held.metric, held.limit, held.mode)
+    _check_end_users(held.metric, held.purpose, held.nameless, each_end_user=held.each_end_user)
+    after = _said(held)
     if before == after:
         return held
-    held.limit, held.mode, held.revision = limit, mode, held.revision + 1
-    held.save(update_fields=["limit", "mode", "revision"])
+    held.revision += 1
+    held.save(update_fields=["limit", "mode", "nameless", "revision"])
     record(
         actions.QUOTA_CHANGED,
         actor=actor,
@@ -155,7 +183,7 @@ def remove_quota(*, actor: Actor, quota: Quota) -> None:
         actor=actor,
         target=quota,
         target_name=quota.title,
-        detail={"metric": quota.metric, "before": {"limit": quota.limit, "mode": quota.mode}},
+        detail={"metric": quota.metric, "before": _said(quota)},
     )
 
 

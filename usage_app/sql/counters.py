@@ -3,9 +3,11 @@
 import datetime as dt
 import uuid
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection  # noqa: TID251
 
+from usage_app.models import Quota
 from usage_app.sql.calls import NOT_CALLS
 
 _OF_EVENTS = {
@@ -26,25 +28,28 @@ _INSIDE = """(%(agent)s = '' OR split_part(agent, '@', 1) = %(agent)s)
           AND (%(widget)s::uuid IS NULL OR (actor_kind = 'widget' AND actor_id = %(widget)s))"""
 
 
-def used_before(
-    *,
-    team_id: uuid.UUID,
-    key_id: uuid.UUID | None,
-    alias: str,
-    metric: str,
-    window: str,
-    start: dt.datetime,
-    purpose: str = "",
-    agent: str = "",
-    widget_id: uuid.UUID | None = None,
-) -> int:
-    """Return what calls closed so far have used in the period from `start` on.
+def _parameters(quota: Quota) -> dict[str, Any]:
+    return {
+        "quota": quota.pk,
+        "team": quota.team_id,
+        "keys": list(key_line(quota.key_id)) if quota.key_id else None,
+        "alias": quota.alias,
+        "agent": quota.agent,
+        "widget": quota.widget_id,
+        "is_shadow": quota.purpose == "shadow",
+        "start": quota.opening_period,
+    }
+
+
+def used_before(quota: Quota) -> int:
+    """Return what calls closed so far have used of a quota since its `opening_period` began.
 
     Hours that are rolled up already come from there and only the rest from the log, in one snapshot, so a month of
     ten million calls is read in milliseconds; minutes are shorter than the roll-up's hours and come from the log, as
     does all that agents and widgets used, which hours do not name.
     """
-    is_rolled = window != "minute" and not agent and widget_id is None
+    metric = quota.metric
+    is_rolled = quota.window != "minute" and not quota.agent and quota.widget_id is None
     rolled = (
         "SELECT 0 AS n"
         if not is_rolled
@@ -60,10 +65,24 @@ def used_before(
         WHERE {_SCOPE} AND {_INSIDE} AND id >= audit_id_floor(%(start)s) AND tx >= {floor}
           AND type NOT IN {NOT_CALLS} AND status <> 'refused'), 0)"""  # noqa: S608
     with connection.cursor() as cursor:
-        keys = list(key_line(key_id)) if key_id else None
-        scope = {"team": team_id, "keys": keys, "alias": alias, "agent": agent, "widget": widget_id}
-        cursor.execute(statement, {**scope, "start": start, "is_shadow": purpose == "shadow"})
+        cursor.execute(statement, _parameters(quota))
         return int(cursor.fetchone()[0])
+
+
+def open_end_users(quota: Quota) -> None:
+    """Open a counter for each end user whose calls, closed so far, have used something of a quota for each.
+
+    Since its `opening_period` began; all of it is read from the log, which alone knows whose calls they were.
+    """
+    statement = f"""
+    INSERT INTO usage_endusercounter (quota_id, period_start, end_user, used, opening)
+    SELECT %(quota)s, %(start)s, end_user, n, n FROM (
+        SELECT end_user, {_OF_EVENTS[quota.metric]} AS n FROM audit_event
+        WHERE {_SCOPE} AND {_INSIDE} AND end_user <> '' AND id >= audit_id_floor(%(start)s)
+          AND type NOT IN {NOT_CALLS} AND status <> 'refused' GROUP BY 1
+    ) used WHERE n > 0"""  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(statement, _parameters(quota))
 
 
 def key_line(key_id: uuid.UUID, *, backwards: bool = False) -> list[uuid.UUID]:
@@ -89,14 +108,27 @@ class Recount:
     reserved: int | None
     true_used: int
     true_reserved: int
+    end_user: str = ""  # whose counter it is, where each has one
 
 
-_RECOUNT = f"""
-WITH RECURSIVE keys AS (
+_KEYS = """keys AS (
     SELECT id AS quota_id, key_id FROM usage_quota WHERE key_id IS NOT NULL
     UNION SELECT k.quota_id, a.replaced_by_id FROM keys k JOIN teams_apikey a ON a.id = k.key_id
     WHERE a.replaced_by_id IS NOT NULL
-),
+)"""
+# Which lines of the log `a` a quota `q` counts in the period of `s`.
+_COUNTED = f"""a.team_id = q.team_id AND (q.alias = '' OR a.alias = q.alias)
+      AND (q.agent = '' OR split_part(a.agent, '@', 1) = q.agent)
+      AND (q.widget_id IS NULL OR (a.actor_kind = 'widget' AND a.actor_id = q.widget_id))
+      AND (q.key_id IS NULL OR a.key_id = ANY(ARRAY(SELECT k.key_id FROM keys k WHERE k.quota_id = q.id)))
+      AND a.id >= audit_id_floor(s.period_start)
+      AND a.id < audit_id_floor((s.period_start AT TIME ZONE 'UTC' + CASE q."window"
+          WHEN 'minute' THEN interval '1 minute' WHEN 'hour' THEN interval '1 hour'
+          WHEN 'day' THEN interval '1 day' ELSE interval '1 month' END) AT TIME ZONE 'UTC')
+      AND a.epoch >= q.since_epoch AND a.type NOT IN {NOT_CALLS} AND a.status <> 'refused'
+      AND (a.type = 'shadow') = (q.purpose = 'shadow')"""  # noqa: S608
+_RECOUNT = f"""
+WITH RECURSIVE {_KEYS},
 open AS (
     SELECT u.quota_id, u.period_start, sum(u.amount)::bigint AS amount
     FROM usage_reservation r, unnest(r.quota_ids, r.period_starts, r.amounts) AS u(quota_id, period_start, amount)
@@ -122,19 +154,40 @@ LEFT JOIN LATERAL (
                          ELSE sum(a.cost_micros) END AS n
     FROM audit_event a
     WHERE q.metric <> 'concurrency'
-      AND a.team_id = q.team_id AND (q.alias = '' OR a.alias = q.alias)
-      AND (q.agent = '' OR split_part(a.agent, '@', 1) = q.agent)
-      AND (q.widget_id IS NULL OR (a.actor_kind = 'widget' AND a.actor_id = q.widget_id))
-      AND (q.key_id IS NULL OR a.key_id = ANY(ARRAY(SELECT k.key_id FROM keys k WHERE k.quota_id = q.id)))
-      AND a.id >= audit_id_floor(s.period_start)
-      AND a.id < audit_id_floor((s.period_start AT TIME ZONE 'UTC' + CASE q."window"
-          WHEN 'minute' THEN interval '1 minute' WHEN 'hour' THEN interval '1 hour'
-          WHEN 'day' THEN interval '1 day' ELSE interval '1 month' END) AT TIME ZONE 'UTC')
-      AND a.epoch >= q.since_epoch AND a.type NOT IN {NOT_CALLS} AND a.status <> 'refused'
-      AND (a.type = 'shadow') = (q.purpose = 'shadow')
+      AND {_COUNTED}
 ) e ON true
-WHERE %(quota)s::bigint IS NULL OR q.id = %(quota)s
+WHERE NOT q.each_end_user AND (%(quota)s::bigint IS NULL OR q.id = %(quota)s)
 ORDER BY q.id, s.period_start"""  # noqa: S608
+
+_RECOUNT_END_USERS = f"""
+WITH RECURSIVE {_KEYS},
+each AS (SELECT * FROM usage_quota WHERE each_end_user AND (%(quota)s::bigint IS NULL OR id = %(quota)s)),
+open AS (
+    SELECT u.quota_id, u.period_start, r.record::jsonb ->> 'end_user' AS end_user, sum(u.amount)::bigint AS amount
+    FROM usage_reservation r, unnest(r.quota_ids, r.period_starts, r.amounts) AS u(quota_id, period_start, amount)
+    WHERE u.quota_id IN (SELECT id FROM each)
+    GROUP BY 1, 2, 3
+),
+starts AS (
+    SELECT id AS quota_id, date_trunc("window", %(now)s::timestamptz, 'UTC') AS period_start FROM each
+    UNION SELECT quota_id, period_start FROM usage_endusercounter
+          WHERE quota_id IN (SELECT id FROM each) AND (reserved <> 0 OR %(closed)s)
+    UNION SELECT quota_id, period_start FROM open
+),
+counters AS (
+    SELECT c.* FROM usage_endusercounter c JOIN starts s ON c.quota_id = s.quota_id AND c.period_start = s.period_start
+),
+logged AS (
+    SELECT s.quota_id, s.period_start, a.end_user, CASE q.metric WHEN 'requests' THEN count(*)
+        WHEN 'tokens' THEN sum(a.prompt_tokens::bigint + a.completion_tokens) ELSE sum(a.cost_micros) END AS n
+    FROM starts s JOIN each q ON q.id = s.quota_id JOIN audit_event a ON a.end_user <> '' AND {_COUNTED}
+    GROUP BY 1, 2, 3, q.metric
+)
+SELECT quota_id, period_start, c.used, c.reserved, (coalesce(c.opening, 0) + coalesce(l.n, 0))::bigint,
+       coalesce(o.amount, 0), end_user
+FROM counters c
+FULL JOIN logged l USING (quota_id, period_start, end_user) FULL JOIN open o USING (quota_id, period_start, end_user)
+ORDER BY 1, 2, 7"""  # noqa: S608
 
 
 def recount(now: dt.datetime, *, quota_id: int | None = None, closed: bool = False) -> list[Recount]:
@@ -144,13 +197,23 @@ def recount(now: dt.datetime, *, quota_id: int | None = None, closed: bool = Fal
     """
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = 0")
-        cursor.execute(_RECOUNT, {"now": now, "quota": quota_id, "closed": closed})
-        return [Recount(*row) for row in cursor.fetchall()]
+        found: list[Recount] = []
+        for statement in (_RECOUNT, _RECOUNT_END_USERS):
+            cursor.execute(statement, {"now": now, "quota": quota_id, "closed": closed})
+            found += [Recount(*row) for row in cursor.fetchall()]
+        return found
 
 
-def lock_counter(quota_id: int, period_start: dt.datetime) -> None:
+def lock_counter(quota_id: int, period_start: dt.datetime, end_user: str = "") -> None:
     """Make sure the counter is there and hold it, so that no call is admitted or closed against it meanwhile."""
     with connection.cursor() as cursor:
+        if end_user:
+            cursor.execute(
+                "INSERT INTO usage_endusercounter (quota_id, period_start, end_user) VALUES (%s, %s, %s)"
+                " ON CONFLICT (quota_id, period_start, end_user) DO UPDATE SET used = usage_endusercounter.used",
+                [quota_id, period_start, end_user],
+            )
+            return
         cursor.execute(
             "INSERT INTO usage_quotacounter (quota_id, period_start) VALUES (%s, %s) ON CONFLICT DO NOTHING",
             [quota_id, period_start],
@@ -161,10 +224,19 @@ def lock_counter(quota_id: int, period_start: dt.datetime) -> None:
         )
 
 
-def put_counter(quota_id: int, period_start: dt.datetime, *, used: int, reserved: int) -> None:
+def put_counter(one: Recount) -> None:
+    """Set a counter to what the log and the open reservations say."""
+    of: tuple[int, dt.datetime] = (one.quota_id, one.period_start)
     with connection.cursor() as cursor:
+        if one.end_user:
+            cursor.execute(
+                "UPDATE usage_endusercounter SET used = %s, reserved = %s"
+                " WHERE quota_id = %s AND period_start = %s AND end_user = %s",
+                [one.true_used, one.true_reserved, *of, one.end_user],
+            )
+            return
         cursor.execute(
             "INSERT INTO usage_quotacounter (quota_id, period_start, used, reserved) VALUES (%s, %s, %s, %s)"
             " ON CONFLICT (quota_id, period_start) DO UPDATE SET used = excluded.used, reserved = excluded.reserved",
-            [quota_id, period_start, used, reserved],
+            [*of, one.true_used, one.true_reserved],
         )

@@ -22,6 +22,19 @@ def prune_counters(window: str, before: dt.datetime, limit: int) -> int:
         return int(cursor.rowcount)
 
 
+def prune_end_user_counters(window: str, before: dt.datetime, limit: int) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            DELETE FROM usage_endusercounter WHERE ctid = ANY(ARRAY(
+                SELECT c.ctid FROM usage_quota q JOIN usage_endusercounter c ON c.quota_id = q.id
+                WHERE q.each_end_user AND q."window" = %s AND c.period_start < %s AND c.reserved = 0 LIMIT %s
+                FOR UPDATE OF c SKIP LOCKED))""",
+            [window, before, limit],
+        )
+        return int(cursor.rowcount)
+
+
 def prune_alerts(before: dt.datetime, limit: int) -> int:
     with connection.cursor() as cursor:
         cursor.execute(

@@ -5,11 +5,12 @@ from typing import Any
 
 from django import forms
 from django.core.paginator import Paginator
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
+from console.audit.redaction import kept_name
 from console.core.clock import now
 from console.core.forms import posted, refusals_at
 from console.core.htmx import go
@@ -21,7 +22,7 @@ from usage_app import access
 from usage_app.forms.quotas import ChangeQuotaForm, IncreaseForm, SetQuotaForm
 from usage_app.models import Quota
 from usage_app.queries import quota_page
-from usage_app.queries.quotas import states
+from usage_app.queries.quotas import SHOWN_END_USERS, of_end_users, states
 from usage_app.services import quotas as services
 
 # Drawing a limit takes half a millisecond, so an installation of many teams gets them page by page.
@@ -107,6 +108,26 @@ def change_quota(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
 
 
 @needs("view_usage")
+@require_safe
+def quota_end_users(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
+    """Show who used most of a limit for each end user, or what the one named has used."""
+    quota = access.quota_for(request.caller, public_id)
+    if not quota.each_end_user:
+        raise Http404("This quota is not for each end user.")
+    (state,) = states(Quota.objects.filter(pk=quota.pk).select_related("team", "key"), now=now())
+    name = request.GET.get("end_user", "")
+    context = {
+        "active": "quotas",
+        "state": state,
+        "name": name,
+        "rows": of_end_users(state, kept_name("", name)),
+        "most": SHOWN_END_USERS,
+        "may_see_log": request.caller.may("view_audit", quota.team_id),
+    }
+    return render(request, "usage/quota_end_users.html", context)
+
+
+@needs("view_usage")
 @_form
 def remove_quota(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     quota = access.quota_for(request.caller, public_id, to="manage")
@@ -120,6 +141,8 @@ def remove_quota(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
 
 def _loss(quota: Quota) -> str:
     scope = f"alias {quota.alias}" if quota.alias else quota.of or "the whole team"
+    if quota.each_end_user:
+        return f"No end user of {quota.team} ({scope}) will stop at this quota any more, and its increases are lost."
     return f"Calls of {quota.team} ({scope}) will no longer stop at this quota, and its increases and alerts are lost."
 
 
@@ -133,7 +156,10 @@ def increase_quota(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
         with refusals_at(form):
             services.increase_quota(actor=request.caller.actor, quota=quota, **form.cleaned_data)
             return go(request, _back(request), f"{quota.team}: {quota.title} is raised for a while.")
-    text = f"{quota.team} has used {state.used_text} of {state.limit_text}. {state.forecast_text}."
+    if quota.each_end_user:
+        text = f"Each end user of {quota.team} may use {state.limit_text}; all of them get more. {state.forecast_text}."
+    else:
+        text = f"{quota.team} has used {state.used_text} of {state.limit_text}. {state.forecast_text}."
     return ask(request, _question(request, f"Raise {quota.title} for a while", text, "Raise limit"), form)
 
 

@@ -11,9 +11,14 @@ from django.db import migrations
 SQL = Path(__file__).resolve().parent.parent / "sql"
 FILES = ("events.sql", "counters.sql", "begin.sql", "close.sql", "sweep.sql")
 
+# Whatever parameters they have: a database that was updated has those of the versions before beside them.
 UNDO = """
-DROP PROCEDURE gateway_end; DROP FUNCTION gateway_sweep; DROP FUNCTION gateway_close; DROP FUNCTION gateway_begin;
-DROP FUNCTION gateway_insert_events; DROP FUNCTION gateway_counters;
+DO $$ DECLARE routine regprocedure;
+BEGIN
+    FOR routine IN SELECT oid FROM pg_proc WHERE proname IN ('gateway_begin', 'gateway_close', 'gateway_counters',
+        'gateway_end', 'gateway_end_user_counters', 'gateway_insert_events', 'gateway_sweep')
+    LOOP EXECUTE 'DROP ROUTINE ' || routine; END LOOP;
+END $$;
 """
 
 

@@ -9,11 +9,17 @@
 -- 4. Admitted calls leave a reservation (the start record) and their input; refused ones their line in the log, unless a
 --    first attempt of their batch has left it already.
 --
+-- Limits for each end user are counted in a table of their own, and a call is admitted where both kinds have room. Their
+-- counters are locked first, in the order (quota, period, end user): most are one call's alone, those of a team everybody's.
+-- A batch without such limits never looks at that table.
+--
 -- Arrays p_* have one place per call, c_* one per charge; the charges of call i are p_count[i] places from p_first[i] on.
 -- c_limit is null for a soft quota. c_refusal is what to write into the log when this charge refuses. k_* have one place
--- per counter concerned, in the order they are taken: what the whole batch adds to it, and the limit that binds it first.
+-- per counter concerned, in the order they are taken: what the whole batch adds to it, and the limit that binds it first;
+-- e_* are the same for the counters of end users. c_user says whose such a counter is, null for all others; it is empty,
+-- and so is null everywhere, where no call has any.
 -- Verdicts: 0 admitted, -1 stale, -2 refusal recorded, else the charge that refused. `counted` is used + reserved of each
--- counter after this batch.
+-- counter after this batch, `e_counted` that of end users'.
 --
 -- The caller's session commits asynchronously: a start that has been given out survives every crash but PostgreSQL's own,
 -- and gateway_close books those that did not. A refusal is the end of its call, so it waits for the disk.
@@ -23,11 +29,13 @@ CREATE OR REPLACE FUNCTION gateway_begin(
     p_process text, p_lease integer,
     c_quota bigint[], c_period timestamptz[], c_metric text[], c_amount bigint[], c_limit bigint[], c_refusal text[],
     k_quota bigint[], k_period timestamptz[], k_amount bigint[], k_limit bigint[],
-    OUT verdicts integer[], OUT counted bigint[]
+    c_user text[], e_quota bigint[], e_period timestamptz[], e_user text[], e_amount bigint[], e_limit bigint[],
+    OUT verdicts integer[], OUT counted bigint[], OUT e_counted bigint[]
 ) LANGUAGE plpgsql SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
 DECLARE
     calls constant integer := cardinality(p_id);
     counters constant integer := cardinality(k_quota);
+    each constant integer := cardinality(e_quota);
     now_epoch bigint;
     fits boolean;
     present integer;
@@ -43,8 +51,22 @@ BEGIN
           FROM unnest(p_epoch, p_refusal) WITH ORDINALITY x(epoch, is_refusal, n);
     END IF;
 
-    IF counters > 0 AND 0 = ANY (verdicts) THEN
+    IF counters + each > 0 AND 0 = ANY (verdicts) THEN
         fits := NOT (-1 = ANY (verdicts));
+        IF each > 0 THEN
+            PERFORM 1 FROM usage_endusercounter t
+              WHERE (t.quota_id, t.period_start, t.end_user)
+                 IN (SELECT x.q, x.p, x.u FROM unnest(e_quota, e_period, e_user) x(q, p, u))
+              ORDER BY t.quota_id, t.period_start, t.end_user FOR UPDATE;
+            GET DIAGNOSTICS present = ROW_COUNT;
+            IF present < each THEN
+                RAISE EXCEPTION 'a counter is missing' USING ERRCODE = 'ZF001';
+            END IF;
+            fits := fits AND NOT EXISTS (
+                SELECT FROM unnest(e_quota, e_period, e_user, e_amount, e_limit) x(q, p, u, amount, most)
+                  JOIN usage_endusercounter t ON t.quota_id = x.q AND t.period_start = x.p AND t.end_user = x.u
+                 WHERE t.used + t.reserved + x.amount > x.most);
+        END IF;
         IF fits THEN
             WITH taken AS (
                 UPDATE usage_quotacounter t SET reserved = t.reserved + x.amount
@@ -59,6 +81,10 @@ BEGIN
                 UPDATE usage_quotacounter t SET reserved = t.reserved - x.amount
                   FROM unnest(k_quota, k_period, k_amount) WITH ORDINALITY x(quota, period, amount, n)
                  WHERE t.quota_id = x.quota AND t.period_start = x.period AND x.n = ANY (taken_places);
+            ELSIF each > 0 THEN
+                UPDATE usage_endusercounter t SET reserved = t.reserved + x.amount
+                  FROM unnest(e_quota, e_period, e_user, e_amount) x(q, p, u, amount)
+                 WHERE t.quota_id = x.q AND t.period_start = x.p AND t.end_user = x.u;
             END IF;
         END IF;
 
@@ -74,18 +100,34 @@ BEGIN
                 CONTINUE WHEN verdicts[i] <> 0 OR p_count[i] = 0;
                 SELECT min(k) INTO hit FROM generate_series(p_first[i], p_first[i] + p_count[i] - 1) k
                   JOIN usage_quotacounter t ON t.quota_id = c_quota[k] AND t.period_start = c_period[k]
-                 WHERE t.used + t.reserved + c_amount[k] > c_limit[k];
+                 WHERE c_user[k] IS NULL AND t.used + t.reserved + c_amount[k] > c_limit[k];
+                IF each > 0 THEN
+                    SELECT least(hit, min(k)) INTO hit FROM generate_series(p_first[i], p_first[i] + p_count[i] - 1) k
+                      JOIN usage_endusercounter t
+                        ON t.quota_id = c_quota[k] AND t.period_start = c_period[k] AND t.end_user = c_user[k]
+                     WHERE t.used + t.reserved + c_amount[k] > c_limit[k];
+                END IF;
                 IF hit IS NOT NULL THEN
                     verdicts[i] := hit;
                 ELSE
                     UPDATE usage_quotacounter t SET reserved = t.reserved + c_amount[k]
                       FROM generate_series(p_first[i], p_first[i] + p_count[i] - 1) k
-                     WHERE t.quota_id = c_quota[k] AND t.period_start = c_period[k];
+                     WHERE t.quota_id = c_quota[k] AND t.period_start = c_period[k] AND c_user[k] IS NULL;
+                    IF each > 0 THEN
+                        UPDATE usage_endusercounter t SET reserved = t.reserved + c_amount[k]
+                          FROM generate_series(p_first[i], p_first[i] + p_count[i] - 1) k
+                         WHERE t.quota_id = c_quota[k] AND t.period_start = c_period[k] AND t.end_user = c_user[k];
+                    END IF;
                 END IF;
             END LOOP;
             SELECT array_agg(t.used + t.reserved ORDER BY x.n) INTO counted
               FROM unnest(k_quota, k_period) WITH ORDINALITY x(q, p, n)
               JOIN usage_quotacounter t ON t.quota_id = x.q AND t.period_start = x.p;
+        END IF;
+        IF each > 0 THEN
+            SELECT array_agg(t.used + t.reserved ORDER BY x.n) INTO e_counted
+              FROM unnest(e_quota, e_period, e_user) WITH ORDINALITY x(q, p, u, n)
+              JOIN usage_endusercounter t ON t.quota_id = x.q AND t.period_start = x.p AND t.end_user = x.u;
         END IF;
     END IF;
 

@@ -3,7 +3,7 @@
 -- p_id, p_event (the ids of their records) and the outputs have one place per call; p_docs is the JSON array of their end
 -- records. k_* have one place per
 -- counter, in the order (quota, period): what is freed of the reserved and what was really used, in the periods the calls
--- were admitted in. Returns false when the call has its end already: the sweeper was quicker, or this is a second attempt.
+-- were admitted in; e_* the same of the counters of end users, which are locked first, as gateway_begin does. Returns false when the call has its end already: the sweeper was quicker, or this is a second attempt.
 --
 -- All or nothing: when one of several has ended already or cannot be written, nothing is and they come again one by one. A call alone
 -- that has neither reservation nor end lost its start when PostgreSQL itself crashed (see gateway_begin): it is booked
@@ -12,7 +12,8 @@
 CREATE OR REPLACE FUNCTION gateway_close(
     p_docs json, p_id uuid[], p_event uuid[],
     p_body text[], p_bytes integer[], p_sha256 bytea[], p_cut boolean[], p_redactions integer[],
-    k_quota bigint[], k_period timestamptz[], k_freed bigint[], k_spent bigint[]
+    k_quota bigint[], k_period timestamptz[], k_freed bigint[], k_spent bigint[],
+    e_quota bigint[], e_period timestamptz[], e_user text[], e_freed bigint[], e_spent bigint[]
 ) RETURNS boolean LANGUAGE plpgsql SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
 DECLARE
     gone integer;
@@ -28,6 +29,17 @@ BEGIN
             RETURN false;
         END IF;
         is_lost := true;
+    END IF;
+
+    IF cardinality(e_quota) > 0 THEN
+        PERFORM 1 FROM usage_endusercounter t
+          WHERE (t.quota_id, t.period_start, t.end_user)
+             IN (SELECT x.q, x.p, x.u FROM unnest(e_quota, e_period, e_user) x(q, p, u))
+          ORDER BY t.quota_id, t.period_start, t.end_user FOR UPDATE;
+        UPDATE usage_endusercounter t
+           SET reserved = t.reserved - CASE WHEN is_lost THEN 0 ELSE x.freed END, used = t.used + x.spent
+          FROM unnest(e_quota, e_period, e_user, e_freed, e_spent) x(q, p, u, freed, spent)
+         WHERE t.quota_id = x.q AND t.period_start = x.p AND t.end_user = x.u;
     END IF;
 
     UPDATE usage_quotacounter t
@@ -52,12 +64,13 @@ CREATE OR REPLACE PROCEDURE gateway_end(
     p_docs json, p_id uuid[], p_event uuid[],
     p_body text[], p_bytes integer[], p_sha256 bytea[], p_cut boolean[], p_redactions integer[],
     k_quota bigint[], k_period timestamptz[], k_freed bigint[], k_spent bigint[],
+    e_quota bigint[], e_period timestamptz[], e_user text[], e_freed bigint[], e_spent bigint[],
     INOUT wrote boolean
 ) LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
     wrote := gateway_close(p_docs, p_id, p_event, p_body, p_bytes, p_sha256, p_cut, p_redactions,
-                           k_quota, k_period, k_freed, k_spent);
+                           k_quota, k_period, k_freed, k_spent, e_quota, e_period, e_user, e_freed, e_spent);
     COMMIT;
     PERFORM pg_logical_emit_message(true, 'facet', '');
 END $$;

@@ -235,7 +235,7 @@ def _unnamed(key: ApiKey, named: list[ApiKey]) -> str:
 
 def _is_same(limit: dict[str, Any], other: dict[str, Any]) -> bool:
     """Say whether two quotas are of one thing in one window: a key's, and one of the key that replaced it."""
-    return all(limit.get(name) == other.get(name) for name in ("key", "metric", "window", "purpose"))
+    return all(limit.get(name) == other.get(name) for name in ("key", "metric", "window", "purpose", "each_end_user"))
 
 
 def _quota(quota: Quota) -> dict[str, Any]:
@@ -254,4 +254,6 @@ def _quota(quota: Quota) -> dict[str, Any]:
         row["widget"] = quota.widget
     if quota.purpose:
         row["purpose"] = quota.purpose
+    if quota.each_end_user:
+        row |= {"each_end_user": True, "nameless": quota.nameless}
     return row

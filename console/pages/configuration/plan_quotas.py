@@ -12,7 +12,7 @@ from console.pages.configuration.keys import Named, named_keys
 from console.pages.configuration.plan_keys import KeyPlan
 from console.pages.configuration.steps import FieldChange, Ref, Step, differences, shown
 from console.teams.models import ApiKey, Team
-from usage_app.models import Metric, Mode, Purpose, Quota
+from usage_app.models import Metric, Mode, Nameless, Purpose, Quota
 from usage_app.scopes import Subject, subjects_of
 from usage_app.services import quotas as services
 from usage_app.sql.counters import key_line
@@ -36,12 +36,13 @@ class Wanted:
     purpose: str
     limit: int  # in the metric's stored unit: micro-units of currency for cost
     of: tuple[str, str]
+    each: bool  # for each end user
     key: ApiKey | None  # that is there already; None also of one this file makes
 
     @property
     def name(self) -> str:
         name = f"{self.metric} per {self.window}" if self.window else "calls at once"
-        name += " of shadow copies" if self.purpose else ""
+        name += " of shadow copies" if self.purpose else " for each end user" if self.each else ""
         return f"{name} of {self.team}" + (f", {' '.join(self.of)}" if self.of[0] else "")
 
     def called(self, kind: str) -> str:
@@ -70,7 +71,7 @@ class QuotaPlan:
     ) -> None:
         self.plan, self.teams, self.keys, self.key_plan = plan, teams, keys, key_plan
         self.rows = {
-            (q.team.slug, q.key_id or q.of, q.metric, q.window, q.purpose): q
+            (q.team.slug, q.key_id or q.of, q.metric, q.window, q.purpose, q.each_end_user): q
             for q in Quota.objects.filter(team__in=teams.values()).select_related("team", "key")
         }
         self.later: list[tuple[Entry, str]] = []
@@ -108,8 +109,24 @@ class QuotaPlan:
         of = (given[0], entry[given[0]]) if given else ("", "")
         if not self._is_there(entry, slug, *of):
             return None
-        purpose = entry.get("purpose", Purpose.CALLS.value)
-        return Wanted(entry, slug, entry["metric"], entry.get("window", ""), purpose, limit, of, key)
+        purpose, each = entry.get("purpose", Purpose.CALLS.value), entry.get("each_end_user", False)
+        if not self._suits_end_users(entry, purpose, each=each):
+            return None
+        return Wanted(entry, slug, entry["metric"], entry.get("window", ""), purpose, limit, of, each, key)
+
+    def _suits_end_users(self, entry: Entry, purpose: str, *, each: bool) -> bool:
+        if each and entry["metric"] == Metric.CONCURRENCY:
+            said = "Calls at once are not counted by end user; leave it out."
+            self.plan.problem(entry, "each_end_user", said)
+        elif each and purpose:
+            self.plan.problem(entry, "each_end_user", "Copies for a shadow are no end user's; leave it out.")
+        elif entry.has("nameless") and not each:
+            self.plan.problem(
+                entry, "nameless", "Only with each_end_user: true is there a rule for calls that name none."
+            )
+        else:
+            return True
+        return False
 
     def _has_its_window(self, entry: Entry) -> bool:
         metric = entry["metric"]
@@ -169,14 +186,23 @@ class QuotaPlan:
         if row is None:
             mode = entry.get("mode", Mode.HARD)
             fields = [FieldChange("limit", "none", written), FieldChange("mode", "none", mode)]
+            if wanted.each:
+                fields.append(FieldChange("nameless", "none", entry.get("nameless", Nameless.PASS)))
             needs = self._needs(wanted)
             self.plan.steps.append(Step(entry.place, "quota", name, "+", fields, lambda: self._set(wanted), needs))
             return
         old = shown(Decimal(row.limit) / _MICROS) if wanted.metric == Metric.COST else str(row.limit)
-        fields = differences({"limit": (old, written), "mode": (row.mode, entry.get("mode", row.mode))})
+        now_and_then = {"limit": (old, written), "mode": (row.mode, entry.get("mode", row.mode))}
+        fields = differences(now_and_then | {"nameless": (row.nameless, entry.get("nameless", row.nameless))})
 
         def change() -> None:
-            services.change_quota(actor=self.plan.actor, quota=row, limit=wanted.limit, mode=entry.get("mode"))
+            services.change_quota(
+                actor=self.plan.actor,
+                quota=row,
+                limit=wanted.limit,
+                mode=entry.get("mode"),
+                nameless=entry.get("nameless"),
+            )
 
         self.plan.change(entry, "quota", name, fields, change)
 
@@ -186,7 +212,8 @@ class QuotaPlan:
         subjects: list[Any] = [name if kind in {"", "alias"} else f"{kind} {name}"]
         if wanted.key is not None:
             subjects = list(key_line(wanted.key.pk, backwards=True))
-        rows = (self.rows.get((wanted.team, s, wanted.metric, wanted.window, wanted.purpose)) for s in subjects)
+        kind_of = (wanted.metric, wanted.window, wanted.purpose, wanted.each)
+        rows = (self.rows.get((wanted.team, subject, *kind_of)) for subject in subjects)
         return next(filter(None, rows), None)
 
     def _needs(self, wanted: Wanted) -> frozenset[Ref]:
@@ -210,6 +237,8 @@ class QuotaPlan:
             agent=wanted.called("agent"),
             widget=_widget(team, widget) if widget else None,
             purpose=wanted.purpose,
+            each_end_user=wanted.each,
+            nameless=wanted.entry.get("nameless", Nameless.PASS),
         )
 
 

@@ -26,7 +26,7 @@ from console.pages.configuration.forms import (
 from console.pages.configuration.shape_words import ALIAS, DESCRIPTION, EMAIL, MODEL_NAME, SECRET, SHORT_NAME
 from console.teams.models import Environment, Role, UnknownFields
 from console.teams.roles import DEFAULT_SCOPES, SCOPES
-from usage_app.models import Metric, Mode, Purpose, Window
+from usage_app.models import Metric, Mode, Nameless, Purpose, Window
 
 _price = Number(999_999)
 _PRICES = {
@@ -163,6 +163,11 @@ QUOTA = Record(
         "widget": Field(Text("the name of one of the team's widgets", longest=80), "Only calls of this widget."),
         "purpose": Field(
             Choice(lambda: [Purpose.SHADOW.value]), "shadow: only copies for shadows count, which need such a quota."
+        ),
+        "each_end_user": Field(Flag(), "true: each end user has the limit for itself; false unless given."),
+        "nameless": Field(
+            Choice(lambda: list(Nameless.values)),
+            "With each_end_user, of calls that name none: pass, uncounted, or refuse; pass unless given.",
         ),
     },
     extra={

@@ -310,7 +310,7 @@ def _cost_a_month(team: Team, days: int) -> float:
 def _cost_this_month(team: Team) -> int:
     """Return what a quota of this month begins with."""
     start = period_start("month", now())
-    return used_before(team_id=team.pk, key_id=None, alias="", metric="cost", window="month", start=start)
+    return used_before(Quota(team=team, metric="cost", window="month", opening_period=start))
 
 
 def _round_up(micros: float) -> int:

@@ -23,7 +23,8 @@ def families(teams: Teams) -> Iterator[Metric]:
     resets = gauge("facet_quota_resets_timestamp_seconds", "When the present period ends.", _NAMES)
     left_off = gauge("facet_quotas_left_off", "Quotas beyond METRICS_MOST_SERIES, which have no series.")
     whose = Team.objects.filter(archived_at=None).values_list("pk", flat=True) if teams is None else teams
-    states = quotas.of_teams(whose, now=now())
+    # Of a limit for each end user there is no one number, and whose they are is no label.
+    states = [state for state in quotas.of_teams(whose, now=now()) if not state.quota.each_end_user]
     most = settings.METRICS_MOST_SERIES
     for state in states[:most]:
         quota = state.quota

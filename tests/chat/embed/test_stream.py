@@ -24,6 +24,8 @@ from tests.chat.test_markdown import harmless
 from tests.live import LiveServer
 from tests.upstream import sse, text_chunks
 from tests.waiting import until
+from usage_app.scopes import Subject
+from usage_app.services.quotas import set_quota
 
 Event = tuple[str, dict[str, Any]]
 
@@ -209,3 +211,22 @@ def test_a_call_is_the_visitors_whom_the_site_vouches_for(room: Room, widget: Wi
     ended(Visiting(widget).say("Hello"))
     calls = AuditEvent.objects.filter(surface="widget").exclude(action__gt="").order_by("id")
     assert [call.end_user for call in calls] == ["ada", ""]
+
+
+def test_a_visitor_has_a_limit_for_itself_where_the_site_vouches_for_them(room: Room, widget: Widget) -> None:
+    widget.identity_secret = encrypt("s3cret")
+    widget.save()
+    subject = Subject("widget", str(widget.pk), widget.name, room.team.pk)
+    limits = {"metric": "requests", "window": "day", "limit": 1, "each_end_user": True, "nameless": "refuse"}
+    set_quota(actor=SYSTEM, team=room.team, widget=subject, **limits)
+    ada = Visiting(widget, identity={"id": "ada", "signature": vouching.sign("s3cret", "ada")})
+    ben = Visiting(widget, identity={"id": "ben", "signature": vouching.sign("s3cret", "ben")})
+    for visiting in (ada, ada, ben, Visiting(widget)):
+        ended(visiting.say("Hello"))
+    calls = AuditEvent.objects.filter(surface="widget").exclude(action__gt="").order_by("id")
+    assert [(call.end_user, call.code) for call in calls] == [
+        ("ada", ""),
+        ("ada", "insufficient_quota"),
+        ("ben", ""),
+        ("", "end_user_required"),
+    ]

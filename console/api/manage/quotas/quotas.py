@@ -9,6 +9,8 @@ from rest_framework.response import Response
 
 from console.api.manage.base import Endpoint
 from console.api.manage.quotas.shapes import (
+    EndUserUsePageSerializer,
+    EndUserUseSerializer,
     IncreaseSerializer,
     NewIncreaseSerializer,
     NewQuotaSerializer,
@@ -17,9 +19,11 @@ from console.api.manage.quotas.shapes import (
     QuotaSerializer,
     amount_in,
     said,
+    said_end_user,
     said_increase,
 )
 from console.api.pagination import page_of
+from console.audit.redaction import kept_name
 from console.catalog.access import aliases_for
 from console.core.clock import now
 from console.core.errors import BadInput, NotFound
@@ -27,13 +31,15 @@ from console.teams.access import key_for, team_for, teams_for
 from console.teams.models import ApiKey, Team
 from usage_app import access
 from usage_app.models import Quota
-from usage_app.queries.quotas import QuotaState, remaining, states
+from usage_app.queries.quotas import QuotaState, of_end_users, remaining, states
 from usage_app.scopes import subject_of
 from usage_app.services import quotas
 
 _TEAM = OpenApiParameter("team", str, description="Only this team, by its short name.")
 _ALIAS = OpenApiParameter("alias", str, description="Only what counts calls of this alias.")
 _AGENT = OpenApiParameter("agent", str, description="With what counts calls of this agent.")
+
+_END_USER = OpenApiParameter("end_user", str, description="With what this end user has left, by the whole name.")
 
 _INSIDE = ("key", "alias", "agent", "widget")  # what a quota can be of besides a whole team
 
@@ -71,7 +77,7 @@ class Quotas(Endpoint):
     def post(self, request: Any) -> Response:
         given = self.read(NewQuotaSerializer)
         team = team_for(self.caller, given["team"], to="view_usage")
-        access.check_may_set(self.caller, team, team_wide=not any(given[name] for name in _INSIDE))
+        access.check_may_set(self.caller, team, team_wide=not any(given[name] for name in (*_INSIDE, "each_end_user")))
         quota = quotas.set_quota(
             actor=self.actor,
             team=team,
@@ -84,6 +90,8 @@ class Quotas(Endpoint):
             agent=subject_of(team, "agent", given["agent"]).value if given["agent"] else "",
             widget=subject_of(team, "widget", str(given["widget"])) if given["widget"] else None,
             purpose=given["purpose"],
+            each_end_user=given["each_end_user"],
+            nameless=given["nameless"],
         )
         return _one(quota, 201)
 
@@ -124,6 +132,25 @@ class OneQuota(Endpoint):
         return Response(status=204)
 
 
+class EndUsers(Endpoint):
+    needs = "view_usage"
+
+    @extend_schema(
+        operation_id="list_quota_end_users",
+        summary="Who used most of a limit for each end user, or what one of them has used",
+        parameters=[OpenApiParameter("end_user", str, description="Only this one, by the whole name.")],
+        responses=EndUserUsePageSerializer,
+    )
+    def get(self, request: Any, public_id: uuid.UUID) -> Response:
+        quota = access.quota_for(self.caller, public_id)
+        if not quota.each_end_user:
+            raise NotFound("This quota is not for each end user.")
+        (state,) = states(Quota.objects.filter(pk=quota.pk).select_related("team", "key"), now=now())
+        found = of_end_users(state, kept_name("", request.query_params.get("end_user", "")))
+        shown = EndUserUseSerializer([said_end_user(one) for one in found], many=True).data
+        return Response({"data": shown, "next": None})
+
+
 class Increases(Endpoint):
     needs = "manage_quotas"
 
@@ -158,7 +185,7 @@ class Limits(Endpoint):
     @extend_schema(
         operation_id="list_limits",
         summary="What is left for the calling key; for people, of the team they name",
-        parameters=[_TEAM, _ALIAS, _AGENT],
+        parameters=[_TEAM, _ALIAS, _AGENT, _END_USER],
         responses=QuotaPageSerializer,
     )
     def get(self, request: Any) -> Response:
@@ -169,5 +196,7 @@ class Limits(Endpoint):
         if team is None:
             raise BadInput("Name the team with ?team=.", param="team")
         alias, agent = request.query_params.get("alias") or None, request.query_params.get("agent")
-        found = remaining(team.pk, caller.key_id, alias, agent="" if alias and agent is None else agent)
+        agent = "" if alias and agent is None else agent
+        end_user = kept_name("", request.query_params.get("end_user", ""))
+        found = remaining(team.pk, caller.key_id, alias, agent=agent, end_user=end_user)
         return Response({"data": _all(found), "next": None})

@@ -10,8 +10,8 @@ from rest_framework import serializers
 from console.api.manage.base import Strict, listed, seen_revision
 from console.core.errors import BadInput
 from usage_app import amounts
-from usage_app.models import Metric, Mode, Purpose, QuotaIncrease, Window
-from usage_app.queries.quotas import QuotaState
+from usage_app.models import Metric, Mode, Nameless, Purpose, QuotaIncrease, Window
+from usage_app.queries.quotas import EndUserUse, QuotaState
 
 _DECIMAL = re.compile(r"[0-9]{1,16}(\.[0-9]{1,6})?", re.ASCII)
 
@@ -55,6 +55,11 @@ def _said_amount(metric: str, amount: int) -> str | int:
     return amounts.for_input(metric, amount) if metric == Metric.COST else amount
 
 
+class StandingSerializer(serializers.Serializer[Any]):
+    at_limit = serializers.IntegerField(help_text="How many have used all of it; 1001 stands for more than 1000.")
+    near = serializers.IntegerField(help_text="How many have used 80 % of it and not all; counted as far.")
+
+
 class IncreaseSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     amount = AmountField()
@@ -83,9 +88,14 @@ class QuotaSerializer(serializers.Serializer[Any]):
     limit = AmountField()
     revision = serializers.IntegerField(help_text="Grows with every change.")
     limit_now = AmountField(help_text="The limit with the temporary increases in it.")
-    used = AmountField()
-    reserved = AmountField(help_text="Promised to calls that are open.")
-    left = AmountField()
+    each_end_user = serializers.BooleanField(help_text="Each end user has the limit for itself.")
+    nameless = serializers.ChoiceField(
+        choices=Nameless.choices, help_text="What becomes of calls that name no end user, where each has the limit."
+    )
+    end_users = StandingSerializer(allow_null=True, help_text="Where end users stand, of a limit for each.")
+    used = AmountField(allow_null=True, help_text="Null of a limit for each end user, unless one is asked for.")
+    reserved = AmountField(allow_null=True, help_text="Promised to calls that are open.")
+    left = AmountField(allow_null=True)
     forecast = ForecastSerializer(allow_null=True, help_text="Null while it is too early to tell.")
     period_start = serializers.DateTimeField(allow_null=True)
     period_end = serializers.DateTimeField(allow_null=True)
@@ -93,6 +103,16 @@ class QuotaSerializer(serializers.Serializer[Any]):
 
 
 QuotaPageSerializer = listed(QuotaSerializer)
+
+
+class EndUserUseSerializer(serializers.Serializer[Any]):
+    end_user = serializers.CharField()
+    used = AmountField()
+    reserved = AmountField(help_text="Promised to calls that are open.")
+    left = AmountField()
+
+
+EndUserUsePageSerializer = listed(EndUserUseSerializer)
 
 
 class NewQuotaSerializer(Strict):
@@ -120,11 +140,18 @@ class NewQuotaSerializer(Strict):
         allow_blank=True,
         help_text="shadow counts the copies pins send to a shadow.",
     )
+    each_end_user = serializers.BooleanField(default=False, help_text="Limit each end user for itself.")
+    nameless = serializers.ChoiceField(
+        choices=Nameless.choices,
+        default=Nameless.PASS,
+        help_text="What becomes of calls that name no end user, where each has the limit: pass, uncounted, or refuse.",
+    )
 
 
 class QuotaChangeSerializer(Strict):
     limit = AmountField(required=False)
     mode = serializers.ChoiceField(choices=Mode.choices, required=False)
+    nameless = serializers.ChoiceField(choices=Nameless.choices, required=False)
     seen_revision = seen_revision()
 
 
@@ -145,9 +172,23 @@ def said_increase(increase: QuotaIncrease, metric: str) -> dict[str, Any]:
     }
 
 
+def said_end_user(one: EndUserUse) -> dict[str, Any]:
+    metric, left = one.state.quota.metric, max(0, one.state.limit - one.used - one.reserved)
+    return {
+        "end_user": one.name,
+        "used": _said_amount(metric, one.used),
+        "reserved": _said_amount(metric, one.reserved),
+        "left": _said_amount(metric, left),
+    }
+
+
 def said(state: QuotaState) -> dict[str, Any]:
     """Return the state as QuotaSerializer shows it, amounts in the unit people use."""
-    quota, metric, ahead = state.quota, state.quota.metric, state.forecast
+    quota, metric, ahead, standing = state.quota, state.quota.metric, state.forecast, state.standing
+
+    def said_use(amount: int) -> str | int | None:
+        return None if standing is not None else _said_amount(metric, amount)
+
     return {
         "id": quota.public_id,
         "team": quota.team.slug,
@@ -162,9 +203,12 @@ def said(state: QuotaState) -> dict[str, Any]:
         "limit": _said_amount(metric, quota.limit),
         "revision": quota.revision,
         "limit_now": _said_amount(metric, state.limit),
-        "used": _said_amount(metric, state.used),
-        "reserved": _said_amount(metric, state.reserved),
-        "left": _said_amount(metric, state.left),
+        "each_end_user": quota.each_end_user,
+        "nameless": quota.nameless,
+        "end_users": standing and {"at_limit": standing.at_limit, "near": standing.near},
+        "used": said_use(state.used),
+        "reserved": said_use(state.reserved),
+        "left": said_use(state.left),
         "forecast": ahead and {"expected": _said_amount(metric, ahead.expected), "runs_out_at": ahead.runs_out_at},
         "period_start": state.period_start if state.period_end else None,
         "period_end": state.period_end,
