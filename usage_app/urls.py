@@ -1,6 +1,6 @@
 from django.urls import URLPattern, URLResolver, path
 
-from usage_app.views import audit, quotas
+from usage_app.views import audit, chain, quotas
 
 app_name = "usage"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -16,6 +16,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("audit/", audit.audit, name="audit"),
     path("audit/tail/", audit.tail, name="audit_tail"),
     path("audit/export/", audit.audit_export, name="audit_export"),
+    path("audit/chain/", chain.chain, name="chain"),
+    path("audit/chain/verify/", chain.verify, name="verify_chain"),
+    path("audit/chain/head/", chain.download_head, name="chain_head"),
     path("audit/<str:reference>/", audit.audit_record, name="audit_record"),
     path("audit/<str:reference>/content/", audit.audit_content, name="audit_content"),
     path("audit/<str:reference>/pictures/<str:kind>/<int:number>/", audit.audit_picture, name="audit_picture"),

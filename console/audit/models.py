@@ -236,3 +236,63 @@ class SealState(models.Model):
 
     def __str__(self) -> str:
         return self.problem or f"sealed at {self.sealed_at}"
+
+
+class ChainCheck(models.Model):
+    """One check of the whole chain that somebody asked for: up to block `last`, its head then, and what it found.
+
+    `reached` is the last block looked at so far. A worker that looks at the next ones has the row until `leased_until`.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        RUNNING = "running", "Checking"
+        WHOLE = "whole", "As it was sealed"
+        BROKEN = "broken", "Not what was sealed"
+        FAILED = "failed", "Broke off"
+
+    OPEN = (State.WAITING, State.RUNNING)
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
+    actor_kind = models.CharField(max_length=10)
+    actor_id = models.UUIDField(null=True)
+    actor_name = models.CharField(max_length=200)
+    last = models.BigIntegerField()
+    reached = models.BigIntegerField(default=0)
+    blocks = models.BigIntegerField(default=0)
+    rows = models.BigIntegerField(default=0)
+    dropped = models.BigIntegerField(default=0, help_text="Blocks whose rows are past their retention.")
+    problem_count = models.PositiveIntegerField(default=0)
+    problems = models.JSONField(default=list, help_text="The first of them: block, what.")
+    head = models.BinaryField(max_length=32, help_text="The hash of block `last` when it began.")
+    head_sealed_at = models.DateTimeField()
+    attempts = models.PositiveSmallIntegerField(default=0)
+    leased_until = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=now)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "audit_chain_check"
+        ordering = ["created_at", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                models.Value(1), condition=models.Q(state__in=["waiting", "running"]), name="one_chain_check_at_a_time"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"check up to block {self.last}"
+
+    @property
+    def is_over(self) -> bool:
+        return self.state not in self.OPEN
+
+    @property
+    def head_text(self) -> str:
+        return f"{self.last}:{bytes(self.head).hex()}"
+
+    @property
+    def percent(self) -> float:
+        return 100 * self.reached / self.last

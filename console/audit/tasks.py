@@ -1,9 +1,11 @@
 """Background work of the log: thin wrappers, safe to run twice, late or never."""
 
+import uuid
+
 from celery import shared_task
 
 from console.audit.actors import HOUSE
-from console.audit.services import archive, retention, seal, verify
+from console.audit.services import archive, checks, retention, seal, verify
 
 
 @shared_task(name="audit.seal")
@@ -14,6 +16,12 @@ def seal_task() -> None:
 @shared_task(name="audit.verify")
 def verify_task() -> None:
     verify.verify_some()
+    checks.sweep()
+
+
+@shared_task(name="audit.check")
+def check_task(check_id: str) -> None:
+    checks.go_on(uuid.UUID(check_id))
 
 
 @shared_task(name="audit.archive")

@@ -10,15 +10,19 @@ from kombu.exceptions import OperationalError
 log = logging.getLogger(__name__)
 
 
-def enqueue_on_commit(name: str, *ids: Any, queue: str = "standard", expires: int | None = None) -> None:
+def enqueue_on_commit(
+    name: str, *ids: Any, queue: str = "standard", expires: int | None = None, countdown: float | None = None
+) -> None:
     """Send task `name` after commit. A lost message is harmless: sweepers find the row it speaks of.
 
-    With `expires`, messages do not pile up while nobody reads them.
+    `countdown` is how many seconds a worker waits with it. With `expires` messages do not pile up while nobody reads.
     """
 
     def send() -> None:
         try:
-            current_app.send_task(name, args=[str(i) for i in ids], queue=queue, expires=expires, retry=False)
+            current_app.send_task(
+                name, args=[str(i) for i in ids], queue=queue, expires=expires, countdown=countdown, retry=False
+            )
         except (OperationalError, OSError):
             log.warning("The broker is away; %s waits for its sweeper.", name)
 

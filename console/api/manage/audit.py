@@ -1,4 +1,4 @@
-"""The audit log: the list, one record, its content, the export and the seals. Reading content is itself recorded."""
+"""The audit log: the list, one record, its content, the export, the chain. Reading content is itself recorded."""
 
 import json
 from collections.abc import Collection
@@ -12,9 +12,10 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from console.api.manage.base import AnyForm, Endpoint, listed
+from console.api.manage.base import AnyForm, Endpoint, Strict, listed
 from console.api.pagination import limit_of
-from console.audit.models import AuditEvent, EventType, Payload, Rating, Seal, Status
+from console.audit.models import AuditEvent, ChainCheck, EventType, Payload, Rating, Seal, Status
+from console.audit.services import checks
 from console.audit.services.seal import state
 from console.core.errors import BadInput
 from console.core.ids import request_id
@@ -299,10 +300,108 @@ class Seals(Endpoint):
         )
 
 
+class HeadSerializer(serializers.Serializer[Any]):
+    number = serializers.IntegerField()
+    sha256 = serializers.CharField()
+    sealed_at = serializers.DateTimeField()
+
+
+class ChainCheckSerializer(serializers.ModelSerializer[ChainCheck]):
+    """`rows` is null but for operators: how many calls the whole installation has is not for others."""
+
+    by = serializers.CharField(source="actor_name")
+    head = serializers.CharField(source="head_text", help_text="NUMBER:SHA256 of the block it goes up to.")
+    rows = serializers.SerializerMethodField()
+    problems = serializers.ListField(child=serializers.DictField(), help_text="The first: block and what.")
+
+    class Meta:
+        model = ChainCheck
+        fields = [
+            "id", "state", "by", "head", "last", "reached", "blocks", "rows", "dropped", "problem_count", "problems",
+            "created_at", "ended_at",
+        ]  # fmt: skip
+
+    def get_rows(self, check: ChainCheck) -> int | None:
+        return check.rows if self.context["is_operator"] else None
+
+
+class AuditChainSerializer(serializers.Serializer[Any]):
+    head = HeadSerializer(allow_null=True, help_text="The newest block.")
+    verified_at = serializers.DateTimeField(allow_null=True, help_text="When the newest blocks were last checked.")
+    whole_at = serializers.DateTimeField(allow_null=True, help_text="When the last round through all of them ended.")
+    problem = serializers.CharField(help_text="Empty when all is well.")
+    problem_at = serializers.DateTimeField(allow_null=True)
+    checks = ChainCheckSerializer(many=True, help_text="Those somebody asked for, newest first, ten at most.")
+
+
+class KeptHeadSerializer(Strict):
+    head = serializers.CharField(max_length=4096, help_text="NUMBER:SHA256, or the text of a downloaded file.")
+
+
+class KeptSerializer(serializers.Serializer[Any]):
+    is_part = serializers.BooleanField()
+    number = serializers.IntegerField()
+    sealed_at = serializers.DateTimeField(allow_null=True)
+    says = serializers.CharField()
+
+
+class Chain(Endpoint):
+    needs = "view_audit"
+
+    @extend_schema(
+        operation_id="audit_chain",
+        summary="Show the head of the chain that seals the log, and how it was last checked",
+        responses=AuditChainSerializer,
+    )
+    def get(self, request: Any) -> Response:
+        present, head = state(), checks.head()
+        shown = ChainCheckSerializer(checks.last_checks(), many=True, context={"is_operator": self.caller.is_operator})
+        return Response(
+            {
+                "head": HeadSerializer(head).data if head else None,
+                "verified_at": present.verified_at,
+                "whole_at": present.whole_at,
+                "problem": present.problem,
+                "problem_at": present.problem_at,
+                "checks": shown.data,
+            }
+        )
+
+
+class ChainChecks(Endpoint):
+    needs = "view_audit"
+
+    @extend_schema(
+        operation_id="check_audit_chain",
+        summary="Check the whole chain in the background; one check at a time",
+        request=None,
+        responses={202: ChainCheckSerializer},
+    )
+    def post(self, request: Any) -> Response:
+        made = checks.start(actor=self.actor, is_operator=self.caller.is_operator)
+        return Response(ChainCheckSerializer(made, context={"is_operator": self.caller.is_operator}).data, status=202)
+
+
+class KeptHeads(Endpoint):
+    needs = "view_audit"
+
+    @extend_schema(
+        operation_id="look_for_audit_head",
+        summary="Say whether a head somebody kept is part of the chain",
+        request=KeptHeadSerializer,
+        responses=KeptSerializer,
+    )
+    def post(self, request: Any) -> Response:
+        return Response(KeptSerializer(checks.look_for(self.read(KeptHeadSerializer)["head"])._asdict()).data)
+
+
 urlpatterns = [
     path("audit/events/", Events.as_view(), name="audit_events"),
     path("audit/events/<str:reference>/", OneEvent.as_view(), name="audit_event"),
     path("audit/events/<str:reference>/content/", Content.as_view(), name="audit_event_content"),
     path("audit/export/", Export.as_view(), name="audit_export"),
     path("audit/seals/", Seals.as_view(), name="audit_seals"),
+    path("audit/chain/", Chain.as_view(), name="audit_chain"),
+    path("audit/chain/checks/", ChainChecks.as_view(), name="audit_chain_checks"),
+    path("audit/chain/heads/", KeptHeads.as_view(), name="audit_chain_heads"),
 ]

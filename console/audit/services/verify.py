@@ -50,6 +50,12 @@ def _spans(first: int, last: int) -> Iterator[tuple[int, int]]:
         yield start, end
 
 
+def span_from(first: int, last: int) -> int | None:
+    """Return the last block of the span that begins here, None where there is no block from here to `last`."""
+    span = next(_spans(first, last), None)
+    return span[1] if span else None
+
+
 def _where(block: sql.Checked) -> str:
     return f"between {time_of(block.first_id):%Y-%m-%d %H:%M:%S} and {time_of(block.last_id):%Y-%m-%d %H:%M:%S} UTC"
 
