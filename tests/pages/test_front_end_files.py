@@ -258,6 +258,12 @@ def test_dialogs_that_stay_can_say_what_for() -> None:
     assert all(re.search(r'<footer><(a|button) class="btn"', dialog) for dialog in kept)
 
 
+def test_what_covers_a_row_is_held_by_it_in_every_browser() -> None:
+    """Safari has `position` hold nothing in a row of a table: a link over one row would be over all."""
+    for sheet in (STATIC / "css").glob("*.css"):
+        assert not re.search(r"\btr(:[\w-]+)? \{[^}]*position: relative", sheet.read_text()), sheet.name
+
+
 def test_tables_are_cards_on_screens_alone() -> None:
     """A sheet of paper is as narrow as a phone and has room for a table all the same."""
     for block in re.findall(r"@media ([^{]*)\{\n((?:    .*\n|\n)*)", (STATIC / "css" / "ui.css").read_text()):
