@@ -18,7 +18,7 @@ import pytest
 from allauth.account.internal.flows import login as sign_in
 from axe_playwright_python.base import AXE_SCRIPT
 from django.conf import settings
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from console.teams.models import User
 from tests.conftest import Cast
@@ -205,6 +205,14 @@ def session_of(user: User) -> str:
     session[sign_in._AUTHENTICATION_METHODS_USER_SESSION_KEY] = str(user.pk)
     session.save()
     return str(session.session_key)
+
+
+def ends_word(field: Locator) -> None:
+    """The Enter that ends a word written by an input method, as Safari tells of it, is no Enter for a page."""
+    assert field.evaluate(
+        """(field) => field.dispatchEvent(
+            new KeyboardEvent("keydown", {key: "Enter", keyCode: 229, bubbles: true, cancelable: true}))"""
+    )
 
 
 def take_to_phone(page: Page, path: str | None = None) -> None:

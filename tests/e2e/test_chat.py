@@ -5,7 +5,7 @@ from playwright.sync_api import FilePayload, expect
 from console.chat.models import Conversation
 from tests.chat.conftest import Room
 from tests.chat.conftest import room as room
-from tests.e2e.conftest import OpenPage, Watch, check_axe, check_width, shoot, take_to_phone
+from tests.e2e.conftest import OpenPage, Watch, check_axe, check_width, ends_word, shoot, take_to_phone
 from tests.upstream import sse, text_chunks
 
 _ANSWER = """Before seven, the board used to look like a **dare**.
@@ -81,6 +81,7 @@ def test_it_asks_reads_stops_asks_again_and_reloads(page_as: OpenPage, room: Roo
     room.upstream.enqueue_stream(*(sse(event) for event in text_chunks("One", " two")[:3]), done=False, hang=30)
     field = page.get_by_label("Message", exact=True)
     field.fill("Count.\n")
+    ends_word(field)
     field.press("Enter")
     expect(thread).to_contain_text("One two")
     expect(field).to_have_value("")

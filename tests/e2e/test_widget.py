@@ -15,7 +15,7 @@ from tests import make
 from tests.chat.conftest import Room
 from tests.chat.conftest import room as room
 from tests.chat.embed.conftest import ended
-from tests.e2e.conftest import NARROW, OpenPage, Watch, shoot
+from tests.e2e.conftest import NARROW, OpenPage, Watch, ends_word, shoot
 from tests.e2e.shop import OpenSite, frame_of
 from tests.e2e.shop import open_site as open_site
 from tests.upstream import sse, text_chunks
@@ -92,6 +92,7 @@ def test_a_visitor_asks_reloads_and_goes_on_and_a_person_joins(
     expect(frame_of(page).get_by_role("button", name="Yes")).to_have_attribute("aria-pressed", "true")
     field = frame_of(page).get_by_label("Message", exact=True)
     field.fill("When?")
+    ends_word(field)
     field.press("Enter")
     expect(frame_of(page).get_by_role("log")).to_contain_text("Tomorrow.")
     assert Conversation.objects.count() == 1 and Conversation.objects.get().widget == widget
