@@ -5,8 +5,9 @@
   // of a menu that closed, or a button of the dialog that this one took the place of.
   const openers = new WeakMap();
   let last = null;
-  const openerNow = () => {
-    const now = document.activeElement;
+  // Safari gives what is pressed no focus, so that is told.
+  const openerNow = (pressed) => {
+    const now = pressed ?? document.activeElement;
     const menu = now?.closest("[popover]");
     if (menu) return document.querySelector(`[popovertarget="${menu.id}"]`);
     const around = now?.closest("dialog");
@@ -14,9 +15,9 @@
     return now && now !== document.body ? now : last;
   };
 
-  const open = (dialog) => {
+  const open = (dialog, pressed) => {
     if (!dialog || dialog.open) return;
-    last = openerNow();
+    last = openerNow(pressed);
     openers.set(dialog, last);
     dialog.showModal();
     // A part that scrolls is no place to begin: its first field is.
@@ -37,7 +38,7 @@
 
   const openWaiting = (root) => {
     if (root.matches?.("dialog[data-autoopen]")) open(root);
-    root.querySelectorAll?.("dialog[data-autoopen]").forEach(open);
+    root.querySelectorAll?.("dialog[data-autoopen]").forEach((dialog) => open(dialog));
   };
 
   const switchTheme = () => {
@@ -54,7 +55,7 @@
     const opener = event.target.closest("[data-open]");
     if (opener) {
       event.preventDefault();
-      open(document.querySelector(opener.dataset.open));
+      open(document.querySelector(opener.dataset.open), opener);
       return;
     }
     if (event.target.closest("[data-close]")) event.target.closest("dialog")?.close();

@@ -71,6 +71,15 @@ def test_it_obeys_the_keyboard_unless_the_profile_says_otherwise(page_as: OpenPa
     page.keyboard.press("Enter")  # before the list for these words is there
     expect(page).to_have_url(re.compile(r"/quotas/\?team=team-a$"))
 
+    # Safari gives what is pressed no focus: a dialog opened from a menu gives it to the menu's button all the same.
+    page.goto("/profile/")
+    page.evaluate("document.addEventListener('mousedown', (event) => event.preventDefault(), true)")
+    page.locator("#nav [popovertarget=user-menu]").click()
+    page.locator("#user-menu [data-open='#keys']").click()
+    expect(page.locator("#keys > div")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#nav [popovertarget=user-menu]")).to_be_focused()
+
     # Two letters go somewhere; the keys are listed, and letters typed into a field are its own.
     page.goto("/profile/")
     page.keyboard.press("?")
