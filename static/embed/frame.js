@@ -386,7 +386,12 @@
     }
   });
   at("close").addEventListener("click", () => tell("close"));
-  addEventListener("keydown", ({ key }) => key === "Escape" && tell("close"));
+  // In Safari a frame of another site may give nothing the focus before its visitor did something in it: the first letter
+  // is that, and belongs to the field.
+  addEventListener("keydown", ({ key, ctrlKey, metaKey }) => {
+    if (key === "Escape") tell("close");
+    else if (/^\S$/.test(key) && !ctrlKey && !metaKey && document.activeElement === document.body) field.focus();
+  });
   addEventListener("online", () => !reading && token && isOpen && follow());
   // Until here nobody heard what was typed: Enter would only have begun a line.
   field.readOnly = false;
