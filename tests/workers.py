@@ -86,8 +86,22 @@ def _import_all(config: pytest.Config) -> None:
         os.waitpid(helper, 0)
         for name in sdks.MODULES:
             getattr(sdks, name)
+        _work_out_what_stays(config)
     # With its first examples Hypothesis reads through all there is of our code.
     given(st.text(), st.integers())(lambda text, number: None)()
+
+
+def _work_out_what_stays(config: pytest.Config) -> None:
+    """Work out what a process works out once: the API's document, and the code of templates."""
+    from django.template.loader import get_template
+
+    from console.api.manage.installation import document
+
+    folder = config.rootpath / "templates"
+    with suppress(Exception):  # tests of what is broken say what is wrong
+        document()
+        for path in folder.rglob("*.html"):
+            get_template(str(path.relative_to(folder)))
 
 
 def _import(modules: list[str]) -> None:

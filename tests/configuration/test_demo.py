@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models import Model
 
 from agents_app.agent_templates import TEMPLATES
 from agents_app.models import Agent, Run
@@ -42,14 +43,12 @@ def run(*arguments: str) -> str:
     return out.getvalue()
 
 
-@pytest.fixture
-def filled(transactional_db: None) -> str:
-    # The roll-up reads what is committed for good, so this test commits.
-    return run()
-
-
-def test_it_fills_an_empty_console_once(filled: str) -> None:
-    assert "None of it is real" in filled
+@pytest.mark.django_db(transaction=True)  # the roll-up reads what is committed for good
+def test_it_fills_an_empty_console_once_and_its_export_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "None of it is real" in run()
+    text = exported()
+    had = {model: model.objects.count() for model in (Prompt, TestCase, Agent, Widget, Schedule, Quota)}
+    assert all(had.values())
     calls = AuditEvent.objects.filter(client_request_id__startswith="demo-")
     count = calls.count()
     assert 3_000 < count < 12_000
@@ -100,6 +99,8 @@ def test_it_fills_an_empty_console_once(filled: str) -> None:
     make_touchpoints({team.slug: team for team in Team.objects.all()}, {}, {})
     assert not LegacyTouchpoint.objects.exists(), "what people took off the list does not come back"
 
+    _becomes_the_same(text, had, tmp_path, monkeypatch)
+
 
 def _look() -> None:
     """The pages show it, and say what it is."""
@@ -140,12 +141,8 @@ def _look() -> None:
     assert sum(spent) == night.completion_tokens
 
 
-def test_an_empty_console_becomes_the_same_by_its_export(
-    filled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    text = exported()
-    had = {model: model.objects.count() for model in (Prompt, TestCase, Agent, Widget, Schedule, Quota)}
-    assert all(had.values())
+def _becomes_the_same(text: str, had: dict[type[Model], int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Apply what the demo was exported to, to an empty console: it has as much, and its export says the same."""
     for name in re.findall(r"env: (\w+)", text):
         monkeypatch.setenv(name, f"https://hooks.example.com/{name}")
     database.restore()
@@ -153,7 +150,7 @@ def test_an_empty_console_becomes_the_same_by_its_export(
     (tmp_path / "facet.yaml").write_text(text)
     out = StringIO()
     call_command("apply", str(tmp_path / "facet.yaml"), stdout=out)
-    assert {model: model.objects.count() for model in had} == had
+    assert {model: model.objects.count() for model in had} == had  # type: ignore[attr-defined]
     made = set(re.findall(r"API key (\S+)/(.+) in \w+, shown this once: fk_", out.getvalue()))
     assert made == {(team.slug, name) for team in TEAMS for name, _ in team.keys}
 

@@ -1,15 +1,17 @@
 """The OpenAPI document, the installation's facts, and the answer to every address that is not there."""
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any, NoReturn
 
 from django.conf import settings
+from django.http import HttpResponse
 from django.urls import path, re_path, reverse
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework import serializers
-from rest_framework.renderers import JSONRenderer
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.response import Response
 
 from console.api.manage.base import Endpoint
@@ -21,9 +23,17 @@ from console.telemetry import queries
 
 
 @cache
-def _document() -> Any:
+def document() -> dict[str, Any]:
     """Return the OpenAPI document, worked out once: it takes half a second and never changes while a process lives."""
-    return SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    made: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    return made
+
+
+@cache
+def _written(renderer: Callable[[], BaseRenderer]) -> bytes:
+    """Return the document in one of its forms, written once: as YAML that takes a second."""
+    written = renderer().render(document(), renderer_context={})
+    return written if isinstance(written, bytes) else written.encode()
 
 
 class Schema(SpectacularAPIView):
@@ -33,8 +43,10 @@ class Schema(SpectacularAPIView):
     permission_classes = [DeclaredPermission]
 
     @extend_schema(exclude=True)
-    def get(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        return Response(_document())
+    def get(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        form = request.accepted_renderer
+        charset = f"; charset={form.charset}" if form.charset else ""
+        return HttpResponse(_written(form.__class__), content_type=f"{form.media_type}{charset}")
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         if response.status_code >= 400:  # a refusal is JSON, whatever form of the document was asked for

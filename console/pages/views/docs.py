@@ -74,16 +74,15 @@ def _callable_aliases(caller: Caller, team: Team | None) -> list[str]:
 @lru_cache(maxsize=1)
 def operations() -> tuple[tuple[str, tuple[Operation, ...]], ...]:
     """Return the management API's operations by tag, read from its OpenAPI document. Fixed while the process lives."""
-    from drf_spectacular.generators import SchemaGenerator  # loads every serializer, so not before it is needed
+    from console.api.manage.installation import document  # loads every serializer, so not before it is needed
 
-    document = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
-    groups: dict[str, list[Operation]] = {}
-    for path, item in sorted(document.get("paths", {}).items()):
+    whole, groups = document(), dict[str, list[Operation]]()
+    for path, item in sorted(whole["paths"].items()):
         for method in _METHODS:
             if (found := item.get(method)) is None:
                 continue
             tag = (found.get("tags") or ["other"])[0]
-            groups.setdefault(tag, []).append(_operation(document, method, path, found))
+            groups.setdefault(tag, []).append(_operation(whole, method, path, found))
     return tuple((tag.replace("-", " ").capitalize(), tuple(found)) for tag, found in sorted(groups.items()))
 
 

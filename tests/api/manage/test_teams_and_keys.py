@@ -6,6 +6,7 @@ import re
 import pytest
 from django.test import Client
 
+from console.api.manage.installation import _written
 from console.audit.models import AuditEvent
 from console.teams.actors import SYSTEM
 from console.teams.models import ApiKey, Invitation, Membership, Team, User
@@ -247,3 +248,13 @@ def test_the_document_is_complete(tmp_path, monkeypatch):
     # What the generator's own check lets pass, and others do not.
     enums = re.findall(r'"enum": (\[[^\]]*\])', path.read_text())
     assert enums and all(len(set(names)) == len(names) for names in map(json.loads, enums))
+
+
+def test_the_document_is_written_once_in_each_form(cast):
+    _written.cache_clear()
+    client = client_of(cast.bob)
+    for form, times in (("application/json", 1), ("application/json", 1), ("application/vnd.oai.openapi+json", 2)):
+        answer = client.get("/api/schema/", headers={"Accept": form})
+        assert (answer.status_code, answer["Content-Type"]) == (200, form)
+        assert "/api/schema/" not in answer.json()["paths"] and answer.json()["openapi"].startswith("3.")
+        assert _written.cache_info().misses == times
