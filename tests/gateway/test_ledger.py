@@ -5,6 +5,7 @@ import datetime as dt
 import os
 import secrets
 import signal
+import threading
 import uuid
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ import psycopg
 import pytest
 import uvloop
 from asgiref.sync import sync_to_async
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from console.audit.models import AuditEvent, EventType, Payload
 from console.audit.redaction import prepare_payload
@@ -405,6 +406,33 @@ async def test_it_says_which_of_several_limits_refused(team):
         assert [v.refused_by for v in verdicts] == [2, None]
         assert all(row == (0, 0) for row in await counters()), "a refused call holds nothing anywhere"
         await ledger.close(close_of(free))
+
+
+async def test_a_call_that_does_not_fit_lets_go_before_it_waits(team):
+    """An end that holds an earlier counter comes to want a later one: neither may wait for the other."""
+    full = await sync_to_async(shape_of)(team, limit=1)
+    roomy = await sync_to_async(shape_of)(team, limit=10, window="day")
+    is_held = threading.Event()
+
+    @transaction.atomic
+    def take_in_order():
+        rows = QuotaCounter.objects.select_for_update(nowait=True)
+        rows.get(quota_id=full.id)
+        is_held.set()
+        with connection.cursor() as cursor:
+            waits = "SELECT 1 FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+            until(lambda: cursor.execute(waits).fetchone(), "the call waits for the counter that is full")
+        rows.get(quota_id=roomy.id)
+
+    async with made_ledger() as ledger:
+        epoch = await ledger.epoch()
+        first, second = (begin_of(team, epoch, charge(full), charge(roomy)) for _ in range(2))
+        assert (await ledger.begin(first)).refused_by is None
+        ending = asyncio.ensure_future(sync_to_async(take_in_order)())
+        await until_async(is_held.is_set, "the counter is held")
+        verdict, _ = await asyncio.gather(ledger.begin(second), ending)
+        assert verdict.refused_by == 0 and await counters() == [(0, 1), (0, 1)]
+        await ledger.close(close_of(first))
 
 
 async def test_a_batch_across_the_end_of_a_period_counts_in_both(team):

@@ -159,7 +159,8 @@ class QuotaState:
         if standing is None or not (standing.at_limit or standing.near):
             return f"Nobody is at {NEAR_PERCENT} % of it"
         parts = (f"{how_many(standing.at_limit)} at the limit", f"{how_many(standing.near)} near it")
-        return ", ".join(part for part, n in zip(parts, (standing.at_limit, standing.near), strict=True) if n)
+        said = ", ".join(part for part, n in zip(parts, (standing.at_limit, standing.near), strict=True) if n)
+        return said[:1].upper() + said[1:]
 
     @property
     def at_limit_text(self) -> str:
@@ -170,7 +171,7 @@ class QuotaState:
 
 def how_many(end_users: int) -> str:
     if end_users > MOST_COUNTED:
-        return f"More than {MOST_COUNTED:,} end users"
+        return f"more than {MOST_COUNTED:,} end users"
     return f"{end_users:,} end user{'' if end_users == 1 else 's'}"
 
 
@@ -236,6 +237,10 @@ class EndUserUse:
     @property
     def percent(self) -> int:
         return replace(self.state, used=self.used).percent
+
+    @property
+    def percent_text(self) -> str:
+        return f"{self.percent:,}"
 
     @property
     def is_at_limit(self) -> bool:

@@ -5,7 +5,8 @@
 --    order (quota, period), here, in gateway_close and in gateway_sweep: no deadlock. An UPDATE takes them in that
 --    order because the functions leave its plan a nested loop only, from the arrays, which have it, or from the table's one
 --    index, which has it too.
--- 3. Where one would not fit, or is stale, all counters are locked and the calls decided one by one in order.
+-- 3. Where one would not fit, or is stale, all counters are locked and the calls decided one by one in order. The UPDATE
+--    passes over a full counter without locking it, so those it took after that one are let go before.
 -- 4. Admitted calls leave a reservation (the start record) and their input; refused ones their line in the log, unless a
 --    first attempt of their batch has left it already.
 --
@@ -39,7 +40,6 @@ DECLARE
     now_epoch bigint;
     fits boolean;
     present integer;
-    taken_places bigint[];
     hit integer;
     refusals jsonb;
 BEGIN
@@ -68,20 +68,22 @@ BEGIN
                  WHERE t.used + t.reserved + x.amount > x.most);
         END IF;
         IF fits THEN
-            WITH taken AS (
-                UPDATE usage_quotacounter t SET reserved = t.reserved + x.amount
-                  FROM unnest(k_quota, k_period, k_amount, k_limit) WITH ORDINALITY x(quota, period, amount, most, n)
-                 WHERE t.quota_id = x.quota AND t.period_start = x.period
-                   AND (x.most IS NULL OR t.used + t.reserved + x.amount <= x.most)
-                RETURNING x.n, t.used + t.reserved AS total
-            )
-            SELECT array_agg(n ORDER BY n), array_agg(total ORDER BY n) INTO taken_places, counted FROM taken;
-            IF coalesce(cardinality(taken_places), 0) < counters THEN
+            BEGIN
+                WITH taken AS (
+                    UPDATE usage_quotacounter t SET reserved = t.reserved + x.amount
+                      FROM unnest(k_quota, k_period, k_amount, k_limit) WITH ORDINALITY x(quota, period, amount, most, n)
+                     WHERE t.quota_id = x.quota AND t.period_start = x.period
+                       AND (x.most IS NULL OR t.used + t.reserved + x.amount <= x.most)
+                    RETURNING x.n, t.used + t.reserved AS total
+                )
+                SELECT array_agg(total ORDER BY n) INTO counted FROM taken;
+                IF coalesce(cardinality(counted), 0) < counters THEN
+                    RAISE EXCEPTION 'they do not fit together' USING ERRCODE = 'ZF003';
+                END IF;
+            EXCEPTION WHEN SQLSTATE 'ZF003' THEN  -- which lets go of those that were taken, though they come after a full one
                 fits := false;
-                UPDATE usage_quotacounter t SET reserved = t.reserved - x.amount
-                  FROM unnest(k_quota, k_period, k_amount) WITH ORDINALITY x(quota, period, amount, n)
-                 WHERE t.quota_id = x.quota AND t.period_start = x.period AND x.n = ANY (taken_places);
-            ELSIF each > 0 THEN
+            END;
+            IF fits AND each > 0 THEN
                 UPDATE usage_endusercounter t SET reserved = t.reserved + x.amount
                   FROM unnest(e_quota, e_period, e_user, e_amount) x(q, p, u, amount)
                  WHERE t.quota_id = x.q AND t.period_start = x.p AND t.end_user = x.u;
