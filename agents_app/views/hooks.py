@@ -54,6 +54,8 @@ def _deliver(request: HttpRequest, trigger_id: uuid.UUID, body: bytes) -> HttpRe
         raise wrong
     if token:
         tokens.admit(trigger, token, client_address)
+    if not (token or trigger.secret):  # it was to prove itself in the other way, and nobody made a secret yet
+        raise wrong
     key = "" if token else signing.check(_secret(trigger), body, headers, source=source)
     if not trigger.is_enabled:
         return _refused(request, 409, "switched_off", "This webhook is switched off.")

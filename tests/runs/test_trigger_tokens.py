@@ -234,6 +234,16 @@ def test_the_form_chooses_the_way_and_shows_what_it_needs_once(agent, cast):
     assert client_of(cast.bob).post(renew, {"overlap": "0"}).status_code == 403
 
 
+def test_a_webhook_without_a_secret_yet_is_refused_like_any_other(hook, cast):
+    trigger, token = hook
+    services.change_trigger(actor=make.actor_for(cast.alice), trigger=trigger, config={"source": "alertmanager"})
+    refused = [deliver(trigger, ""), Client().post(f"/hooks/{trigger.pk}/", "{}", "application/json")]
+    unknown = deliver(Trigger(pk=cast.alice.pk), "")
+    said = {(one.status_code, one.json()["error"]["code"], one.json()["error"]["message"]) for one in refused}
+    assert said == {(401, "bad_signature", unknown.json()["error"]["message"])}
+    assert send(trigger, token).json()["error"]["code"] == "bad_token" and not Run.objects.exists()
+
+
 def test_programs_make_replace_and_revoke_tokens(agent, cast):
     alice = client_of(cast.alice)
     base = "/api/agents/clerk/triggers/"
