@@ -113,14 +113,15 @@ def test_raising_it_says_that_all_get_more(cast: Cast) -> None:
 def test_the_page_says_how_many_are_near_it_and_who(cast: Cast) -> None:
     quota = make_quota(cast)
     assert "Nobody is at 80 % of it" in text(client_of(cast.bob).get("/quotas/"))
-    use(quota, ann=50, ben=61, cid=40, dee=39)
+    use(quota, ann=50, ben=2050, cid=40, dee=39)
     EndUserCounter.objects.create(
         quota=quota, period_start=quota.opening_period - dt.timedelta(days=1), end_user="eve", used=99
     )
     page = text(client_of(cast.bob).get("/quotas/"))
-    assert "2 end users at the limit, 1 end user near it" in page and "61, 122 %" in page
+    assert "2 end users at the limit, 1 end user near it" in page and "2,050, 4,100 %" in page
     assert f"/quotas/{quota.public_id}/end-users/" in page and "ann" not in page.partition("<main")[2]
     shown = text(client_of(cast.alice).get(f"/quotas/{quota.public_id}/end-users/"))
+    assert "2 end users at the limit" in shown and "4,100 %" in shown
     assert shown.index(">ben<") < shown.index(">ann<") < shown.index(">cid<") < shown.index(">dee<")
     assert "eve" not in shown and "/audit/?team=team-a&amp;end_user=ben" in shown.replace(
         "team=team-a&end_user", "team=team-a&amp;end_user"

@@ -68,6 +68,10 @@ class QuotaState:
             return 100
         return self.used * 100 // self.limit
 
+    @property
+    def percent_text(self) -> str:
+        return f"{self.percent:,}"
+
     def _part(self, amount: float) -> float:
         return round(min(100.0, max(0.0, amount * 100 / self.limit)), 2) if self.limit > 0 else 100.0
 
