@@ -44,5 +44,5 @@ def _would_exceed(plan: Plan, place: int, verdict: Verdict) -> WouldExceed:
         said.message, param=said.param, code=said.code, retry_after=said.retry_after, headers=said.headers
     )
     refusal.record = orjson.loads(joined(plan.record, plan.charges[place][0].refusal))
-    refusal.reason = refusal.record["reason"]
+    refusal.reason, refusal.will_pass = refusal.record["reason"], said.will_pass
     return refusal

@@ -22,6 +22,9 @@ _SHORT = {"minute", "hour", ""}
 # Whose callers have end users: programs, and the sites widgets stand on.
 _SPEAK_FOR_OTHERS = {"key", "widget"}
 
+# What an error is about where one end user's limit binds, by which programs tell it from a limit of their own.
+OF_END_USER = "user"
+
 # What the rate-limit headers speak of.
 _TOLD = ("requests", "tokens")
 _UNITS = {
@@ -158,7 +161,7 @@ def quota_refused(plan: Plan, verdict: Verdict) -> QuotaExceeded:
         left = [(told, max(0, limit.most - counted))]
         lines = rate_limit_lines(left, plan.ask.at).decode().splitlines()
         headers |= dict(line.split(": ") for line in lines)
-    param = "user" if quota.each_end_user else None  # by which programs tell it from a limit of their own
+    param = OF_END_USER if quota.each_end_user else None
     refusal = QuotaExceeded(sentence, param=param, code=_code(quota), retry_after=wait, headers=headers)
     refusal.will_pass = _is_rate(quota) and amount <= limit.most
     return refusal

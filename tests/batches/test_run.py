@@ -12,6 +12,7 @@ from console.batches.models import Batch, Line, LineState
 from console.batches.services.batches import cancel_batch, rerun_batch
 from console.batches.services.creator import Creator
 from console.catalog.services.providers import change_provider
+from console.knowledge.services.collections import create_collection
 from console.teams.actors import SYSTEM
 from console.teams.models import ApiKey
 from console.teams.services.keys import change_key, revoke_key, rotate_key
@@ -19,7 +20,7 @@ from tests.batches.conftest import content, line
 from tests.between import After
 from tests.gateway.conftest import World
 from tests.waiting import until
-from usage_app.services.quotas import set_quota
+from usage_app.services.quotas import remove_quota, set_quota
 
 Make, Run = Callable[..., Batch], Callable[[Batch], Batch]
 
@@ -89,6 +90,39 @@ def test_a_rate_limit_makes_it_wait_and_a_spent_budget_fails_the_line(
     set_quota(actor=SYSTEM, team=world.team, metric="tokens", window="minute", limit=1, mode="hard")
     batch = run(make_batch(line(9)))
     assert (batch.state, batch.failed) == ("completed", 1)
+
+
+def test_a_line_that_would_look_something_up_waits_for_a_rate_limit_as_well(
+    world: World, make_batch: Make, run: Run
+) -> None:
+    collection = create_collection(actor=SYSTEM, team=world.team, slug="prices", name="Prices")
+    world.model.capabilities = ["chat", "embedding"]
+    world.model.save()
+    collection.model, collection.payer = world.model, world.team
+    collection.save()
+    set_quota(actor=SYSTEM, team=world.team, metric="requests", window="hour", limit=1)
+    assert run(make_batch(line(1))).completed == 1
+    batch = run(make_batch(line(2, knowledge=["prices"])))
+    assert (batch.state, batch.failed) == ("in_progress", 0) and "1 request an hour" in batch.waits_for
+
+
+def test_an_end_user_at_its_limit_holds_up_its_own_lines_only(
+    world: World, make_batch: Make, run: Run, settings
+) -> None:
+    settings.BATCH_CONCURRENCY = 1
+    limit = {"metric": "requests", "window": "hour", "limit": 1, "each_end_user": True}
+    quota = set_quota(actor=SYSTEM, team=world.team, **limit)
+    batch = run(make_batch(*(line(n, user="ann") for n in range(3)), line(3, user="ben"), line(4)))
+    assert (batch.state, batch.completed, batch.failed) == ("in_progress", 3, 0)
+    assert batch.not_before is not None and "for this end user" in batch.waits_for
+    refused = [c for c in world.calls() if c.status == "refused"]
+    assert [(c.end_user, c.code) for c in refused] == [("ann", "rate_limit_exceeded")] * 2
+    waiting = Line.objects.filter(batch=batch, state=LineState.PENDING)
+    assert [(one.attempts, one.not_before is not None) for one in waiting] == [(0, True)] * 2
+    remove_quota(actor=SYSTEM, quota=quota)
+    Batch.objects.update(not_before=None)
+    waiting.update(not_before=None)
+    assert run(batch).completed == 5
 
 
 def test_a_revoked_key_stops_it_with_the_reason(world: World, make_batch: Make, run: Run) -> None:

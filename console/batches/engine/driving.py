@@ -145,9 +145,10 @@ class Driver:
         ended, _ = wait(self._open, timeout=0.5, return_when=FIRST_COMPLETED)
         findings = [Finding(self._open.pop(call)[0], call.result()) for call in ended]
         for _, outcome in findings:
-            if isinstance(outcome, Again) and outcome.holds:
-                self._hold_until = time.monotonic() + outcome.seconds
+            if isinstance(outcome, Again):
                 self._hold_reason = outcome.failure.message
+                if outcome.holds:
+                    self._hold_until = time.monotonic() + outcome.seconds
             self._has_left |= isinstance(outcome, Unknown)
         if findings:
             record(self._batch, findings)

@@ -19,6 +19,7 @@ from console.core.errors import ProviderError, Refusal
 from console.gateway import pipeline
 from console.gateway.errors import AnswerUnrecorded, QuotaExceeded
 from console.gateway.identity import KeyRefused, PersonRefused, ScopeMissing
+from console.gateway.limits import OF_END_USER
 from console.gateway.refusing import Identify
 from console.gateway.types import Ask, Call
 
@@ -80,7 +81,8 @@ async def refuse(identify: Identify, ask: Ask, refusal: Refusal) -> Outcome:
 def of_refused(refusal: Refusal) -> Outcome:
     """Say what a refusal means: a rate limit passes, a spent budget does not, a revoked key ends the batch.
 
-    A line that is larger than all of a limit would hold up the batch for ever; it fails with what the limit says.
+    A line that is larger than all of a limit would hold up the batch for ever; it fails with what the limit says. What
+    one end user has used up holds up that one's lines and nobody else's, until the limit begins anew.
     """
     failure = of_refusal(refusal)
     if isinstance(refusal, KeyRefused):
@@ -89,6 +91,8 @@ def of_refused(refusal: Refusal) -> Outcome:
     if isinstance(refusal, PersonRefused | ScopeMissing):
         return Stopped(failure)
     passes = refusal.status == 503 or (isinstance(refusal, QuotaExceeded) and refusal.will_pass)
+    if passes and refusal.param == OF_END_USER:
+        return Again(failure, refusal.retry_after or _PAUSE, counts=False)
     if passes:
         return Again(failure, min(refusal.retry_after or _PAUSE, _LONGEST_WAIT), holds=True, counts=False)
     return failure
