@@ -159,6 +159,20 @@ def test_another_worker_goes_on_where_one_died_and_nobody_checks_twice(
     assert AuditEvent.objects.get(action="audit.check_ended").reason == "it broke off"
 
 
+def test_what_was_found_while_a_check_went_on_stays(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify, "_SPAN_BLOCKS", 1)
+    check = start(cast)
+    check_task(str(check.pk))
+    tamper("UPDATE audit_event SET reason = 'other' WHERE id = (SELECT id FROM audit_event ORDER BY id LIMIT 1)")
+    assert verify.verify_some(), "in a block that the check has passed"
+    while not check.is_over:
+        check_task(str(check.pk))
+        check.refresh_from_db()
+    assert check.state == State.WHOLE
+    assert SealState.objects.get().problem.startswith("Block 1: ")
+    assert checked(cast).state == State.BROKEN
+
+
 def test_a_head_that_was_kept_is_looked_for(cast: Cast) -> None:
     alice = client_of(cast.alice)
     head = checks.head()

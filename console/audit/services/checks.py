@@ -184,7 +184,7 @@ def _end(check: ChainCheck) -> None:
         SealState.objects.filter(pk=1).update(problem=said, problem_at=now(), verified_at=now())
         log.error("The audit log is not what was sealed. %s", said)
     else:
-        clear_problem()
+        clear_problem(check.created_at)
     _note_end(check)
 
 

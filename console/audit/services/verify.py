@@ -1,5 +1,6 @@
 """Check the chain: nothing changed, missing, added or reordered since it was sealed."""
 
+import datetime as dt
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -129,6 +130,10 @@ def verify_some() -> list[Problem]:
     return problems
 
 
-def clear_problem() -> None:
-    """Forget a reported problem. Called when a check of the whole chain finds nothing."""
-    SealState.objects.filter(pk=1).update(problem="", problem_at=None, verified_at=now(), whole_at=now())
+def clear_problem(began: dt.datetime) -> None:
+    """Forget a reported problem. Called when a check of the whole chain, which began then, finds nothing.
+
+    What was found since stays: it may be in a block that this check had passed by then, or that is newer than its last.
+    """
+    SealState.objects.filter(pk=1).update(verified_at=now(), whole_at=now())
+    SealState.objects.filter(pk=1, problem_at__lt=began).update(problem="", problem_at=None)

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from console.audit.models import Seal
 from console.audit.services.verify import Report, clear_problem, verify
+from console.core.clock import now
 
 
 class Command(BaseCommand):
@@ -24,7 +25,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> str:
-        report, found = Report(), 0
+        report, found, began = Report(), 0, now()
         if options["expect"]:
             found += self._expect(options["expect"])
         for problem in verify(first=max(options["first"], 1), content=options["content"], report=report):
@@ -33,7 +34,7 @@ class Command(BaseCommand):
         if found:
             raise CommandError(f"The audit log is not what was sealed: {found} problems.", returncode=1)
         if options["first"] <= 1:
-            clear_problem()
+            clear_problem(began)
         if not report.blocks:
             return "There is no sealed block yet."
         gone = (
