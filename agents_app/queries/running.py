@@ -28,6 +28,11 @@ def run_said(name: str) -> Run | None:
     return Run.objects.filter(pk=identifier).first() if identifier else None
 
 
+def is_for(run: Run, end_user: str) -> bool:
+    """Say whether a run may be this end user's: it is, or one of the two is not known."""
+    return not (run.end_user and end_user) or run.end_user == end_user
+
+
 def call_of_answer(name: str) -> uuid.UUID | None:
     """Return the call that gave the last word of a run, by the run's id or its response's; None where there is none.
 

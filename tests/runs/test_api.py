@@ -30,6 +30,14 @@ def client(shop: Shop, server):
         yield made
 
 
+def test_a_key_finds_no_run_of_another_end_user(client: httpx.Client) -> None:
+    said = {"input": {"message": "Count."}}
+    bodies = [{**said, "user": "ann"}, said, {**said, "user": "ben"}]
+    answers = [client.post("/v1/agents/clerk/runs", json=one, headers={"Idempotency-Key": "u"}) for one in bodies]
+    assert [one.status_code for one in answers] == [202, 202, 422] and Run.objects.get().end_user == "ann"
+    assert answers[2].json()["error"]["code"] == "idempotency_key_reused"
+
+
 def test_it_starts_follows_and_shows_a_run(shop: Shop, client: httpx.Client) -> None:
     body = {"input": {"message": "Count."}}
     first = client.post("/v1/agents/clerk/runs", json=body, headers={"Idempotency-Key": "a"})

@@ -104,6 +104,10 @@ def test_the_same_key_of_a_request_finds_the_run_it_started(shop: Shop, ask: Ask
     assert ask("Count.", model="agent:clerk", headers=headers).json() == answers[0] and Run.objects.count() == 1
     other = ask("Something else.", model="agent:clerk", headers=headers)
     assert (other.status_code, other.json()["error"]["code"]) == (422, "idempotency_key_reused")
+    headers["Idempotency-Key"] = "order-18"
+    shop.says(words("Twice."))
+    statuses = [ask("Count.", model="agent:clerk", headers=headers, user=name).status_code for name in ("ann", "ben")]
+    assert statuses == [200, 422], "an answer is its end user's"
 
 
 def test_it_refuses_what_a_run_cannot_take_on_record(shop: Shop, ask: Ask) -> None:  # noqa: F811

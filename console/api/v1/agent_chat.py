@@ -17,7 +17,7 @@ from django.conf import settings
 from agents_app import access
 from agents_app.errors import UnknownAgent
 from agents_app.models import Run
-from agents_app.queries.running import run_said, tokens_of, waits_for
+from agents_app.queries.running import is_for, run_said, tokens_of, waits_for
 from agents_app.services.runs import start_run
 from console.api.idempotency import KeyReused, check_key
 from console.api.v1 import rows
@@ -181,8 +181,8 @@ def start(
         end_user=ask.end_user,
         called_by=run_said(asked.request.calling_run),
     )
-    if run.input != given:
-        raise KeyReused("This Idempotency-Key has started a run with another input.")
+    if run.input != given or not is_for(run, ask.end_user):
+        raise KeyReused("This Idempotency-Key has started a run with another input, or for another end user.")
     run.agent = agent
     return run
 

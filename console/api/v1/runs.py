@@ -9,7 +9,7 @@ import orjson
 from agents_app import access
 from agents_app.models import Run, Step
 from agents_app.queries.rerunning import base_of
-from agents_app.queries.running import run_said
+from agents_app.queries.running import is_for, run_said
 from agents_app.services.rerunning import rerun_from
 from agents_app.services.runs import cancel_run, start_run
 from console.api.idempotency import KeyReused, check_key
@@ -78,7 +78,7 @@ async def _start(request: Request, send: Send, slug: str) -> None:
         else:
             run = start_run(input=given.get("input", {}), environment=asked.asker.environment, **common)
             is_same = run.parent_id is None and run.input == given.get("input", {})
-        if dedupe is not None and not is_same:
+        if dedupe is not None and not (is_same and is_for(run, common["end_user"])):
             raise KeyReused(
                 f"This Idempotency-Key started {run.public_id} with something else; use a new key.",
                 param="Idempotency-Key",
