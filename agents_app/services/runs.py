@@ -70,7 +70,7 @@ def start_run(
     `taken_over` are steps of `parent` it begins with; `called_by` is the run one of whose tools started this one;
     `set_up_by_id` is who set its trigger up; of a key it is who answers for it now, whoever it is handed to later.
     `end_user` is whose run it is, as the log keeps that; unless it is said, whose the run is that started it or that it
-    goes on from.
+    goes on from, if that is the same team's: a run's id is no leave to know whom another team serves.
     """
     if dedupe_key is not None and (earlier := _earlier(agent, dedupe_key)) is not None:
         return earlier
@@ -99,7 +99,7 @@ def start_run(
         actor_id=actor.id,
         actor_name=actor.name[:200],
         client_address=client_address or actor.client_address,
-        end_user=end_user or (above.end_user if above else ""),
+        end_user=end_user or (above.end_user if above and above.team_id == team.pk else ""),
         trigger=trigger,
         trigger_name=trigger_name[:200],
         set_up_by_id=set_up_by_id or _set_up_by(actor, called_by),

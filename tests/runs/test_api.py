@@ -309,3 +309,9 @@ def test_a_run_says_whose_it_is(shop: Shop, client: httpx.Client) -> None:
     shop.go(run)
     again = client.post("/v1/agents/clerk/runs", json={"again": {"run": run.public_id, "step": 1}})
     assert again.status_code == 202 and Run.objects.latest("created_at").end_user == "customer-1"
+    named = {"json": {"input": {"message": "Count."}}, "headers": {"x-facet-run": run.public_id}}
+    client.post("/v1/agents/clerk/runs", **named)
+    assert Run.objects.latest("created_at").end_user == "customer-1", "a tool of the run has started it"
+    Run.objects.filter(pk=run.pk).update(team=make.make_team("Others"))
+    client.post("/v1/agents/clerk/runs", **named)
+    assert Run.objects.latest("created_at").end_user == "", "whom another team serves is not told"
