@@ -15,14 +15,14 @@ def enqueue_on_commit(
 ) -> None:
     """Send task `name` after commit. A lost message is harmless: sweepers find the row it speaks of.
 
-    `countdown` is how many seconds a worker waits with it. With `expires` messages do not pile up while nobody reads.
+    With `expires` messages do not pile up while nobody reads. `countdown` is how many seconds a worker waits with one,
+    for work that rests between its parts; whatever has a time it is due at says so in its row.
     """
+    later = {} if countdown is None else {"countdown": countdown}
 
     def send() -> None:
         try:
-            current_app.send_task(
-                name, args=[str(i) for i in ids], queue=queue, expires=expires, countdown=countdown, retry=False
-            )
+            current_app.send_task(name, args=[str(i) for i in ids], queue=queue, expires=expires, retry=False, **later)
         except (OperationalError, OSError):
             log.warning("The broker is away; %s waits for its sweeper.", name)
 

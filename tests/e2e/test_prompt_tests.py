@@ -46,7 +46,7 @@ def test_it_saves_a_test_and_compares_two_versions(page_as: OpenPage, bella: Use
     page.get_by_label("rubric of check 1").fill("Settings")
     check_axe(page)
     shoot(page, "test-case")
-    page.get_by_role("button", name="Save the test").last.click()
+    page.get_by_role("button", name="Create test").last.click()
 
     for version, words in (("1", "Open Settings."), ("2", "No idea.")):
         page.get_by_label("Version", exact=True).last.select_option(version)

@@ -20,7 +20,8 @@ def sonnet(world):
     """A model at a provider of Anthropic's kind, which the alias `claude` means."""
     url = world.upstream.url
     provider = Provider.objects.create(slug="anthropic", name="Anthropic", kind="anthropic", base_url=url)
-    model = make.make_model("claude-sonnet-5", provider=provider, capabilities=["chat", "tools", "json_schema"])
+    able = ["chat", "tools", "json_schema", "vision"]
+    model = make.make_model("claude-sonnet-5", provider=provider, capabilities=able)
     make.make_alias("claude", production=model)
     return model
 
