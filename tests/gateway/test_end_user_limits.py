@@ -282,7 +282,7 @@ async def test_a_limit_that_was_removed_makes_a_plan_stale(team):
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=4)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(st.one_of(st.sampled_from("ab"), NAMES), st.integers(0, 40)), max_size=24), st.integers(0, 90)
 )
