@@ -91,6 +91,8 @@ def test_what_is_changed_is_on_record_before_and_after(cast: Cast) -> None:
     alice, path = client_of(cast.alice), f"/quotas/{quota.public_id}/change/"
     assert "Calls that name no end user" in text(alice.get(path))
     assert alice.post(path, {"limit": "60", "mode": "soft", "nameless": "refuse"}).status_code == 302
+    shown = text(alice.get("/quotas/"))
+    assert "50 to 60, hard to soft, calls that name no end user pass to refuse" in shown
     detail = json.loads(AuditEvent.objects.get(action="quota.changed").detail)
     assert detail["before"] == {"limit": 50, "mode": "hard", "nameless": "pass"}
     assert detail["after"] == {"limit": 60, "mode": "soft", "nameless": "refuse"}

@@ -133,6 +133,10 @@ def _history(team_ids: list[uuid.UUID]) -> list[Change]:
     return [_change(line) for line in lines.only("id", "at", "actor", "action", "target", "team", "detail")]
 
 
+# What a value does not say by itself.
+_BEFORE_IT = {"nameless": "calls that name no end user "}
+
+
 def _change(line: AuditEvent) -> Change:
     known = action(line.action)
     detail = json.loads(line.detail) if line.detail else {}
@@ -147,7 +151,7 @@ def _change(line: AuditEvent) -> Change:
             if value is not None
         ]
         if texts:
-            said.append(" to ".join(texts))
+            said.append(_BEFORE_IT.get(name, "") + " to ".join(texts))
     return Change(
         at=line.at,
         actor=line.actor,

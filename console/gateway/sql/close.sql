@@ -1,9 +1,9 @@
 -- End a batch of calls: whoever deletes the reservation writes the end record, so there is exactly one.
 --
 -- p_id, p_event (the ids of their records) and the outputs have one place per call; p_docs is the JSON array of their end
--- records. k_* have one place per
--- counter, in the order (quota, period): what is freed of the reserved and what was really used, in the periods the calls
--- were admitted in; e_* the same of the counters of end users, which are locked first, as gateway_begin does. Returns false when the call has its end already: the sweeper was quicker, or this is a second attempt.
+-- records. k_* have one place per counter, in the order (quota, period): what is freed of the reserved and what was really
+-- used, in the periods the calls were admitted in; e_* the same of the counters of end users, which are locked first, as
+-- gateway_begin does. Returns false when the call has its end already: the sweeper was quicker, or this is a second attempt.
 --
 -- All or nothing: when one of several has ended already or cannot be written, nothing is and they come again one by one. A call alone
 -- that has neither reservation nor end lost its start when PostgreSQL itself crashed (see gateway_begin): it is booked
