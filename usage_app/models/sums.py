@@ -71,12 +71,22 @@ class UsageDay(UsageSum):
                 name="one_row_per_day_and_cut",
             )
         ]
-        # With the sums, so that a month of all teams is read from the index and not from rows full of histograms.
+        # With the sums and what dashboards filter by, so that a month of all teams is read from the index and not
+        # from rows full of histograms.
         indexes = [
             models.Index(
                 fields=["team_id", "day"],
-                include=["requests", "errors", "refusals", "prompt_tokens", "completion_tokens", "cost_micros"],
-                name="usage_days_with_sums",
+                include=[
+                    "environment",
+                    "type",
+                    "requests",
+                    "errors",
+                    "refusals",
+                    "prompt_tokens",
+                    "completion_tokens",
+                    "cost_micros",
+                ],
+                name="usage_days_summed",
             )
         ]
 
