@@ -92,7 +92,7 @@ def _make_lot(collection: Collection, passages: list[Passage]) -> None:
     texts = [passage_text(passage) for passage in passages]
     made = sync.run(embed(TeamIdentity(collection.payer_id), collection.model, texts, _ASKED))
     ids = [passage.pk for passage in passages]
-    sql.write_vectors(dict(zip(ids, made.vectors, strict=True)), collection.model.pk)
+    sql.write_vectors(collection.pk, dict(zip(ids, made.vectors, strict=True)), collection.model.pk)
 
 
 def passage_text(passage: Passage) -> str:

@@ -79,11 +79,16 @@ WHERE p.version_id = %s AND p.embedding IS NULL
     AND p.title = old.title AND p.heading = old.heading AND p.text = old.text
 """
 
+# The collection is locked, so that a change of its model that is being made is waited for and seen: it forgets the
+# vectors it finds, and nobody would ever make again what was written beside it.
 _WRITE_VECTORS = """
+WITH shelf AS MATERIALIZED (
+    SELECT id FROM knowledge_collection WHERE id = %s AND model_id = %s FOR SHARE
+)
 UPDATE knowledge_passage p SET embedding = given.vector::vector
 FROM unnest(%s::bigint[], %s::text[]) AS given (id, vector),
-    knowledge_documentversion v, knowledge_document d, knowledge_collection c
-WHERE p.id = given.id AND v.id = p.version_id AND d.id = v.document_id AND c.id = d.collection_id AND c.model_id = %s
+    knowledge_documentversion v, knowledge_document d, shelf
+WHERE p.id = given.id AND v.id = p.version_id AND d.id = v.document_id AND d.collection_id = shelf.id
 """
 
 _FORGET_VECTORS = """
@@ -135,10 +140,10 @@ def take_over_vectors(document_id: uuid.UUID, version_id: uuid.UUID) -> int:
         return int(cursor.rowcount)
 
 
-def write_vectors(vectors: dict[int, str], model_id: uuid.UUID) -> int:
+def write_vectors(collection_id: uuid.UUID, vectors: dict[int, str], model_id: uuid.UUID) -> int:
     """Keep vectors of passages, unless their collection has another model by now."""
     with connection.cursor() as cursor:
-        cursor.execute(_WRITE_VECTORS, [list(vectors), list(vectors.values()), model_id])
+        cursor.execute(_WRITE_VECTORS, [collection_id, model_id, list(vectors), list(vectors.values())])
         return int(cursor.rowcount)
 
 

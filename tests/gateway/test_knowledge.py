@@ -187,7 +187,7 @@ def test_what_was_said_before_is_searched_too_and_a_call_without_room_pays_for_n
     set_quota(actor=SYSTEM, team=world.team, metric="requests", window="month", limit=1_000)  # settings are read again
     # What is unlike the question is not sent: half as much is asked of what shares a word with it.
     refunds, parcels = Passage.objects.filter(version__document=world.document).order_by("position")
-    write_vectors({refunds.pk: "[1, 0]", parcels.pk: "[0, 1]"}, world.model.pk)
+    write_vectors(prices.pk, {refunds.pk: "[1, 0]", parcels.pk: "[0, 1]"}, world.model.pk)
     for least, vector, sources in (
         (None, [0.0, 1.0], 2),
         (0.5, [0.0, 1.0], 1),

@@ -1,9 +1,10 @@
 """What a question finds: by words at once, by meaning once there are vectors, and only in current versions."""
 
+import threading
 from unittest.mock import Mock
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connections, transaction
 
 from console.audit.models import AuditEvent
 from console.core.clock import now
@@ -12,8 +13,10 @@ from console.knowledge import access, making_vectors, search, sql
 from console.knowledge.models import Collection, Passage
 from console.knowledge.services import collections, documents
 from tests import make
+from tests.between import somebody_waits
 from tests.knowledge.conftest import POLICY, World
 from tests.upstream import Upstream
+from tests.waiting import until
 
 
 def vectors(*data: list[float]) -> dict[str, object]:
@@ -95,3 +98,23 @@ def test_it_says_what_keeps_vectors_from_being_made_and_tries_again(
     other = make.make_model("other-embed", provider=live.provider, capabilities=["embedding"])
     collections.change_collection(actor=live.alice, collection=live.support, model=other)
     assert not Passage.objects.exclude(embedding=None).exists(), "another model begins anew"
+
+
+def test_vectors_that_come_while_the_model_is_changed_are_not_kept(live: World) -> None:
+    collections.change_collection(actor=live.alice, collection=live.support, model=live.model)
+    other = make.make_model("other-embed", provider=live.provider, capabilities=["embedding"])
+
+    def write() -> None:
+        try:
+            passages = {passage.pk: "[0, 1]" for passage in Passage.objects.all()}
+            sql.write_vectors(live.support.pk, passages, live.model.pk)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=write)
+    with transaction.atomic():
+        collections.change_collection(actor=live.alice, collection=live.support, model=other)
+        thread.start()
+        until(lambda: somebody_waits() or not thread.is_alive(), "the vectors are written, or wait for the change")
+    thread.join()
+    assert not Passage.objects.exclude(embedding=None).exists(), "nobody would make them again for the other model"
