@@ -161,6 +161,22 @@ def test_what_is_promoted_is_tried_at_once(world: World, schedule: Schedule) -> 
     assert answer(schedule, "-+").outcome == "fine"
 
 
+def test_a_run_of_what_is_tested_no_more_is_no_measure_of_what_is(world: World, schedule: Schedule) -> None:
+    other = make.make_model("other", provider=world.provider, capabilities=["chat"])
+    schedules.change_schedule(actor=world.alice, schedule=schedule, model=str(other))
+    late = Round.objects.get(cause="by_hand")
+    assert late.run is not None and late.run.model == "support-chat"
+    TestRun.objects.filter(pk=late.run_id).update(status="done", finished_at=now())
+    late.run.results.update(status="passed")
+    settling.settle_run(late.run.pk)
+    late.refresh_from_db()
+    schedule.refresh_from_db()
+    assert (late.outcome, late.sentence) == ("incomplete", "Another label or model is tested now.")
+    assert schedule.baseline is None
+    schedules.run_now(actor=world.alice, schedule=schedule)
+    assert answer(schedule, "+-").sentence == "Taken as the baseline."
+
+
 def test_a_run_that_opened_the_gate_speaks_for_what_it_let_through(world: World, schedule: Schedule) -> None:
     answer(schedule, "++")
     gate = runs.start_run(actor=world.alice, prompt=world.prompt, version=world.v2, model=MODEL)

@@ -23,6 +23,7 @@ from prompts_app.text.refs import LABEL
 MOST_SCHEDULES = 20
 # All tests of a prompt, up to 500, on whatever model: once a minute would be a mistake that a quota has to end.
 LEAST_PAUSE = dt.timedelta(minutes=15)
+_ANOTHER_IS_TESTED = "Another label or model is tested now."
 _SHOWN = ("label", "model", "environment", "cron", "time_zone", "tolerance")
 
 
@@ -149,7 +150,11 @@ def change_schedule(
     for name, value in {**wanted, **_acting(acts_as or actor, schedule.prompt)}.items():
         setattr(schedule, name, value)
     if any(before[name] != wanted[name] for name in ("label", "model", "environment")):
-        incidents.end(schedule, actor, "Another label or model is tested now.")
+        incidents.end(schedule, actor, _ANOTHER_IS_TESTED)
+        # A run of what was tested before may end later: it is no measure of what is tested now.
+        schedule.rounds.filter(outcome=Round.Outcome.OPEN).update(
+            outcome=Round.Outcome.INCOMPLETE, sentence=_ANOTHER_IS_TESTED
+        )
         schedule.baseline = None
         schedule.version, schedule.pinned = subject_of(schedule)
     if before["cron"] != wanted["cron"] or before["time_zone"] != wanted["time_zone"]:
