@@ -1,5 +1,6 @@
 """The one log. No foreign keys: a line outlives the team, prompt or key it speaks of."""
 
+import json
 import re
 
 from django.db import models
@@ -9,6 +10,11 @@ from console.core.ids import TRACE_PARENT, uuid7
 
 # Of a client that named its request besides.
 _BESIDE = re.compile(rf'"traceparent": ?"{TRACE_PARENT.pattern}"')
+
+
+# Kinds of tokens with a price of their own that few calls have any of, in the order of a Usage. Like `cached_tokens`
+# they are part of the prompt's; what is written for an hour is part of what is written.
+TOKEN_KINDS = ("cache_write_tokens", "cache_write_1h_tokens")
 
 
 class Status(models.TextChoices):
@@ -110,6 +116,7 @@ class AuditEvent(models.Model):
     target = models.TextField(default="")
     detail = models.TextField(default="", help_text="Before and after of a change, as JSON.")
     end_user = models.TextField(default="", help_text="Whose call it was, as the caller names its own users.")
+    token_kinds = models.TextField(default="", help_text="How many of its tokens are of each of TOKEN_KINDS, as JSON.")
 
     class Meta:
         db_table = "audit_event"
@@ -118,6 +125,11 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.action or self.type} {self.status}"
+
+    @property
+    def by_kind(self) -> dict[str, int]:
+        """How many of the call's tokens are of each of TOKEN_KINDS."""
+        return dict.fromkeys(TOKEN_KINDS, 0) | (json.loads(self.token_kinds) if self.token_kinds else {})
 
     @property
     def trace_parent(self) -> re.Match[str] | None:

@@ -23,6 +23,8 @@ _NAMES = {
     "cached_input": "cache_read_mtok",
     "output": "output_mtok",
     "reasoning": "output_reasoning_mtok",
+    "cache_write": "cache_write_mtok",
+    "cache_write_1h": "cache_write_1h_mtok",
 }
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from django.conf import settings
 
 from console.catalog.families import guess
-from console.catalog.models import Capability, Provider
+from console.catalog.models import AMOUNTS, Capability, Provider
 from console.core.connections import let_go
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,8 @@ class Published(NamedTuple):
     output: Decimal | None
     cached_input: Decimal | None = None
     reasoning: Decimal | None = None
+    cache_write: Decimal | None = None
+    cache_write_1h: Decimal | None = None
     is_tiered: bool = False
 
 
@@ -72,16 +74,8 @@ def published(provider: Provider, names: Sequence[str]) -> PriceList:
 
 
 def _read(price: Mapping[str, str | None]) -> Published:
-    amounts = {
-        part: Decimal(text) for part in ("input", "output", "cached_input", "reasoning") if (text := price[part])
-    }
-    return Published(
-        amounts["input"],
-        amounts.get("output"),
-        amounts.get("cached_input"),
-        amounts.get("reasoning"),
-        bool(price["is_tiered"]),
-    )
+    amounts = {part: Decimal(text) if (text := price[part]) else None for part in AMOUNTS}
+    return Published(**amounts, is_tiered=bool(price["is_tiered"]))  # type: ignore[arg-type]
 
 
 def _makes_vectors(name: str) -> bool:

@@ -10,6 +10,8 @@ from console.core.crypto import SecretUnreadable, decrypt
 
 # Prices are kept in millionths of a micro-unit per token, so that cost is whole numbers all the way.
 _PARTS = 1_000_000
+# The `ttl` of a cache mark, without which nothing is kept for an hour.
+_FOR_AN_HOUR = b'"1h"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +21,38 @@ class PriceShape:
     cached_input: int
     output: int
     reasoning: int
+    cache_write: int
+    cache_write_1h: int
 
-    def cost(self, prompt: int, cached: int, completion: int, reasoning: int = 0) -> int:
-        """Return the cost in micro-units, rounded up; cached are part of the prompt, reasoning of the completion."""
+    def cost(
+        self,
+        prompt: int,
+        completion: int = 0,
+        cached: int = 0,
+        reasoning: int = 0,
+        written: int = 0,
+        written_1h: int = 0,
+    ) -> int:
+        """Return the cost of a Usage in micro-units, rounded up.
+
+        Tokens read from a cache and written to one are part of the prompt, reasoning of the completion.
+        """
         thought = min(reasoning, completion)
         parts = (prompt - cached) * self.input + cached * self.cached_input
         parts += (completion - thought) * self.output + thought * self.reasoning
+        if written:
+            parts += written * (self.cache_write - self.input) + written_1h * (self.cache_write_1h - self.cache_write)
         return -(-parts // _PARTS)
 
-    def most(self, prompt: int, completion: int) -> int:
-        """Return the most so many tokens can cost, whatever the provider had cached and the model thinks."""
-        parts = prompt * max(self.input, self.cached_input) + completion * max(self.output, self.reasoning)
+    def most(self, prompt: int, completion: int, sent: bytes) -> int:
+        """Return the most so many tokens can cost, whatever the provider caches and the model thinks.
+
+        `sent` is the body of the request: what is only charged to who asks for it counts if it may ask for it.
+        """
+        most_in = max(self.input, self.cached_input, self.cache_write)
+        if self.cache_write_1h > most_in and _FOR_AN_HOUR in sent:
+            most_in = self.cache_write_1h
+        parts = prompt * most_in + completion * max(self.output, self.reasoning)
         return -(-parts // _PARTS)
 
 
@@ -135,6 +158,8 @@ def _provider(row: Provider) -> ProviderShape:
 
 def _price(row: Price) -> PriceShape:
     cached = row.input if row.cached_input is None else row.cached_input
+    written = row.input if row.cache_write is None else row.cache_write
+    for_an_hour = written if row.cache_write_1h is None else row.cache_write_1h
     reasoning = row.output if row.reasoning is None else row.reasoning
     return PriceShape(
         effective_from=row.effective_from,
@@ -142,6 +167,8 @@ def _price(row: Price) -> PriceShape:
         cached_input=int(cached * _PARTS),
         output=int(row.output * _PARTS),
         reasoning=int(reasoning * _PARTS),
+        cache_write=int(written * _PARTS),
+        cache_write_1h=int(for_an_hour * _PARTS),
     )
 
 

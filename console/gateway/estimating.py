@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import orjson
 from django.conf import settings
 
 from console.gateway.agents import with_agent
@@ -25,7 +26,8 @@ async def most(identify: Identify, ask: Ask) -> Most:
     filled = await prompted(snapshot, asker, with_agent(snapshot, asker, ask))
     _, pin = resolve(snapshot, asker, filled.model)
     operation = OPERATIONS[filled.operation]
-    _, output = operation.fit(filled, pin, settings.GATEWAY_MAX_OUTPUT_TOKENS)
+    body, output = operation.fit(filled, pin, settings.GATEWAY_MAX_OUTPUT_TOKENS)
     prompt = operation.prompt_tokens(filled)
+    sent = orjson.dumps(body)
     prices = [version.price_at(ask.at) for version in pin.versions]
-    return Most(prompt + output, max((price.most(prompt, output) for price in prices if price), default=0))
+    return Most(prompt + output, max((price.most(prompt, output, sent) for price in prices if price), default=0))

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from console.audit.models import TOKEN_KINDS
 from console.audit.redaction import PreparedPayload, prepare_payload
 from console.core.clock import now
 from console.core.ids import request_id, uuid7
@@ -70,7 +71,7 @@ def end_record(
     charged, note = settle(call, usage, output)
     call.used = charged
     if plan.price:
-        call.cost_micros = plan.price.cost(charged.prompt, charged.cached, charged.completion, charged.reasoning)
+        call.cost_micros = plan.price.cost(*charged)
     end: dict[str, Any] = {
         "closed_at": now(),
         "status": status,
@@ -85,6 +86,9 @@ def end_record(
         "latency_us": _micros(moment - call.started),
         "overhead_us": _micros(overhead_seconds(call, moment)),
     }
+    if any(kinds := charged[4:]):
+        counts = {kind: count for kind, count in zip(TOKEN_KINDS, kinds, strict=True) if count}
+        end["token_kinds"] = orjson.dumps(counts).decode()
     if code:
         end["code"] = code
     if reason:

@@ -57,9 +57,11 @@ def _plan(
         **of_ask(ask),
         "lane": lane,
         "prompt_tokens": prompt_tokens,
-        "cost_micros": price.cost(prompt_tokens, 0, 0) if price else 0,
+        "cost_micros": price.cost(prompt_tokens) if price else 0,
         "input_sha256": input_sha256,
     }
+    outgoing = operation.outgoing(provider.kind, terms.endpoint, body, ask)
+    beyond_tokens = operation.beyond_tokens(ask)
     return Plan(  # in the order of its members: naming seventeen takes three times as long as making it
         snapshot.epoch,
         asker,
@@ -68,10 +70,10 @@ def _plan(
         version,
         KINDS[provider.kind],
         price,
-        operation.outgoing(provider.kind, terms.endpoint, body, ask),
+        outgoing,
         lane,
         prompt_tokens,
-        _charges(terms, limits, prompt_tokens, output_tokens, operation.beyond_tokens(ask)),
+        _charges(terms, limits, prompt_tokens, output_tokens, outgoing.body, beyond_tokens),
         told,
         joined(terms.record, orjson.dumps(start)),
         terms.pinned,
@@ -93,12 +95,12 @@ def _check_maximum(pin: PinShape, ask: Ask) -> None:
 
 
 def _charges(
-    terms: Terms, limits: tuple[Limit, ...], prompt_tokens: int, output_tokens: int, beyond_tokens: str
+    terms: Terms, limits: tuple[Limit, ...], prompt_tokens: int, output_tokens: int, sent: bytes, beyond_tokens: str
 ) -> tuple[Charge, ...]:
     """Return what each limit that applies must set aside: the most this call can come to, where anybody can say it."""
     amounts = {"requests": 1, "tokens": prompt_tokens + output_tokens, "concurrency": 1}
     if terms.price is not None and not beyond_tokens:
-        amounts["cost"] = terms.price.most(prompt_tokens, output_tokens)
+        amounts["cost"] = terms.price.most(prompt_tokens, output_tokens, sent)
     try:
         return tuple([(limit, amounts[limit.metric]) for limit in limits])
     except KeyError:

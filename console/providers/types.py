@@ -8,12 +8,17 @@ from console.core.errors import ProviderError
 
 
 class Usage(NamedTuple):
-    """Tokens as the provider counted them. `cached` are part of `prompt`, `reasoning` part of `completion`."""
+    """Tokens as the provider counted them. `cached` and `written` are part of `prompt`, `reasoning` of `completion`.
+
+    In the order that `PriceShape.cost` takes them in.
+    """
 
     prompt: int
     completion: int
     cached: int = 0
     reasoning: int = 0
+    written: int = 0  # into the provider's cache
+    written_1h: int = 0  # of those, to stay there for an hour
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ def test_the_chain_can_be_checked_from_what_was_copied(store: Upstream) -> None:
             team,
             reason=words,
             end_user="" if words == "Two" else 'cus"tomer\u2028',
+            token_kinds='{"cache_write_tokens":9}' if words == "Two" else "",
             content=a_chat("What now?", "Sign in again."),
         )
         until_finished()

@@ -112,6 +112,8 @@ def test_a_models_page_looks_its_price_up(cast: Cast, client: Client) -> None:
     assert "Look up the published price" in client.get(address).content.decode()
     page = client.get(f"{address}?published=1").content.decode()
     assert 'name="input" value="3"' in page and 'name="cached_input" value="0.3"' in page
+    assert 'name="cache_write" value="3.75"' in page and 'name="cache_write_1h" value="6"' in page
+    assert '<details class="price-seldom" open>' in page
     assert "As genai-prices" in page and "long inputs cost more than this" in page
     assert not Price.objects.exists(), "looking sets nothing"
     ModelVersion.objects.update(name="house-model")

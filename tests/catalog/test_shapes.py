@@ -4,22 +4,56 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from console.catalog.models import Pin, PinFallback, Price, Provider
 from console.catalog.shapes import PriceShape, alias_shapes, version_shapes
 from console.core.lanes import slowest
+from console.providers.types import Usage
 from tests import make
+
+RATES = ("input", "cached_input", "output", "reasoning", "cache_write", "cache_write_1h")
+
+
+def a_price(**rates: int) -> PriceShape:
+    usual = {name: 8_000_000 if name in {"output", "reasoning"} else 2_000_000 for name in RATES}
+    return PriceShape(dt.datetime.now(dt.UTC), **{**usual, **rates})
 
 
 def test_it_prices_cached_and_reasoning_tokens_as_parts_of_the_others() -> None:
-    price = PriceShape(
-        dt.datetime.now(dt.UTC), input=2_000_000, cached_input=500_000, output=8_000_000, reasoning=9_000_000
-    )
-    assert price.cost(100, 40, 50, 20) == 60 * 2 + 20 + 30 * 8 + 20 * 9
-    assert price.cost(100, 40, 50) == 60 * 2 + 20 + 50 * 8
-    assert price.cost(0, 0, 5, 7) == 5 * 9  # a provider that counts more thought than answer
-    assert price.most(100, 50) == 100 * 2 + 50 * 9
-    assert price.most(100, 50) >= price.cost(100, 40, 50, 50)
+    price = a_price(cached_input=500_000, reasoning=9_000_000)
+    assert price.cost(100, 50, cached=40, reasoning=20) == 60 * 2 + 20 + 30 * 8 + 20 * 9
+    assert price.cost(100, 50, cached=40) == 60 * 2 + 20 + 50 * 8
+    assert price.cost(0, 5, reasoning=7) == 5 * 9  # a provider that counts more thought than answer
+    assert price.most(100, 50, b"{}") == 100 * 2 + 50 * 9
+    assert price.most(100, 50, b"{}") >= price.cost(100, 50, cached=40, reasoning=50)
+
+
+def test_what_goes_into_a_cache_costs_what_it_does_for_so_long() -> None:
+    price = a_price(cached_input=200_000, cache_write=2_500_000, cache_write_1h=4_000_000)
+    used = Usage(100, 10, cached=20, written=50, written_1h=30)
+    assert price.cost(*used) == 30 * 2 + 20 * 0.2 + 20 * 2.5 + 30 * 4 + 10 * 8
+    marked = b'{"cache_control":{"type":"ephemeral","ttl":"1h"}}'
+    assert price.most(100, 10, b"{}") == 100 * 2.5 + 10 * 8, "an hour is charged to who asks for it"
+    assert price.most(100, 10, marked) == 100 * 4 + 10 * 8
+    cheap = a_price(cache_write=1_000_000, cache_write_1h=1_000_000)
+    assert cheap.most(100, 10, marked) == 100 * 2 + 10 * 8
+
+
+@given(
+    st.fixed_dictionaries({name: st.integers(0, 9_000_000) for name in RATES}),
+    st.lists(st.integers(0, 10_000), min_size=5, max_size=5),
+    st.integers(0, 10_000),
+)
+def test_no_usage_costs_more_than_was_set_aside(rates: dict[str, int], parts: list[int], thought: int) -> None:
+    price = PriceShape(dt.datetime.now(dt.UTC), **rates)
+    plain, cached, for_minutes, for_an_hour, completion = parts
+    written = for_minutes + for_an_hour
+    used = Usage(plain + cached + written, completion, cached, thought, written, for_an_hour)
+    assert price.cost(*used) <= price.most(used.prompt, completion, b'"ttl":"1h"')
+    without = Usage(plain + cached + for_minutes, completion, cached, thought, for_minutes)
+    assert price.cost(*without) <= price.most(without.prompt, completion, b"{}")
 
 
 @pytest.mark.django_db

@@ -1,6 +1,7 @@
 """Model versions: limits that make sense, prices with dates, no retiring under a pin."""
 
 import datetime as dt
+import json
 from decimal import Decimal
 from io import StringIO
 from pathlib import Path
@@ -122,6 +123,30 @@ def test_it_sets_a_price_from_a_date(operator: Client) -> None:
     assert "To come" in page
     assert "2.50" in page
     assert AuditEvent.objects.get(action="price.set").target == "fake/x"
+
+
+def test_what_few_models_charge_is_folded_away_until_it_says_something(operator: Client) -> None:
+    version = make.make_model("x")
+    address = f"/models/versions/{version.pk}/"
+    assert '<details class="price-seldom">' in operator.get(address).content.decode()
+    fields = {"input": "3", "output": "15", "cache_write": "3.75", "cache_write_1h": "6"}
+    assert operator.post(f"{address}price/", fields).status_code == 302
+    price = price_now(version)
+    assert price is not None and (price.cache_write, price.cache_write_1h) == (Decimal("3.75"), 6)
+    assert "Cache writes 3.75 · Cache writes for an hour 6.00" in operator.get(address).content.decode()
+    refused = operator.post(f"{address}price/", {**fields, "cache_write": "-1"})
+    assert refused.status_code == 422 and '<details class="price-seldom" open>' in refused.content.decode()
+    after = json.loads(AuditEvent.objects.get(action="price.set").detail)["after"]
+    assert (after["cache_write"], after["cache_write_1h"], after["reasoning"]) == ("3.75", "6", None)
+
+    said = operator.post(
+        f"/api/models/{version.pk}/prices/",
+        {"input": "1", "output": "2", "cache_write": "1.25"},
+        content_type="application/json",
+    )
+    assert said.status_code == 201, said.content
+    shown = operator.get(f"/api/models/{version.pk}/").json()["prices"][0]
+    assert (shown["cache_write"], shown["cache_write_1h"]) == ("1.250000", None)
 
 
 def test_it_refuses_a_price_in_the_past(operator: Client) -> None:

@@ -42,7 +42,13 @@ def furnish() -> None:
         "gpt", provider=provider, price=("0.15", "12"), description="Quick: & cheap", shutdown_on=dt.date(2199, 12, 31)
     )
     set_price(
-        actor=SYSTEM, version=model, input=Decimal(1), output=Decimal("2.5"), reasoning=Decimal(3), effective_from=LATER
+        actor=SYSTEM,
+        version=model,
+        input=Decimal(1),
+        output=Decimal("2.5"),
+        reasoning=Decimal(3),
+        cache_write=Decimal("1.25"),
+        effective_from=LATER,
     )
     alias = make.make_alias("help", production=model)
     change_alias(actor=SYSTEM, alias=alias, description="For customers")
@@ -65,7 +71,9 @@ def test_it_writes_everything_and_no_secret() -> None:
     ]
     model = document["models"][0]
     assert model["price"] == {"input": 0.15, "output": 12}
-    assert model["later_prices"] == [{"from": LATER.isoformat(), "input": 1, "output": 2.5, "reasoning": 3}]
+    assert model["later_prices"] == [
+        {"from": LATER.isoformat(), "input": 1, "output": 2.5, "reasoning": 3, "cache_write": 1.25}
+    ]
     assert (model["description"], model["shutdown_on"]) == ("Quick: & cheap", "2199-12-31")
     assert document["aliases"] == [{"name": "help", "description": "For customers", "production": "open-ai/gpt"}]
     assert document["teams"] == [

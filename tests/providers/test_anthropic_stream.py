@@ -209,7 +209,7 @@ def test_a_broken_order_of_events_is_an_error_in_our_words(events, words):
 def test_nothing_may_follow_the_end_and_usage_is_for_those_who_asked():
     written = claude.sse(*claude.events(claude.message()), claude.failure("api_error"))
     reader, out = read([written], include_usage=False)
-    assert reader.is_complete and all(c["choices"] for c in chunks(out)) and reader.usage == Usage(150, 7, 100, 4)
+    assert reader.is_complete and all(c["choices"] for c in chunks(out)) and reader.usage == Usage(150, 7, 100, 4, 30)
 
 
 def test_a_refusal_and_its_words():
@@ -234,15 +234,19 @@ def test_the_older_functions():
 
 
 def test_counts():
-    assert usage_of(claude.USAGE) == (Usage(prompt=150, completion=7, cached=100, reasoning=4), 30)
-    assert usage_of({"input_tokens": 0, "output_tokens": 0}) == (Usage(0, 0), 0)
+    assert usage_of(claude.USAGE) == Usage(prompt=150, completion=7, cached=100, reasoning=4, written=30)
+    assert usage_of({"input_tokens": 0, "output_tokens": 0}) == Usage(0, 0)
+    for said, counted in ((10, 10), (50, 30), (-1, 0), (True, 0), (None, 0)):
+        by_time = {"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": said}
+        assert usage_of({**claude.USAGE, "cache_creation": by_time}).written_1h == counted, "no more than all of it"
+    assert usage_of({**claude.USAGE, "cache_creation": [1]}).written_1h == 0
     for nonsense in (None, [], {}, {"input_tokens": 3}, {"output_tokens": "7"}):
         assert usage_of(nonsense) is None
     answered = {**claude.USAGE, "type": "message"}
     shortened = {"type": "compaction", "input_tokens": 900, "cache_read_input_tokens": 60, "output_tokens": 40}
     steps = [shortened, answered, shortened, "?", None, {"type": "compaction", "input_tokens": "9"}]
-    counted = Usage(prompt=150 + 2 * 960, completion=7 + 2 * 40, cached=100 + 2 * 60, reasoning=4)
-    assert usage_of({**claude.USAGE, "iterations": steps}) == (counted, 30), "beside the sum, and paid"
+    counted = Usage(prompt=150 + 2 * 960, completion=7 + 2 * 40, cached=100 + 2 * 60, reasoning=4, written=30)
+    assert usage_of({**claude.USAGE, "iterations": steps}) == counted, "beside the sum, and paid"
     assert usage_of({**claude.USAGE, "iterations": {"type": "compaction"}}) == usage_of(claude.USAGE)
     assert usage_of({"input_tokens": 2**31 - 1, "cache_read_input_tokens": 1, "output_tokens": 1}) is None
 

@@ -94,6 +94,12 @@ class EventSerializer(serializers.ModelSerializer[AuditEvent]):
     ratings = serializers.SerializerMethodField(help_text="What people and programs said of the answer.")
     input_sha256 = serializers.SerializerMethodField()
     output_sha256 = serializers.SerializerMethodField()
+    cache_write_tokens = serializers.IntegerField(
+        source="by_kind.cache_write_tokens", help_text="Of the prompt's, those written to the provider's cache."
+    )
+    cache_write_1h_tokens = serializers.IntegerField(
+        source="by_kind.cache_write_1h_tokens", help_text="Of those, what was written for an hour."
+    )
 
     class Meta:
         model = AuditEvent
@@ -101,9 +107,10 @@ class EventSerializer(serializers.ModelSerializer[AuditEvent]):
             "request_id", "at", "closed_at", "type", "action", "status", "http_status", "code", "reason", "team_id",
             "team", "actor_kind", "actor_id", "actor", "key_id", "key", "environment", "lane", "surface", "route",
             "client_address", "client_request_id", "end_user", "alias", "model", "model_version_id", "prompt", "agent",
-            "stream", "attempts", "prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens",
-            "cost_micros", "usage_note", "latency_us", "first_token_us", "overhead_us", "target_type", "target_id",
-            "target", "detail", "knowledge", "ratings", "input_sha256", "output_sha256",
+            "stream", "attempts", "prompt_tokens", "cached_tokens", "cache_write_tokens", "cache_write_1h_tokens",
+            "completion_tokens", "reasoning_tokens", "cost_micros", "usage_note", "latency_us", "first_token_us",
+            "overhead_us", "target_type", "target_id", "target", "detail", "knowledge", "ratings", "input_sha256",
+            "output_sha256",
         ]  # fmt: skip
 
     def get_request_id(self, event: AuditEvent) -> str:

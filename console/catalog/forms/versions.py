@@ -78,6 +78,8 @@ def _price(label: str, *, when_empty: str = "") -> forms.DecimalField:
 
 
 class PriceForm(forms.Form):
+    template_name = "catalog/_price_fields.html"
+
     input = _price("Input")
     cached_input = _price("Cached input", when_empty="Empty: as input.")
     output = _price("Output", when_empty="Empty only for embeddings.")
@@ -88,3 +90,20 @@ class PriceForm(forms.Form):
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         help_text="Empty: from now on. What was charged stays.",
     )
+    cache_write = _price("Cache writes", when_empty="Empty: as input.")
+    cache_write_1h = _price("Cache writes for an hour", when_empty="Empty: as other cache writes.")
+
+    _SELDOM = ("cache_write", "cache_write_1h")
+
+    @property
+    def usual(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.fields if name not in self._SELDOM]
+
+    @property
+    def seldom(self) -> list[forms.BoundField]:
+        """The fields for what few models charge by itself, which are folded away."""
+        return [self[name] for name in self._SELDOM]
+
+    @property
+    def says_seldom(self) -> bool:
+        return any(field.errors or field.value() not in {None, ""} for field in self.seldom)

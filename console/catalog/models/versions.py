@@ -68,6 +68,10 @@ class ModelVersion(models.Model):
         return found.group(1) if found else ""
 
 
+# What a price is made of, in the order it is written in.
+AMOUNTS = ("input", "output", "cached_input", "reasoning", "cache_write", "cache_write_1h")
+
+
 def _amount(value: Decimal) -> str:
     whole, _, decimals = f"{value:f}".partition(".")
     return f"{int(whole):,}.{decimals.rstrip('0').ljust(2, '0')}"
@@ -82,8 +86,10 @@ class Price(models.Model):
     input = models.DecimalField(max_digits=12, decimal_places=6)
     cached_input = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
     output = models.DecimalField(max_digits=12, decimal_places=6)
-    # Empty: as input for what the provider had cached, as output for what the model thought.
+    # Empty: as input for what the provider had cached or caches, as output for what the model thought.
     reasoning = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
+    cache_write = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
+    cache_write_1h = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)  # empty: as the others
 
     class Meta:
         ordering = ["-effective_from"]
@@ -96,6 +102,11 @@ class Price(models.Model):
                 & (models.Q(reasoning__isnull=True) | models.Q(reasoning__gte=0)),
                 name="price_not_negative",
             ),
+            models.CheckConstraint(
+                condition=(models.Q(cache_write__isnull=True) | models.Q(cache_write__gte=0))
+                & (models.Q(cache_write_1h__isnull=True) | models.Q(cache_write_1h__gte=0)),
+                name="price_of_cache_writes_not_negative",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -104,11 +115,13 @@ class Price(models.Model):
     @property
     def shown(self) -> dict[str, str]:
         """The prices as people write them: two decimals, more where there are more."""
-        return {
-            name: _amount(value)
-            for name in ("input", "cached_input", "output", "reasoning")
-            if (value := getattr(self, name)) is not None
-        }
+        return {name: _amount(value) for name in AMOUNTS if (value := getattr(self, name)) is not None}
+
+    @property
+    def besides(self) -> list[str]:
+        """What it has prices for beyond what every model charges, in words."""
+        words = {"cache_write": "Cache writes", "cache_write_1h": "Cache writes for an hour"}
+        return [f"{said} {self.shown[name]}" for name, said in words.items() if name in self.shown]
 
 
 class ShutdownNotice(models.Model):

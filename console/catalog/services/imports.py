@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from console.catalog.families import guess
-from console.catalog.models import Capability, ModelVersion, Provider
+from console.catalog.models import AMOUNTS, Capability, ModelVersion, Provider
 from console.catalog.published import NOT_ASKED, PriceList
 from console.catalog.services.versions import create_version, set_price
 from console.core.errors import BadInput
@@ -30,7 +30,7 @@ def import_models(
 
     `prices` are those somebody typed or left as offered, per million tokens of input and output. A price nobody checked
     would be worse than none: without one, a call is refused where a quota limits cost. One that is as `known_prices`
-    says is taken whole, with what cached input costs.
+    says is taken whole, with what the provider's cache costs.
     """
     if not names:
         raise BadInput("Choose at least one model.", param="models")
@@ -63,5 +63,4 @@ def _whole(taken: Decimal, output: Decimal | None, known: PriceList, name: str) 
     found = known.prices.get(name)
     if found is None or (found.input, found.output) != (taken, output):
         return {"input": taken, "output": output}
-    rest = {"cached_input": found.cached_input, "reasoning": found.reasoning}
-    return {"input": taken, "output": output, **rest, "source": known.source}
+    return {**{name: getattr(found, name) for name in AMOUNTS}, "source": known.source}

@@ -131,13 +131,15 @@ def set_price(
     output: Decimal | None = None,
     cached_input: Decimal | None = None,
     reasoning: Decimal | None = None,
+    cache_write: Decimal | None = None,
+    cache_write_1h: Decimal | None = None,
     effective_from: dt.datetime | None = None,
     source: str = "",
 ) -> Price:
     """Say what a model version costs from a moment on, per million tokens. What was charged before stays as it was.
 
-    Output may be left out for a model that makes vectors and nothing else. `source` is where it was taken from, for the
-    log.
+    Output may be left out for a model that makes vectors and nothing else. Of the other amounts None is as `Price`
+    says. `source` is where it was taken from, for the log.
     """
     moment = now()
     if output is None:
@@ -146,7 +148,14 @@ def set_price(
         output = Decimal(0)
     if effective_from is not None and effective_from < moment - dt.timedelta(minutes=1):
         raise BadInput("A price cannot begin in the past: those calls are charged already.", param="effective_from")
-    prices = {"input": input, "output": output, "cached_input": cached_input, "reasoning": reasoning}
+    prices = {
+        "input": input,
+        "output": output,
+        "cached_input": cached_input,
+        "reasoning": reasoning,
+        "cache_write": cache_write,
+        "cache_write_1h": cache_write_1h,
+    }
     for name, value in prices.items():
         _check_price(name, value)
     try:

@@ -31,12 +31,12 @@ def stop_of(finish: Any, *, has_refused: bool, has_calls: bool) -> str:
 
 
 def usage_shape(usage: Usage | None) -> dict[str, int]:
-    """Return a usage as Anthropic writes it, where what was read from a cache is beside the input, not in it."""
+    """Return a usage as Anthropic writes it, where what was read from or written to a cache is beside the input."""
     counted = usage or Usage(0, 0)
     return {
-        "input_tokens": counted.prompt - counted.cached,
+        "input_tokens": counted.prompt - counted.cached - counted.written,
         "cache_read_input_tokens": counted.cached,
-        "cache_creation_input_tokens": 0,
+        "cache_creation_input_tokens": counted.written,
         "output_tokens": counted.completion,
     }
 

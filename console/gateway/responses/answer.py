@@ -75,13 +75,13 @@ def _tool(tool: dict[str, Any]) -> dict[str, Any]:
     return {"description": None, "parameters": None, "strict": None, **tool} if tool["type"] == "function" else tool
 
 
-def usage_shape(usage: Usage | None, written: int = 0) -> dict[str, Any] | None:
-    """Return a usage as a response says it, None when the provider did not; `written` tokens went into a cache."""
+def usage_shape(usage: Usage | None) -> dict[str, Any] | None:
+    """Return a usage as a response says it, None when the provider did not."""
     if usage is None:
         return None
     return {
         "input_tokens": usage.prompt,
-        "input_tokens_details": {"cached_tokens": usage.cached, "cache_write_tokens": written},
+        "input_tokens_details": {"cached_tokens": usage.cached, "cache_write_tokens": usage.written},
         "output_tokens": usage.completion,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning},
         "total_tokens": usage.prompt + usage.completion,
@@ -91,13 +91,6 @@ def usage_shape(usage: Usage | None, written: int = 0) -> dict[str, Any] | None:
 def usage_of(prompt: int, completion: int) -> dict[str, Any] | None:
     """Return the usage of several calls together."""
     return usage_shape(Usage(prompt, completion))
-
-
-def written_in(usage: Any) -> int:
-    """Return how many tokens of a chat completion's usage were written to a cache."""
-    details = usage.get("prompt_tokens_details") if isinstance(usage, dict) else None
-    written = details.get("cache_write_tokens") if isinstance(details, dict) else None
-    return written if type(written) is int and written > 0 else 0
 
 
 def wants_thoughts(ask: Ask) -> bool:
@@ -146,10 +139,10 @@ def take(told: ResponseEvents, part: dict[str, Any], logprobs: list[dict[str, An
         )
 
 
-def ending(told: ResponseEvents, finish: Any, usage: Usage | None, written: int) -> None:
+def ending(told: ResponseEvents, finish: Any, usage: Usage | None) -> None:
     """End a response as its chat completion ended."""
     reason = _INCOMPLETE.get(finish) if isinstance(finish, str) else None
-    told.end(usage_shape(usage, written), reason=reason, at=int(time.time()))
+    told.end(usage_shape(usage), reason=reason, at=int(time.time()))
 
 
 def response_of(completion: dict[str, Any], usage: Usage | None, ask: Ask) -> dict[str, Any]:
@@ -157,5 +150,5 @@ def response_of(completion: dict[str, Any], usage: Usage | None, ask: Ask) -> di
     choice = completion["choices"][0]
     told = ResponseEvents({**frame_of(ask), "model": str(completion.get("model") or ask.model)})
     take(told, choice["message"], logprobs_of(choice), seals=wants_thoughts(ask))
-    ending(told, choice.get("finish_reason"), usage, written_in(completion.get("usage")))
+    ending(told, choice.get("finish_reason"), usage)
     return told.response

@@ -6,7 +6,7 @@ import orjson
 
 from console.core.errors import ProviderError
 from console.core.sse import named_frames
-from console.gateway.responses.answer import ending, frame_of, logprobs_of, take, wants_thoughts, written_in
+from console.gateway.responses.answer import ending, frame_of, logprobs_of, take, wants_thoughts
 from console.gateway.responses.events import ResponseEvents
 from console.gateway.types import Ask
 from console.providers.types import StreamReader, Usage
@@ -28,14 +28,13 @@ class ResponseStream:
         self._seals = wants_thoughts(ask)
         self._told: ResponseEvents | None = None
         self._finish: Any = None
-        self._written = 0
 
     @property
     def held(self) -> bytes:
         """Return the events that end it, told when they are asked for: what it used is in them."""
         if self.is_complete and not self._held:
             told = self._begun({})
-            ending(told, self._finish, self.usage or self._estimate, self._written)
+            ending(told, self._finish, self.usage or self._estimate)
             self._held = named_frames(told.take())
         return self._held
 
@@ -77,7 +76,6 @@ class ResponseStream:
 
     def _chunk(self, chunk: dict[str, Any]) -> None:
         told = self._begun(chunk)
-        self._written = self._written or written_in(chunk.get("usage"))
         for choice in chunk["choices"]:
             delta = choice.get("delta")
             if isinstance(delta, dict):

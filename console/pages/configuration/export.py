@@ -7,7 +7,7 @@ from django.db import transaction
 
 from console.audit import actions
 from console.audit.services import record
-from console.catalog.models import Alias, ModelVersion, Price, Provider
+from console.catalog.models import AMOUNTS, Alias, ModelVersion, Price, Provider
 from console.catalog.queries import price_now
 from console.core.clock import now
 from console.pages.configuration import export_agents, export_knowledge, export_library
@@ -145,7 +145,7 @@ def _models(left_out: list[str]) -> list[dict[str, Any]]:
 
 
 def _price(price: Price) -> dict[str, Any]:
-    amounts = {name: getattr(price, name) for name in ("input", "output", "cached_input", "reasoning")}
+    amounts = {name: getattr(price, name) for name in AMOUNTS}
     return {name: _number(value) for name, value in amounts.items() if value is not None}
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from console.catalog.models import Capability, ModelVersion, Price, Provider
+from console.catalog.models import AMOUNTS, Capability, ModelVersion, Price, Provider
 from console.catalog.queries import price_now
 from console.catalog.services import versions as services
 from console.core.clock import now
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 # What one price says, by name.
 Amounts = dict[str, Decimal | None]
-_AMOUNTS = ("input", "output", "cached_input", "reasoning")
 _FIELDS = ("context_tokens", "max_output_tokens", "description", "shutdown_on")
 
 
@@ -144,7 +143,7 @@ def _version(label: str) -> ModelVersion:
 
 
 def _amounts(price: Entry | Price) -> Amounts:
-    return {name: price.get(name) if isinstance(price, Entry) else getattr(price, name) for name in _AMOUNTS}
+    return {name: price.get(name) if isinstance(price, Entry) else getattr(price, name) for name in AMOUNTS}
 
 
 def _prices_of(entry: Entry) -> tuple[Amounts | None, dict[dt.datetime, Amounts]]:
@@ -166,5 +165,6 @@ def _later_change(moment: dt.datetime, price: Amounts) -> FieldChange:
 def _price_text(price: Amounts | None) -> str:
     if price is None:
         return "none"
-    words = {"input": "in", "output": "out", "cached_input": "cached", "reasoning": "reasoning"}
-    return ", ".join(f"{shown(value)} {words[name]}" for name, value in price.items() if value is not None)
+    words = {"input": "in", "output": "out", "cached_input": "cached", "cache_write": "written to the cache"}
+    words["cache_write_1h"] = "written for an hour"
+    return ", ".join(f"{shown(value)} {words.get(name, name)}" for name, value in price.items() if value is not None)

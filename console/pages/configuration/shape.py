@@ -34,6 +34,8 @@ _PRICES = {
     "output": Field(_price, "Per million output tokens. Only a model that makes vectors and nothing else has none."),
     "cached_input": Field(_price, "Per million input tokens read from the provider's cache."),
     "reasoning": Field(_price, "Per million output tokens the model thought with."),
+    "cache_write": Field(_price, "Per million input tokens written to the provider's cache."),
+    "cache_write_1h": Field(_price, "Per million of those written for an hour."),
 }
 
 PROVIDER = Record(

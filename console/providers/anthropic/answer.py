@@ -53,8 +53,13 @@ def _is_compaction(step: Any) -> bool:
     return isinstance(step, dict) and step.get("type") == "compaction"
 
 
-def usage_of(raw: Any) -> tuple[Usage, int] | None:
-    """Return the usage and the tokens written to the cache, which are part of the prompt; None when it makes no sense.
+def _for_an_hour(raw: dict[str, Any]) -> int:
+    by_time = raw.get("cache_creation")
+    return _tokens(by_time, "ephemeral_1h_input_tokens") if isinstance(by_time, dict) else 0
+
+
+def usage_of(raw: Any) -> Usage | None:
+    """Return the usage; None when it makes no sense.
 
     Anthropic counts what was read from and written to the cache beside the input, not in it, and what it took to
     shorten the conversation before the answer beside both, though it is paid like them.
@@ -72,16 +77,17 @@ def usage_of(raw: Any) -> tuple[Usage, int] | None:
         return None
     details = raw.get("output_tokens_details")
     thought = _tokens(details, "thinking_tokens") if isinstance(details, dict) else 0
-    return Usage(prompt, completion, cached=read, reasoning=min(thought, completion)), written
+    written_1h = min(written, sum(map(_for_an_hour, (raw, *shortened))))
+    return Usage(prompt, completion, read, min(thought, completion), written, written_1h)
 
 
-def usage_shape(usage: Usage, written: int) -> dict[str, Any]:
+def usage_shape(usage: Usage) -> dict[str, Any]:
     """Return a usage as OpenAI writes it."""
     return {
         "prompt_tokens": usage.prompt,
         "completion_tokens": usage.completion,
         "total_tokens": usage.prompt + usage.completion,
-        "prompt_tokens_details": {"cached_tokens": usage.cached, "cache_write_tokens": written},
+        "prompt_tokens_details": {"cached_tokens": usage.cached, "cache_write_tokens": usage.written},
         "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
     }
 
@@ -149,5 +155,5 @@ def completion_of(message: Any) -> tuple[dict[str, Any], Usage | None]:
     counted = usage_of(message.get("usage"))
     if counted is None:
         return completion, None
-    completion["usage"] = usage_shape(*counted)
-    return completion, counted[0]
+    completion["usage"] = usage_shape(counted)
+    return completion, counted

@@ -31,8 +31,7 @@ def read_message(raw: bytes) -> Answer:
         raise ProviderError("The provider's answer is not JSON.", code="upstream_invalid") from None
     if not isinstance(message, dict) or not isinstance(message.get("content"), list):
         raise ProviderError("The provider's answer is not a message.", code="upstream_invalid")
-    counted = usage_of(message.get("usage"))
-    return Answer(raw, counted[0] if counted else None)
+    return Answer(raw, usage_of(message.get("usage")))
 
 
 class PassedStream(AnthropicStream):

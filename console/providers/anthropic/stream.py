@@ -207,8 +207,7 @@ class AnthropicStream:
         if isinstance(delta, dict):
             self._ending |= {name: value for name, value in delta.items() if value is not None}
         if self._count(event.get("usage")):
-            counted = usage_of(self._counts)
-            self.usage = counted[0] if counted else None
+            self.usage = usage_of(self._counts)
         return b""
 
     def _count(self, usage: Any) -> bool:
@@ -226,7 +225,7 @@ class AnthropicStream:
         out += self._delta(finish=finish_of(self._ending["stop_reason"], self._said()))
         if self._include_usage:
             counted = usage_of(self._counts)
-            out += self._chunk([], usage=usage_shape(*counted) if counted else None)
+            out += self._chunk([], usage=usage_shape(counted) if counted else None)
         self.is_complete = True
         self.held = sse.DONE
         return out

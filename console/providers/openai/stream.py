@@ -44,8 +44,11 @@ def usage_of(raw: Any) -> Usage | None:
     read, written = raw.get("prompt_tokens_details"), raw.get("completion_tokens_details")
     if not read and not written:
         return Usage(prompt, completion)
-    cached, reasoning = _detail(read, "cached_tokens"), _detail(written, "reasoning_tokens")
-    return Usage(prompt, completion, min(cached, prompt), reasoning)
+    cached = min(_detail(read, "cached_tokens"), prompt)
+    stored = _detail(read, "cache_write_tokens")
+    return Usage(
+        prompt, completion, cached, _detail(written, "reasoning_tokens"), stored and min(stored, prompt - cached)
+    )
 
 
 def usage_in(answer: dict[str, Any], choices: int) -> Usage | None:

@@ -139,6 +139,7 @@ def _of_model(event: AuditEvent, hosts: Mapping[str, str]) -> dict[str, Value]:
             name: count
             for name, count in (
                 ("gen_ai.usage.cache_read.input_tokens", event.cached_tokens),
+                ("gen_ai.usage.cache_creation.input_tokens", event.by_kind["cache_write_tokens"]),
                 ("gen_ai.usage.reasoning.output_tokens", event.reasoning_tokens),
             )
             if count

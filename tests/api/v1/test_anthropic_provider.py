@@ -24,7 +24,9 @@ def desk(world):
     )
     able = ["chat", "tools", "json_schema", "reasoning"]
     model = make.make_model("claude-sonnet-5", provider=provider, capabilities=able, price=("3", "15"))
-    Price.objects.filter(model_version=model).update(cached_input=Decimal("0.3"))
+    Price.objects.filter(model_version=model).update(
+        cached_input=Decimal("0.3"), cache_write=Decimal("3.75"), cache_write_1h=Decimal(6)
+    )
     make.make_alias("claude", production=model)
     yield world
     for seen in world.upstream.seen:
@@ -80,7 +82,11 @@ def test_a_conversation_with_thoughts_and_tools_both_whole_and_streamed(sdk, des
             7,
             4,
         )
-        assert line.cost_micros == 50 * 3 + 100 * 0.3 + 7 * 15 and line.model == "anthropic/claude-sonnet-5"
+        assert line.by_kind["cache_write_tokens"] == 30
+        assert (
+            line.cost_micros == 20 * 3 + 100 * 0.3 + 30 * 3.75 + 7 * 15 + 0.5
+            and line.model == "anthropic/claude-sonnet-5"
+        )
 
 
 def test_a_streamed_call_of_a_tool(sdk, desk):

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+from decimal import Decimal
 
 import httpx2 as httpx
 import pytest
 
 from console.audit.models import Payload
 from console.catalog.models import Provider
+from console.catalog.services.versions import set_price
 from console.core.ids import parse_request_id
 from console.teams.actors import SYSTEM
 from tests import claude, make, sdks
@@ -25,13 +27,14 @@ def desk(world):
     url = world.upstream.url
     provider = Provider.objects.create(slug="anthropic", name="Anthropic", kind="anthropic", base_url=url)
     able = ["chat", "tools", "json_schema", "reasoning"]
-    make.make_alias("claude", production=make.make_model("claude-sonnet-5", provider=provider, capabilities=able))
+    world.claude = make.make_model("claude-sonnet-5", provider=provider, capabilities=able)
+    make.make_alias("claude", production=world.claude)
     return world
 
 
 def test_a_message_of_a_model_that_does_not_speak_them(anthropic_sdk, world):
     answer = completion("Hello there.")
-    answer["usage"] = usage() | {"prompt_tokens_details": {"cached_tokens": 3}}
+    answer["usage"] = usage() | {"prompt_tokens_details": {"cached_tokens": 3, "cache_write_tokens": 2}}
     world.upstream.enqueue(answer)
     said = anthropic_sdk.messages.create(
         **ASK,
@@ -44,7 +47,8 @@ def test_a_message_of_a_model_that_does_not_speak_them(anthropic_sdk, world):
     )
     assert [(b.type, b.text) for b in said.content] == [("text", "Hello there.")]
     assert (said.id, said.role, said.stop_reason, said.stop_sequence) == ("msg_1", "assistant", "end_turn", None)
-    assert (said.usage.input_tokens, said.usage.cache_read_input_tokens, said.usage.output_tokens) == (20, 3, 5)
+    assert (said.usage.input_tokens, said.usage.cache_read_input_tokens, said.usage.output_tokens) == (18, 3, 5)
+    assert said.usage.cache_creation_input_tokens == 2
     assert world.upstream.seen[0].path == "/v1/chat/completions"
     assert world.upstream.seen[0].body == {
         "model": "fake-model",
@@ -174,6 +178,10 @@ def test_the_clients_own_loop_of_tools(anthropic_sdk, desk):
 def test_nothing_is_lost_between_two_that_speak_messages(anthropic_sdk, desk):
     cached = {"type": "text", "text": "Be kind.", "cache_control": {"type": "ephemeral"}}
     whole = claude.message(claude.thought(), claude.text(), claude.tool_use(n=7), stop="tool_use")
+    by_time = {"ephemeral_5m_input_tokens": 10, "ephemeral_1h_input_tokens": 20}
+    whole["usage"] = {**claude.USAGE, "cache_creation": by_time}
+    prices = {"cache_write": Decimal("3.75"), "cache_write_1h": Decimal(6)}
+    set_price(actor=SYSTEM, version=desk.claude, input=Decimal(3), output=Decimal(15), **prices)
     desk.upstream.enqueue(whole)
     fields = {"system": [cached], "thinking": {"type": "adaptive"}, "tools": [TOOL], "metadata": {"user_id": "u"}}
     said = anthropic_sdk.messages.create(**ASK | {"model": "claude"}, **fields)
@@ -193,6 +201,8 @@ def test_nothing_is_lost_between_two_that_speak_messages(anthropic_sdk, desk):
         assert "anthropic-beta" not in seen.headers
     for line in desk.calls():
         assert (line.prompt_tokens, line.cached_tokens, line.completion_tokens) == (150, 100, 7)
+        assert line.by_kind == {"cache_write_tokens": 30, "cache_write_1h_tokens": 20}
+        assert line.cost_micros == 120 * 3 + 10 * 3.75 + 20 * 6 + 7 * 15 + 0.5  # rounded up
         kept = json.loads(Payload.objects.get(event_id=line.pk, kind="output").body)
         assert kept["content"][2]["input"] == {"n": 7} and kept["usage"]["cache_read_input_tokens"] == 100
 

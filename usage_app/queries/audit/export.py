@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from console.audit.models import AuditEvent
+from console.audit.models import TOKEN_KINDS, AuditEvent
 from console.audit.search import Criteria
 from console.audit.sql import search
 from console.core.ids import request_id
@@ -25,7 +25,8 @@ _NAMES = (
     "prompt_tokens cached_tokens completion_tokens reasoning_tokens cost_micros usage_note latency_us first_token_us "
     "overhead_us target_type target detail input_sha256 output_sha256 end_user"
 )
-COLUMNS = tuple(_NAMES.split())
+COLUMNS = (*_NAMES.split(), *TOKEN_KINDS)
+_STORED = [name for name in COLUMNS if name != "request_id" and name not in TOKEN_KINDS]
 RATINGS = ("ratings_good", "ratings_bad")
 CONTENT = ("input", "output")
 COMMENTS = "ratings_comments"
@@ -44,8 +45,8 @@ def _value(value: Any) -> Any:
 
 
 def _row(event: AuditEvent) -> dict[str, Any]:
-    row = {name: _value(getattr(event, name)) for name in COLUMNS if name != "request_id"}
-    return {"request_id": request_id(event.pk), **row}
+    row = {name: _value(getattr(event, name)) for name in _STORED}
+    return {"request_id": request_id(event.pk), **row, **event.by_kind}
 
 
 def neutral(value: Any) -> Any:

@@ -19,7 +19,16 @@ from console.teams.access import OPERATOR
 class PriceSerializer(serializers.ModelSerializer[Price]):
     class Meta:
         model = Price
-        fields = ["id", "effective_from", "input", "cached_input", "output", "reasoning"]
+        fields = [
+            "id",
+            "effective_from",
+            "input",
+            "cached_input",
+            "output",
+            "reasoning",
+            "cache_write",
+            "cache_write_1h",
+        ]
 
 
 class NewPriceSerializer(Strict):
@@ -29,6 +38,12 @@ class NewPriceSerializer(Strict):
     )
     cached_input = serializers.DecimalField(12, 6, default=None, allow_null=True, help_text="null: as input.")
     reasoning = serializers.DecimalField(12, 6, default=None, allow_null=True, help_text="null: as output.")
+    cache_write = serializers.DecimalField(
+        12, 6, default=None, allow_null=True, help_text="What is written to the provider's cache; null: as input."
+    )
+    cache_write_1h = serializers.DecimalField(
+        12, 6, default=None, allow_null=True, help_text="What is written for an hour; null: as cache_write."
+    )
     effective_from = serializers.DateTimeField(default=None, allow_null=True)
 
 

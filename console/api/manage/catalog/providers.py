@@ -74,6 +74,8 @@ class PublishedPriceSerializer(serializers.Serializer[Any]):
     cached_input = serializers.DecimalField(12, 6, allow_null=True)
     output = serializers.DecimalField(12, 6, allow_null=True)
     reasoning = serializers.DecimalField(12, 6, allow_null=True)
+    cache_write = serializers.DecimalField(12, 6, allow_null=True)
+    cache_write_1h = serializers.DecimalField(12, 6, allow_null=True)
     is_tiered = serializers.BooleanField(help_text="Long inputs cost more than this.")
 
 

@@ -1,0 +1,89 @@
+"""A call costs what its provider asks for it: by the kinds of its tokens, with never less set aside."""
+
+import re
+from decimal import Decimal
+
+import pytest
+
+from console.catalog.services.versions import set_price
+from console.teams.actors import SYSTEM
+from tests.upstream import chunk, completion, sse, text_chunks, usage
+from usage_app.services.quotas import set_quota
+
+
+@pytest.fixture
+def priced(world):
+    """Return what sets the price of the world's model, in millionths of a currency unit per token."""
+
+    def price(**amounts):
+        usual = {"input": Decimal(1000), "output": Decimal(0)}
+        set_price(actor=SYSTEM, version=world.model, **usual | {k: Decimal(v) for k, v in amounts.items()})
+
+    return price
+
+
+def used(prompt=100, completion=1, **details):
+    return usage(prompt, completion) | {"prompt_tokens_details": details}
+
+
+def streamed(counted):
+    return [sse(event) for event in (*text_chunks("Hi", with_usage=False), chunk(usage=counted))]
+
+
+def test_what_is_written_to_a_cache_costs_what_it_does(ask, world, priced):
+    priced(cached_input=100, cache_write=1250, cache_write_1h=2000)
+    counted = used(cached_tokens=40, cache_write_tokens=30)
+    world.upstream.enqueue(completion(usage=counted))
+    assert ask().json()["usage"]["prompt_tokens_details"] == counted["prompt_tokens_details"]
+    world.upstream.enqueue_stream(*streamed(counted))
+    assert ask(stream=True).status_code == 200
+    for line in world.calls():
+        assert (line.prompt_tokens, line.cached_tokens, line.by_kind["cache_write_tokens"]) == (100, 40, 30)
+        assert line.cost_micros == 30 * 1000 + 40 * 100 + 30 * 1250
+        assert line.token_kinds == '{"cache_write_tokens":30}'
+
+
+def test_without_a_price_of_its_own_it_costs_what_input_costs(ask, world, priced):
+    priced(cached_input=100)
+    world.upstream.enqueue(completion(usage=used(cached_tokens=40, cache_write_tokens=30)))
+    ask()
+    (line,) = world.calls()
+    assert (line.cost_micros, line.by_kind["cache_write_tokens"]) == (60 * 1000 + 40 * 100, 30)
+
+
+@pytest.mark.parametrize("said", [-1, True, "30", None, [30], 2**31])
+def test_what_is_no_count_is_none(ask, world, priced, said):
+    priced(cache_write=9000)
+    world.upstream.enqueue(completion(usage=used(cache_write_tokens=said)))
+    ask()
+    (line,) = world.calls()
+    assert (line.cost_micros, line.token_kinds) == (100 * 1000, "")
+
+
+def test_no_more_is_read_and_written_than_there_is(ask, world, priced):
+    priced(cached_input=100, cache_write=1250)
+    world.upstream.enqueue(completion(usage=used(cached_tokens=70, cache_write_tokens=70)))
+    ask()
+    (line,) = world.calls()
+    assert (line.cached_tokens, line.by_kind["cache_write_tokens"]) == (70, 30)
+    assert line.cost_micros == 70 * 100 + 30 * 1250
+
+
+def may_need(response):
+    """Return what a refusal says a call may need, in millionths."""
+    assert response.status_code == 429
+    said = re.search(r"it may need ([\d.,]+) USD", response.json()["error"]["message"])
+    return int(Decimal(said[1].replace(",", "")) * 1_000_000)
+
+
+def test_no_less_is_set_aside_than_writing_may_cost(ask, world, priced):
+    """An hour is set aside for who asks for it only: others would be refused at half of what they may use."""
+    set_quota(actor=SYSTEM, team=world.team, metric="cost", window="day", limit=1)
+    needs = []
+    for amounts in ({}, {"cache_write": 1250}, {"cache_write": 1250, "cache_write_1h": 2000}):
+        priced(**amounts)
+        for ttl in ("5m", "1h"):
+            mark = {"type": "text", "text": "Hello", "cache_control": {"type": "ephemeral", "ttl": ttl}}
+            needs.append(may_need(ask(messages=[{"role": "user", "content": [mark]}])))
+    tokens = needs[0] // 1000
+    assert [need / tokens for need in needs] == [1000, 1000, 1250, 1250, 1250, 2000]
