@@ -177,6 +177,16 @@ def test_a_run_of_what_is_tested_no_more_is_no_measure_of_what_is(world: World, 
     assert answer(schedule, "+-").sentence == "Taken as the baseline."
 
 
+def test_a_paused_schedule_repeats_nothing(world: World, schedule: Schedule) -> None:
+    answer(schedule, "++")
+    make_due(schedule)
+    ticking.tick()
+    schedules.pause_schedule(actor=world.alice, schedule=schedule)
+    found = answer(schedule, "+-")
+    assert (found.outcome, schedule.rounds.count()) == ("suspicious", 2)
+    assert found.sentence == "Passed before and not now: b. Not asked again, for the schedule is paused."
+
+
 def test_a_run_that_opened_the_gate_speaks_for_what_it_let_through(world: World, schedule: Schedule) -> None:
     answer(schedule, "++")
     gate = runs.start_run(actor=world.alice, prompt=world.prompt, version=world.v2, model=MODEL)

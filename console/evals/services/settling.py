@@ -37,7 +37,7 @@ def settle(round_id: uuid.UUID) -> None:
         _judge(schedule, found, run)
     found.save(update_fields=["outcome", "score", "lost", "sentence"])
     schedule.save(update_fields=["trouble"])
-    if found.outcome == Outcome.SUSPICIOUS:
+    if found.outcome == Outcome.SUSPICIOUS and not schedule.is_paused:
         rounds.begin(schedule, Round.Cause.AGAIN, f"again {found.pk}", before=found)
 
 
@@ -67,7 +67,8 @@ def _judge(schedule: Schedule, found: Round, run: TestRun) -> None:
         )
     elif pair is None and drift.is_suspicious(seen, schedule.tolerance):
         found.outcome = Outcome.SUSPICIOUS
-        found.sentence = f"Passed before and not now: {words.some(found.lost)}. Asked again at once."[:_LONGEST]
+        again = "Not asked again, for the schedule is paused." if schedule.is_paused else "Asked again at once."
+        found.sentence = f"Passed before and not now: {words.some(found.lost)}. {again}"[:_LONGEST]
     elif schedule.trouble:
         found.outcome, found.sentence = Outcome.INCOMPLETE, schedule.trouble
     else:
