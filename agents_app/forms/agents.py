@@ -17,11 +17,13 @@ class NewAgentForm(ShortNamed):
     slug = forms.CharField(
         label="Short name",
         max_length=60,
-        help_text="Programs call it as agent:short-name. It never changes.",
+        help_text="Programs call it as agent:short-name. Cannot be changed later.",
         widget=forms.TextInput(attrs={**MONO, "placeholder": "support-assistant"}),
     )
-    team = TeamField(help_text="Its builders change it.")
-    description = forms.CharField(max_length=300, required=False, help_text="What people can ask it, in a few words.")
+    team = TeamField(help_text="Its builders can change it.")
+    description = forms.CharField(
+        max_length=300, required=False, help_text="What people can use it for, in a few words."
+    )
 
     def __init__(self, *args: Any, teams: QuerySet[Team], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -32,7 +34,9 @@ class SettingsForm(forms.Form):
     """Name and audience. Teams it is shared with that the reader does not see stay as they are."""
 
     name = forms.CharField(max_length=80)
-    description = forms.CharField(max_length=300, required=False, help_text="What people can ask it, in a few words.")
+    description = forms.CharField(
+        max_length=300, required=False, help_text="What people can use it for, in a few words."
+    )
     audience = forms.ChoiceField(
         choices=Audience.choices, label="Who may use it", widget=forms.RadioSelect, help_text="From the next call on."
     )
@@ -41,7 +45,7 @@ class SettingsForm(forms.Form):
         required=False,
         label="Chosen teams",
         widget=forms.CheckboxSelectMultiple,
-        help_text="Besides its own, when you choose teams above.",
+        help_text="In addition to its own team, if you chose teams above.",
     )
     seen_revision = seen_field()
 
@@ -78,7 +82,7 @@ class PublishForm(forms.Form):
         required=False,
         label="What changed, and why",
         widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": "Shorter answers"}),
-        help_text="The history shows it beside the version.",
+        help_text="Shown in the history beside the version.",
     )
     seen_revision = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     seen_live = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
@@ -88,6 +92,6 @@ class RollBackForm(forms.Form):
     reason = forms.CharField(
         max_length=500,
         widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": "It made up prices"}),
-        help_text="The history shows it.",
+        help_text="Shown in the history.",
     )
     seen_revision = forms.IntegerField(min_value=0, widget=forms.HiddenInput)

@@ -20,7 +20,7 @@ class BrokerForm(ShortNamed):
         max_length=40,
         label="Short name",
         widget=forms.TextInput(attrs={**MONO, "placeholder": "orders"}),
-        help_text="Triggers name it so. It never changes.",
+        help_text="Used in triggers. Cannot be changed later.",
     )
     team = TeamField(help_text="Its agents may be started by messages of this broker.")
     url = forms.CharField(

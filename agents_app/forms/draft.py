@@ -14,7 +14,7 @@ from console.gateway.shapes.knowledge_ref import MOST_PASSAGES, USUAL_PASSAGES
 
 _SIMPLE = {"temperature": "Temperature", "top_p": "Top p"}
 _ROWS = {"rows": 2}
-_WHICH_HINT = "Empty: what the caller's environment says. Or a label (production), or a number (7) that never changes."
+_WHICH_HINT = "Empty: the label of the caller's environment. Or a label (production) or a version number (7)."
 
 
 class _Prompt(forms.CharField):
@@ -55,14 +55,14 @@ class DraftForm(forms.Form):
         ),
     )
     output_tokens = forms.IntegerField(
-        required=False, min_value=1, max_value=LIMITS["output_tokens"], label="Longest answer, in tokens"
+        required=False, min_value=1, max_value=LIMITS["output_tokens"], label="Max output tokens"
     )
     messages = forms.IntegerField(
         required=False,
         min_value=1,
         max_value=LIMITS["messages"],
-        label="Messages it looks back on",
-        help_text="Chat sends the newest ones; a program that sends more is refused.",
+        label="Conversation length, in messages",
+        help_text="Chat sends only the newest; programs that send more are refused.",
     )
     knowledge = forms.MultipleChoiceField(
         required=False, label="Collections", choices=(), widget=forms.CheckboxSelectMultiple
@@ -71,8 +71,8 @@ class DraftForm(forms.Form):
         required=False,
         min_value=1,
         max_value=MOST_PASSAGES,
-        label="Passages before a question, at most",
-        help_text=f"{USUAL_PASSAGES} unless given. Each is paid for like what people write.",
+        label="Max passages per question",
+        help_text=f"{USUAL_PASSAGES} unless given. They count as input tokens.",
     )
     opening_message = forms.CharField(
         required=False,
@@ -83,7 +83,7 @@ class DraftForm(forms.Form):
     suggested_questions = forms.CharField(
         required=False,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text=f"One a line, {MOST_QUESTIONS} at most.",
+        help_text=f"One per line, {MOST_QUESTIONS} at most.",
     )
     seen_revision = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
 

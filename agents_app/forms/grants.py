@@ -18,7 +18,7 @@ KINDS = [
     ("equals", "exactly"),
     ("one_of", "one of"),
     ("range", "from … to …"),
-    ("max_length", "at most so long"),
+    ("max_length", "max length"),
     ("prefix", "begins with"),
     ("host", "on one of these hosts"),
     ("json", "as written in JSON"),
@@ -29,11 +29,11 @@ class GrantForm(forms.Form):
     """What is granted. Each argument of the tool has three fields: `kind-…`, `value-…` and `edit-…`."""
 
     mode = forms.ChoiceField(required=False, label="Calls")
-    most_calls = forms.IntegerField(required=False, min_value=1, max_value=1_000_000, label="Calls in one run, at most")
+    most_calls = forms.IntegerField(required=False, min_value=1, max_value=1_000_000, label="Max calls per run")
     others_approve = forms.BooleanField(
         required=False,
-        label="Somebody else approves",
-        help_text="Whoever started the run, or set up what did, may not decide.",
+        label="Require another approver",
+        help_text="The person who started the run, or set up its trigger, may not approve.",
     )
     rules = forms.CharField(
         required=False,
@@ -227,7 +227,7 @@ class LimitsForm(forms.Form):
         required=False,
         label="Input, as a JSON schema",
         widget=forms.Textarea(attrs={**MONO, "rows": 5}),
-        help_text="What a run is given; the form that starts one is made of it. Empty: one message.",
+        help_text="What a run takes; the start form is generated from it. Empty: one message.",
     )
     output_schema = forms.CharField(
         required=False,

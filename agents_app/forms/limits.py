@@ -13,13 +13,13 @@ from console.core import words
 _MICROS = 1_000_000
 _LABELS = {
     "steps": "Steps",
-    "model_calls": "Calls of the model",
-    "tool_calls": "Calls of tools",
+    "model_calls": "Model calls",
+    "tool_calls": "Tool calls",
     "tokens": "Tokens",
-    "seconds": "Time of work",
+    "seconds": "Working time",
     "identical_calls": "Identical calls in a row",
-    "approval_seconds": "Time a person has to decide",
-    "escalate_seconds": "Time until it is escalated",
+    "approval_seconds": "Approval timeout",
+    "escalate_seconds": "Escalate approvals after",
 }
 
 
@@ -58,7 +58,7 @@ def limit_field(name: str, now: int | None) -> forms.Field:
     most, default = RUN_LIMITS[name], RUN_DEFAULTS.get(name)
     said: dict[str, Any] = {
         "required": False,
-        "help_text": f"{limit_text(name, default)} unless said." if default else "",
+        "help_text": f"{limit_text(name, default)} by default." if default else "",
     }
     if name in SPANS:
         return SpanField(most=most, label=_LABELS[name], initial=words.span(now) if now else "", **said)

@@ -50,11 +50,11 @@ class ServerForm(forms.Form):
         help_text=mark_safe("Stands before its tools’ names: <code>issues__search</code>. It never changes."),
     )
     team = TeamField(help_text="Its agents may be granted its tools.")
-    transport = forms.ChoiceField(choices=ToolServer.Transport.choices, label="How it is reached")
+    transport = forms.ChoiceField(choices=ToolServer.Transport.choices, label="Transport")
     address = forms.CharField(
         max_length=500,
         widget=forms.TextInput(attrs={**MONO, "placeholder": "https://mcp.example.com/mcp"}),
-        help_text="Of a server its URL; of a program its name in the deployment’s settings.",
+        help_text="The URL of a server, or the name of a program in the deployment’s settings.",
     )
     secret = forms.CharField(
         max_length=8_000,
@@ -63,7 +63,7 @@ class ServerForm(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "off", "class": "mono"}),
         help_text="Kept encrypted and never shown again. It is sent to this address only.",
     )
-    clear_secret = forms.BooleanField(required=False, label="Take the token away")
+    clear_secret = forms.BooleanField(required=False, label="Remove token")
     is_enabled = forms.BooleanField(required=False, label="Agents may call its tools")
     seen_revision = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
 
@@ -109,22 +109,20 @@ class QueueForm(ShortNamed):
         max_length=60,
         label="Short name",
         widget=forms.TextInput(attrs={**MONO, "placeholder": "refunds"}),
-        help_text="Programs and tools name it so. It never changes.",
+        help_text="Used by programs and tools. Cannot be changed later.",
     )
     team = TeamField()
     description = forms.CharField(max_length=300, required=False)
-    lease_seconds = forms.IntegerField(
-        min_value=10, max_value=86_400, initial=300, label="Seconds a taken item is nobody else’s"
-    )
+    lease_seconds = forms.IntegerField(min_value=10, max_value=86_400, initial=300, label="Lease time, in seconds")
     most_attempts = forms.IntegerField(
-        min_value=1, max_value=100, initial=5, label="Attempts", help_text="After these an item is set aside."
+        min_value=1, max_value=100, initial=5, label="Attempts", help_text="After this many, an item is parked."
     )
-    keep_days = forms.IntegerField(min_value=1, max_value=365, initial=30, label="Days items are kept after their end")
+    keep_days = forms.IntegerField(min_value=1, max_value=365, initial=30, label="Keep finished items, in days")
     callback_addresses = LinesField(
         required=False,
-        label="Addresses results may be sent to",
+        label="Callback addresses",
         placeholder="https://shop.example.com/facet/",
-        help_text="One a line; what is below one counts as well. Whoever puts an item chooses among them.",
+        help_text="One per line; paths below an address are allowed, too. Each item can name one of them.",
     )
     seen_revision = forms.IntegerField(min_value=0, required=False, widget=forms.HiddenInput)
 

@@ -14,9 +14,9 @@ from console.core.forms import MONO
 from console.teams.models import Environment
 
 _INPUT = {
-    Trigger.Kind.SCHEDULE: "JSON. Without them a run is told which tick it is of.",
-    Trigger.Kind.WEBHOOK: "JSON. What a delivery says itself wins.",
-    Trigger.Kind.QUEUE: "JSON. What an item or message says itself wins.",
+    Trigger.Kind.SCHEDULE: "JSON. Empty: the run gets the time of its tick.",
+    Trigger.Kind.WEBHOOK: "JSON. Values in a delivery take precedence.",
+    Trigger.Kind.QUEUE: "JSON. Values in an item or message take precedence.",
 }
 
 
@@ -24,14 +24,14 @@ class OverlapForm(forms.Form):
     """How long the tokens before a new one go on."""
 
     overlap = forms.ChoiceField(
-        label="The token before",
+        label="Old token",
         choices=[
-            ("24h", "Goes on for 24 hours"),
-            ("1h", "Goes on for one hour"),
-            ("7d", "Goes on for seven days"),
-            ("0", "Stops now"),
+            ("24h", "Valid for 24 hours"),
+            ("1h", "Valid for 1 hour"),
+            ("7d", "Valid for 7 days"),
+            ("0", "Revoked now"),
         ],
-        help_text="So long the service may still send it.",
+        help_text="How long the old token stays valid.",
     )
 
 
@@ -58,17 +58,18 @@ class TriggerForm(forms.Form):
                 max_length=60, initial="UTC", widget=forms.TextInput(attrs=MONO), help_text="As Europe/Berlin."
             )
             self.fields["catch_up"] = forms.ChoiceField(
-                label="Ticks nobody was there for",
-                choices=[(schedules.SKIP, "Leave them out"), (schedules.ONCE, "Run once for all of them")],
+                label="Missed ticks",
+                choices=[(schedules.SKIP, "Skip them"), (schedules.ONCE, "Run once for all")],
             )
         elif kind == Trigger.Kind.WEBHOOK:
-            self.fields["source"] = forms.ChoiceField(label="Who sends it", choices=list(payloads.SOURCES.items()))
+            self.fields["source"] = forms.ChoiceField(label="Sender", choices=list(payloads.SOURCES.items()))
             self.fields["auth"] = forms.ChoiceField(
-                label="How it proves itself",
+                label="Authentication",
                 choices=list(WAYS.items()),
                 required=False,
-                help_text="A signature shows that nobody changed or kept a delivery; Grafana signs, and what you write "
-                "yourself can. A bearer token is for services that cannot, as Alertmanager.",
+                help_text="A signature protects deliveries from tampering and replay; Grafana and your own code can "
+                "sign. Use a "
+                "bearer token for services that cannot, such as Alertmanager.",
             )
         elif is_outside:
             self._ask_for_queue_outside(agent)
@@ -78,7 +79,7 @@ class TriggerForm(forms.Form):
         self.fields["input"] = JsonField(
             rows=3,
             required=False,
-            label="Values every run gets",
+            label="Input for every run",
             placeholder=_placeholder(agent),
             help_text=_INPUT[Trigger.Kind(kind)],
         )
@@ -102,36 +103,37 @@ class TriggerForm(forms.Form):
     def _ask_for_queue_outside(self, agent: Agent) -> None:
         brokers = Broker.objects.filter(team=agent.team_id).values_list("slug", "name")
         self.fields["broker"] = forms.ChoiceField(choices=[("", "Choose a broker"), *brokers])
-        self.fields["queue"] = _queue("Queue to read", "orders.refunds", "Of SQS its URL. It must be there already.")
+        self.fields["queue"] = _queue("Queue to read", "orders.refunds", "For SQS its URL. It must already exist.")
         self.fields["result_queue"] = _queue(
-            "Queue for results", "orders.refunds.done", "Gets what came of each message.", is_required=False
+            "Queue for results", "orders.refunds.done", "Receives the result of each message.", is_required=False
         )
         self.fields["parking_queue"] = _queue(
             "Parking queue",
             "orders.refunds.parked",
-            "Gets a copy of each message that is set aside; the message itself is kept here.",
+            "The dead-letter queue: receives a copy of each parked message. The message itself is kept here.",
             is_required=False,
         )
         self.fields["dedupe"] = forms.CharField(
             max_length=100,
             initial="id",
-            label="What tells messages apart",
+            label="Deduplicate by",
             widget=forms.TextInput(attrs=MONO),
-            help_text="id: the message’s own. header:NAME, a field as /order/id, or body: two with the same are one.",
+            help_text="id (the message’s own), header:NAME, a field such as /order/id, or body. Messages with the same "
+            "value start one run.",
         )
         self.fields["at_once"] = forms.IntegerField(
             min_value=1,
             max_value=100,
             initial=config.AT_ONCE,
-            label="Runs at once",
-            help_text="More stay at the broker.",
+            label="Concurrent runs",
+            help_text="Further messages stay at the broker.",
         )
         self.fields["attempts"] = forms.IntegerField(
             min_value=1,
             max_value=100,
             initial=config.ATTEMPTS,
             label="Attempts",
-            help_text="A message whose run cannot even be started is set aside after these.",
+            help_text="A message whose run cannot be started is parked after this many.",
         )
 
     def config(self) -> dict[str, Any]:

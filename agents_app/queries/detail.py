@@ -19,18 +19,18 @@ from prompts_app.queries.text import title_of
 MOST_VERSIONS = 50
 MOST_MOVES = 20
 LIMIT_TITLES = {
-    "output_tokens": "Longest answer, tokens",
-    "messages": "Messages of a call",
-    "passages": "Passages of a call",
-    "steps": "Steps of a run",
-    "model_calls": "Calls of the model",
-    "tool_calls": "Calls of tools",
-    "tokens": "Tokens of a run",
-    "cost_micros": "Cost of a run",
-    "seconds": "Time of work of a run",
-    "identical_calls": "The same call in a row",
-    "approval_seconds": "How long an approval waits",
-    "escalate_seconds": "When an approval is escalated",
+    "output_tokens": "Max output tokens",
+    "messages": "Messages per call",
+    "passages": "Passages per call",
+    "steps": "Steps per run",
+    "model_calls": "Model calls",
+    "tool_calls": "Tool calls",
+    "tokens": "Tokens per run",
+    "cost_micros": "Cost per run",
+    "seconds": "Working time per run",
+    "identical_calls": "Identical calls in a row",
+    "approval_seconds": "Approval timeout",
+    "escalate_seconds": "Escalate approvals after",
 }
 
 

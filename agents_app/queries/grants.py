@@ -12,7 +12,7 @@ from agents_app.models import Agent, Definition, Tool
 from agents_app.queries.paging import page_of
 
 _MODES = {ALLOW: ("Automatic", ""), ASK: ("A person approves", "warn"), DENY: ("Denied", "bad")}
-_OTHERS = "Somebody else approves"
+_OTHERS = "Requires another approver"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def in_words(grant: Grant) -> list[str]:
         found.append(_OTHERS)
     found += _rules(grant) or ["any arguments"]
     if grant.editable:
-        found.append(f"editable in approving: {', '.join(grant.editable)}")
+        found.append(f"editable on approval: {', '.join(grant.editable)}")
     if grant.digest:
         found.append(f"as reviewed, {grant.digest[:12]}")
     return found
@@ -65,7 +65,7 @@ def _rules(grant: Grant) -> list[str]:
     for rule in grant.rules:
         found.append(f"{rule.effect} if {' and '.join(f'{name} {_said(limit)}' for name, limit in rule.when.items())}")
     if grant.most_calls:
-        found.append(f"{grant.most_calls} a run")
+        found.append(f"{grant.most_calls} per run")
     return found
 
 

@@ -22,10 +22,10 @@ _ICONS = {
     State.FAILED: "x",
 }
 FILTERS = {
-    "open": ("Under way", [State.QUEUED, State.RUNNING, State.CANCELLING]),
+    "open": ("Running", [State.QUEUED, State.RUNNING, State.CANCELLING]),
     "waiting": ("Waiting", [State.WAITING]),
     "failed": ("Failed", [State.FAILED]),
-    "over": ("Over", list(Run.OVER)),
+    "over": ("Finished", list(Run.OVER)),
 }
 
 

@@ -15,7 +15,7 @@ def _locked(firing: Firing) -> Firing:
     rows = Firing.objects.select_for_update(no_key=True, of=("self",))
     found = rows.select_related("trigger__agent__team", "trigger__agent__live", "trigger__owner").get(pk=firing.pk)
     if found.state != Firing.State.PARKED or "broker" not in found.trigger.config:
-        raise Conflict("This message is not set aside any more.")
+        raise Conflict("This message is no longer parked.")
     return found
 
 

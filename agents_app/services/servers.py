@@ -178,7 +178,7 @@ def _offer(server: ToolServer, name: str) -> Offer:
     if offer is None:
         raise BadInput(f"{server.name} does not offer {name[:60]!r}. Look again at what it offers.", param="name")
     if offer.trouble:
-        raise BadInput(f"{name} cannot be taken over: {offer.trouble}.", param="name")
+        raise BadInput(f"{name} cannot be added: {offer.trouble}.", param="name")
     return offer
 
 
@@ -215,7 +215,7 @@ def take_tool(
         effect=effect,
         is_idempotent=is_idempotent,
     )
-    insert(tool, Conflict(f"{slug} was taken over already.", param="name"))
+    insert(tool, Conflict(f"{slug} is added already.", param="name"))
     detail = {"slug": slug, "kind": "mcp", "digest": offer.digest} | tools.shown(tool)
     note(actions.TOOL_CREATED, actor, tool, {"after": detail})
     return tool

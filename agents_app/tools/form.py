@@ -30,7 +30,7 @@ class ToolForm(forms.Form):
     team = TeamField(help_text="Its agents may be granted it.")
     description = forms.CharField(
         max_length=2_000,
-        label="What the model is told",
+        label="Description for the model",
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text="What it does, when to use it, and what comes back.",
     )
@@ -45,12 +45,12 @@ class ToolForm(forms.Form):
         choices=Tool.Effect.choices,
         label="What it does to the world",
         widget=forms.RadioSelect,
-        help_text="What changes something asks a person first, unless an agent’s grant says otherwise.",
+        help_text="Tools that change something need approval, unless an agent’s grant says otherwise.",
     )
     is_idempotent = forms.BooleanField(
         required=False,
         label="Calling it twice does no more than once",
-        help_text="Then a call is repeated after a crash; otherwise a person says what happened.",
+        help_text="If so, a call is retried after a crash; otherwise a person is asked what happened.",
     )
     timeout_seconds = forms.IntegerField(min_value=1, max_value=600, label="Seconds a call may take", initial=30)
     most_bytes = forms.IntegerField(

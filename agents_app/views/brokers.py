@@ -26,7 +26,7 @@ def new_broker(request: TeamRequest) -> HttpResponse:
     if form.is_valid():
         with refusals_at(form):
             made = services.create_broker(actor=request.caller.actor, **form.cleaned_data)
-            return go(request, url_of(made), f"Connected {made.name}. Ask whether it answers.")
+            return go(request, url_of(made), f"Connected {made.name}. Test the connection.")
     context = {**frame(request, "queues"), "form": form}
     return render(request, "agents/tools/broker_form.html", context, status=status_of(form))
 
@@ -65,13 +65,13 @@ def look_at_broker(request: TeamRequest, broker_id: UUID) -> HttpResponse:
         said = services.look_at_broker(actor=request.caller.actor, broker=row)
     except Refusal as refusal:
         said = refusal.message
-    return go(request, url_of(row), said or "It answers, and lets us in.")
+    return go(request, url_of(row), said or "Connection and sign-in work.")
 
 
 @needs("manage_team")
 def remove_broker(request: TeamRequest, broker_id: UUID) -> HttpResponse:
     row = access.broker_for(request.caller, broker_id, to="connect")
-    lost = "Its address is forgotten. What was still to be sent there is not sent."
+    lost = "Its address is deleted. Messages still to be sent there are not sent."
     if request.method == "POST":
         try:
             services.delete_broker(actor=request.caller.actor, broker=row)

@@ -95,7 +95,10 @@ def _page(request: TeamRequest, queue_id: UUID, secret: str = "") -> HttpRespons
 def renew_queue_secret(request: TeamRequest, queue_id: UUID) -> HttpResponse:
     row = access.queue_for(request.caller, queue_id, to="edit")
     if request.method != "POST":
-        lost = "Results are signed with the new one from now on, and who checks with the present one refuses them."
+        lost = (
+            "Results are signed with the new secret from now on; receivers that still check with the current one "
+            "reject them."
+        )
         return ask(request, "queues", "Make a new secret", row.name, lost, url_of(row), to="for")
     return _page(request, queue_id, services.renew_queue_secret(actor=request.caller.actor, queue=row))
 
@@ -122,7 +125,7 @@ def archive_queue(request: TeamRequest, queue_id: UUID) -> HttpResponse:
     if request.method == "POST":
         services.archive_queue(actor=request.caller.actor, queue=row)
         return go(request, reverse("agents:queues"), f"Archived {row.name}.")
-    lost = "Nothing can be put into it or taken from it any more; what waits is not worked on."
+    lost = "Nothing can be added to or taken from it any more; waiting items are not processed."
     return ask(request, "queues", "Archive", row.name, lost, url_of(row))
 
 
@@ -134,10 +137,10 @@ def move_item(request: TeamRequest, item_id: UUID) -> HttpResponse:
     try:
         if request.POST.get("do") == "park":
             services.park(actor=request.caller.actor, item=item)
-            said = "Set aside: nobody takes it."
+            said = "Parked: nobody takes it."
         else:
             services.requeue(actor=request.caller.actor, item=item)
-            said = "Put back: it can be taken again."
+            said = "Requeued: it can be taken again."
     except Refusal as refusal:
         said = refusal.message
     return go(request, url_of(item.queue), said)

@@ -118,7 +118,7 @@ def cancel_run(request: TeamRequest, run_id: str) -> HttpResponse:
         services.cancel_run(actor=request.caller.actor, run=found)
     except Refusal as refusal:
         return go(request, url, refusal.message)
-    return go(request, url, "No further step starts. A call that is on its way is ended within seconds.")
+    return go(request, url, "No further step starts. A call in progress is aborted within seconds.")
 
 
 @needs("use_models")
@@ -141,7 +141,7 @@ def run_again(request: TeamRequest, run_id: str) -> HttpResponse:
         )
     except Refusal as refusal:
         return go(request, reverse("agents:run", args=[found.public_id]), refusal.message)
-    return go(request, reverse("agents:run", args=[made.public_id]), "A new run with the same input has begun.")
+    return go(request, reverse("agents:run", args=[made.public_id]), "Started a new run with the same input.")
 
 
 @needs("use_models")
@@ -159,7 +159,7 @@ def run_again_from(request: TeamRequest, run_id: str, number: int) -> HttpRespon
         except Refusal as refusal:
             trouble = refusal.message
         else:
-            said = f"A new run goes on from step {base.first}. What came before it was taken over."
+            said = f"Started a new run from step {base.first}. The steps before it are reused."
             return go(request, reverse("agents:run", args=[made.public_id]), said)
     context = {"active": ACTIVE, "run": found, "row": queries.Row(found), "base": base, "trouble": trouble}
     return render(request, "agents/runs/again.html", context, status=422 if trouble else 200)
@@ -171,7 +171,9 @@ def ask(request: TeamRequest, run_id: str) -> HttpResponse:
     """Ask the run why. The answer rests on the recorded steps; asking can call no tool."""
     found = access.run_for(request.caller, run_id)
     if not access.may_read(request.caller, found):
-        raise PermissionDenied("What a run did is for who started it, and for those who may read content.")
+        raise PermissionDenied(
+            "Only the person who started the run, and people who may read content, can see what it did."
+        )
     if request.caller.user is None:
         raise PermissionDenied("Runs are asked by people.")
     question, trouble = request.POST.get("question", ""), ""

@@ -36,7 +36,7 @@ def new_server(request: TeamRequest) -> HttpResponse:
     if form.is_valid():
         with refusals_at(form):
             made = services.create_server(actor=request.caller.actor, **form.changes())
-            return go(request, url_of(made), f"Connected {made.name}. Ask it for its tools now.")
+            return go(request, url_of(made), f"Connected {made.name}. Refresh its tools next.")
     context = {**frame(request, "servers"), "form": form}
     return render(request, "agents/tools/server_form.html", context, status=status_of(form))
 
@@ -107,5 +107,5 @@ def remove_server(request: TeamRequest, server_id: UUID) -> HttpResponse:
     refused = refused_by(request, lambda: services.delete_server(actor=request.caller.actor, server=row))
     if refused is None:
         return go(request, reverse("agents:servers"), f"Removed {row.name}.")
-    lost = "Its token goes with it. Its tools have to be removed before."
+    lost = "Its token is deleted. Remove its tools first."
     return ask(request, "servers", "Remove", row.name, lost, url_of(row), refused)

@@ -53,7 +53,7 @@ def start(request: TeamRequest, slug: str) -> HttpResponse:
         except Refusal as refusal:
             trouble = refusal.message
         else:
-            return go(request, reverse("agents:run", args=[run.public_id]), "The run has begun.")
+            return go(request, reverse("agents:run", args=[run.public_id]), "Started the run.")
     context = {
         **frame(request, agent, "start"),
         "fields": [(field, request.POST.get(f"answer-{field.name}", "")) for field in fields],

@@ -147,7 +147,7 @@ def renew_trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> Htt
     if takes_token(trigger):
         return _renew_token(request, trigger)
     if request.method != "POST":
-        lost = "Whoever signs with the present secret is refused from now on. The new one is shown once."
+        lost = "Deliveries signed with the current secret are refused from now on. The new one is shown once."
         return _ask(request, trigger, "Make a new secret", lost, to="for")
     try:
         secret = services.renew_secret(actor=request.caller.actor, trigger=trigger)
@@ -176,7 +176,10 @@ def revoke_token(request: TeamRequest, slug: str, trigger_id: uuid.UUID, token_i
     if token is None:
         raise Http404("There is no such token, or it has ended already.")
     if request.method != "POST":
-        lost = f"Whoever sends {token.shown} is refused from now on. This cannot be undone; a new token can be made."
+        lost = (
+            f"Whoever sends {token.shown} is refused from now on. This cannot be undone, but you can create a new "
+            "token."
+        )
         return _ask(request, trigger, "Revoke the token", lost, to="of")
     services.revoke_token(actor=request.caller.actor, trigger=trigger, token_id=token.pk)
     return go(request, reverse("agents:triggers", args=[slug]), f"Revoked {token.shown}.")
@@ -193,9 +196,9 @@ def _ask(request: TeamRequest, trigger: Trigger, verb: str, lost: str, to: str =
 def delete_trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> HttpResponse:
     trigger = _trigger(request, slug, trigger_id)
     if request.method != "POST":
-        lost = "It starts nothing any more. Its address and its secret go with it; runs that it started go on."
+        lost = "It no longer starts runs. Its address and secret are deleted; runs in progress continue."
         if trigger.kind == "schedule":
-            lost = "It starts nothing any more; runs that it started go on."
+            lost = "It no longer starts runs; runs in progress continue."
         return _ask(request, trigger, "Remove the trigger", lost)
     services.delete_trigger(actor=request.caller.actor, trigger=trigger)
     return go(request, reverse("agents:triggers", args=[slug]), f"Removed {trigger.name}. Its runs go on.")

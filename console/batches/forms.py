@@ -23,7 +23,7 @@ def _environment() -> forms.ChoiceField:
         choices=Environment.choices,
         initial=Environment.PRODUCTION,
         widget=forms.RadioSelect,
-        help_text="Decides which pin an alias means.",
+        help_text="Decides which pin an alias resolves to.",
     )
 
 
@@ -32,13 +32,13 @@ class NewBatchForm(forms.Form):
     file = forms.FileField(
         label="Input file",
         allow_empty_file=True,
-        help_text="JSON lines: custom_id, method, url and body, one call a line.",
+        help_text="JSON lines, one call per line: custom_id, method, url and body.",
         widget=forms.ClearableFileInput(attrs={"accept": ".jsonl,.ndjson,application/jsonl"}),
     )
     endpoint = forms.ChoiceField(
         label="Calls",
         choices=[(path, f"{_WORDS[operation]} ({path})") for path, operation in ENDPOINTS.items()],
-        help_text="Every line names this address as its url.",
+        help_text="Every line must have this path as its url.",
     )
     environment = _environment()
 
@@ -53,7 +53,7 @@ class TableForm(forms.Form):
     team = TeamField()
     prompt = forms.CharField(
         max_length=300,
-        help_text="Its name, as in support/answer. Its published version is used; @7 after the name means version 7.",
+        help_text="Its name, for example support/answer. The published version is used; append @7 for version 7.",
         widget=forms.TextInput(attrs={"list": "table-prompts", "spellcheck": "false"}),
     )
     model = forms.CharField(

@@ -120,7 +120,7 @@ def new_from_table(request: TeamRequest) -> HttpResponse:
     if form.is_valid():
         with refusals_at(form):
             made, calls = _of_table(request, form.cleaned_data)
-            left = f" Columns it did not need: {_in_short(calls.ignored)}." if calls.ignored else ""
+            left = f" Columns not used: {_in_short(calls.ignored)}." if calls.ignored else ""
             said = f"{counted(len(calls.lines), 'row')} queued. They start when chat is quiet.{left}"
             return go(request, reverse("batches:batch", args=[made.pk]), said)
     context = {
@@ -162,7 +162,7 @@ def cancel_batch(request: TeamRequest, batch_id: uuid.UUID) -> HttpResponse:
         services.cancel_batch(actor=request.caller.actor, batch=found)
     except Refusal as refusal:
         return go(request, reverse("batches:batch", args=[found.pk]), refusal.message)
-    said = "No further line starts. Lines that are on their way end first."
+    said = "No further line starts. Lines in progress finish first."
     return go(request, reverse("batches:batch", args=[found.pk]), said)
 
 

@@ -49,7 +49,7 @@ def test_it_grants_a_tool_argument_by_argument(agent, cast):
         }
     ]
     shown = alice.get("/agents/clerk/edit/").content.decode()
-    assert "amount ≥ 1 ≤ 200" in shown and "Somebody else approves" in shown and "3 a run" in shown
+    assert "amount ≥ 1 ≤ 200" in shown and "Requires another approver" in shown and "3 per run" in shown
     again = alice.get(URL).content.decode()
     assert 'value="1..200"' in again and 'value="2026-"' in again
     assert AuditEvent.objects.filter(action="agent.saved").last().actor == str(cast.alice)
@@ -84,7 +84,7 @@ def test_a_tool_beyond_the_first_page_is_found(agent, cast):
     first = alice.get(url).text
     assert "61 tools" in first and "grants/refund/" not in first and "page=2" in first and 'name="q"' in first
     assert "grants/refund/" in alice.get(f"{url}?page=2").text and "1 tool<" in alice.get(f"{url}?q=refu").text
-    assert "No tool has these words" in alice.get(f"{url}?q=zzz").text
+    assert "No tool matches" in alice.get(f"{url}?q=zzz").text
     assert f'hx-get="{url}" hx-include="closest form" hx-trigger="input changed delay' in first
     piece = alice.get(f"{url}?q=refu", headers={"HX-Request": "true", "HX-Target": "list"}).text
     assert "grants/refund/" in piece and "<form" not in piece

@@ -158,8 +158,8 @@ def test_it_compares_and_rolls_back(builder, cast):
     agent = make.make_agent(cast.team_a, "helper")
     make.publish_agent(agent, opening_message="Good day", limits={"messages": 9})
     page = builder.get("/agents/helper/compare/").text
-    assert "Good day" in page and "Messages of a call" in page and "v1 to v2" in page
-    assert "The two say the same" in builder.get("/agents/helper/compare/?a=2&b=2").text
+    assert "Good day" in page and "Messages per call" in page and "v1 to v2" in page
+    assert "The two are identical" in builder.get("/agents/helper/compare/?a=2&b=2").text
     assert builder.get("/agents/helper/compare/?a=7").status_code == 404
     old = builder.get("/agents/helper/versions/1/").text
     assert "/agents/helper/versions/1/roll-back/" in old
@@ -184,11 +184,11 @@ def test_it_says_grants_in_words_where_versions_differ(builder, cast):
     (found,) = builder.get("/agents/helper/compare/").context["differences"]
     assert (found.name, found.was) == ("Tool refund", f"any arguments\nas reviewed, {'a' * 12}")
     assert found.now.splitlines() == [
-        "Somebody else approves",
+        "Requires another approver",
         "order begins 2026-",
         "deny if order length ≤ 3",
-        "2 a run",
-        "editable in approving: order",
+        "2 per run",
+        "editable on approval: order",
         f"as reviewed, {'a' * 12}",
     ]
 
@@ -316,7 +316,7 @@ def test_the_list_finds_and_asks_the_same_for_many(builder, cast):
     assert queries() == few
     found = builder.get("/agents/?q=orders").text
     assert "/agents/helper/" in found and "/agents/other-1/" not in found
-    assert "No agent has these words" in builder.get("/agents/?q=nothing-like-it").text
+    assert "No agent matches" in builder.get("/agents/?q=nothing-like-it").text
     whole = builder.get("/agents/").text
     assert 'hx-get="/agents/" hx-include="closest form" hx-trigger="input changed delay' in whole
     assert ">Search</button>" not in whole, "it follows what is typed, as every list does"

@@ -50,7 +50,7 @@ def test_it_shows_templates_where_there_is_no_agent_and_on_the_new_page(builder,
         page = builder.get(path).text
         assert all(template.sentence in page for template in TEMPLATES.values())
     page = builder.get("/agents/new/?template=log-watcher&team=team-a").text
-    assert 'value="Log watcher"' in page and "Yours to make" in page and "restart_service" in page
+    assert 'value="Log watcher"' in page and "You have to create it" in page and "restart_service" in page
     assert "From scratch" in builder.get("/agents/new/?template=unheard").text
 
 

@@ -56,7 +56,7 @@ def test_it_makes_tries_and_changes_an_http_tool_without_htmx(builder, cast, ups
     form = builder.get(f"/tools/{tool.pk}/edit/").context["form"]
     assert form["schema"].value() in (None, "")
     page = builder.get(f"/tools/{tool.pk}/").text
-    assert "Finds an order." in page and "Call it now" in page and "s3cr3t" not in page
+    assert "Finds an order." in page and "Call tool" in page and "s3cr3t" not in page
     upstream.enqueue({"state": "sent <b>"})
     tried = builder.post(f"/tools/{tool.pk}/try/", {"arguments": '{"order": "17"}'}).text
     assert "It answered: 200" in tried and "sent &lt;b&gt;" in tried
@@ -138,13 +138,13 @@ def test_every_kind_has_a_form_that_makes_one(builder, cast):
     queues.archive_queue(actor=SYSTEM, queue=Queue.objects.get(slug="mail"))
     tool = Tool.objects.get(slug="of_queue")
     says = "There is no queue &#x27;mail&#x27; in Team A. There are: letters."
-    assert f"It cannot do its work. {says}" in builder.get(f"/tools/{tool.pk}/").text
+    assert f"This tool does not work. {says}" in builder.get(f"/tools/{tool.pk}/").text
     make.make_agent(cast.team_a, "clerk", is_live=False, grants=[{"tool": "of_queue"}])
     assert f"The tool &#x27;of_queue&#x27; cannot do its work: {says}" in builder.get("/agents/clerk/edit/").text
     again = COMMON | {"name": "Another still", "queue": "mail", "action": "put", "seen_revision": tool.revision}
     assert builder.post(f"/tools/{tool.pk}/edit/", again).status_code == 302, "what is said of it can be mended"
     listed = builder.get("/tools/?q=another").text
-    assert listed.count("of_") == 6 and "No tool has these words" in builder.get("/tools/?q=zzz").text
+    assert listed.count("of_") == 6 and "No tool matches" in builder.get("/tools/?q=zzz").text
     assert 'hx-get="/tools/" hx-include="closest form" hx-trigger="input changed delay' in listed
     piece = builder.get("/tools/?q=another", headers={"HX-Request": "true", "HX-Target": "list"}).text
     assert piece.count("of_") == 6 and "<form" not in piece
@@ -178,7 +178,7 @@ def test_members_look_and_strangers_do_not(signed_in, cast):
     for path in (f"/tools/{tool.pk}/", f"/tools/servers/{tool.server_id}/", f"/tools/queues/{queue.pk}/"):
         page = member.get(path)
         assert page.status_code == 200 and "Remove" not in page.text and "Ida" not in page.text
-        assert "tok3n" not in page.text and "Call it now" not in page.text
+        assert "tok3n" not in page.text and "Call tool" not in page.text
     assert "Ida" in auditor.get(f"/tools/queues/{queue.pk}/").text
     for path in ("/tools/", "/tools/servers/", "/tools/queues/"):
         assert member.get(path).status_code == 200
@@ -190,13 +190,13 @@ def test_a_change_of_a_server_is_looked_at_before_it_counts(builder, cast):
     answer = builder.post("/tools/servers/new/", typed)
     server = ToolServer.objects.get()
     assert answer["Location"] == f"/tools/servers/{server.pk}/" and decrypt(server.secret) == "tok3n"
-    assert "was not asked yet" in builder.get(answer["Location"]).text
+    assert "Not refreshed yet" in builder.get(answer["Location"]).text
     builder.post(f"/tools/servers/{server.pk}/look/")
     assert "cannot be reached" in builder.get(answer["Location"]).text
     offer = offer_of("act", "Acts <b>now</b>.", {"type": "object"}, {"readOnlyHint": True})
     ToolServer.objects.update(found=[offer.as_row(), offer_of("a b", "", {}, {}).as_row()], trouble="")
     page = builder.get(answer["Location"]).text
-    assert "says it only reads" in page and "&lt;b&gt;now" in page and "cannot be taken over" in page
+    assert "declared read-only" in page and "&lt;b&gt;now" in page and "Cannot be added" in page
     stale = {"name": "act", "seen_digest": "0" * 64, "effect": "write"}
     assert builder.post(f"/tools/servers/{server.pk}/take/", stale).status_code == 409
     taken = builder.post(f"/tools/servers/{server.pk}/take/", stale | {"seen_digest": offer.digest})
@@ -261,7 +261,7 @@ def test_it_makes_a_queue_and_moves_its_items(builder, cast):
     taken = queues.take(queue=queue)
     queues.give_back(queue=queue, item_id=item.pk, receipt=taken.receipt, trouble="no such address")
     page = builder.get(f"/tools/queues/{queue.pk}/?state=parked").text
-    assert "no such address" in page and "&lt;b&gt;Ida" in page and "Put back" in page
+    assert "no such address" in page and "&lt;b&gt;Ida" in page and "Requeue" in page
     assert "No item is in this state" in builder.get(f"/tools/queues/{queue.pk}/?state=done").text
     builder.post(f"/tools/queues/items/{item.pk}/move/", {"do": "requeue"})
     assert QueueItem.objects.get().state == "ready"

@@ -159,7 +159,7 @@ def test_it_shows_errors_by_code_and_gives_the_files_to_those_who_may(cast: Cast
     assert output["Content-Disposition"] == f'attachment; filename="{batch.public_id}_output.jsonl"'
     assert AuditEvent.objects.filter(action="file.read", actor_id=cast.bob.pk).count() == 1
     assert as_(cast.bob).get(f"/batches/{batch.pk}/errors/").status_code == 404
-    assert "for those who may read content" in as_(carla).get(f"/batches/{batch.pk}/").content.decode()
+    assert "people who may read content" in as_(carla).get(f"/batches/{batch.pk}/").content.decode()
     assert as_(carla).get(f"/batches/{batch.pk}/output/").status_code == 403
     assert as_(cast.alice).get(f"/batches/{batch.pk}/output/").status_code == 200
 

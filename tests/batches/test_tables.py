@@ -59,7 +59,7 @@ def test_rows_become_calls_and_the_answers_come_back_beside_them(
     assert 'value="support/slogan"' in page and 'value="support-chat"' in page
     table = '\ufeffid;product;words;shelf;message\r\nshoe-1;"Trail; shoe";5;A3;Funny please;\r\n;=Tent;;B1;\r\n;;;;\r\n'
     answer = author.post(URL, given(world, table), follow=True)
-    assert "2 rows queued" in answer.text and "Columns it did not need: shelf." in answer.text
+    assert "2 rows queued" in answer.text and "Columns not used: shelf." in answer.text
     batch = Batch.objects.get()
     lines = content(batch.input_file)
     assert [one["custom_id"] for one in lines] == ["shoe-1", "row-3"]

@@ -92,7 +92,7 @@ def test_it_restarts_once_after_a_person_said_yes_and_says_why(
     upstream.enqueue(words("Restarted checkout-worker."))
     anna.get_by_label("Message to the agent").first.fill("Go ahead.")
     anna.get_by_role("button", name="Approve once").click()
-    expect(anna.get_by_text("Approved. The run goes on.")).to_be_visible()
+    expect(anna.get_by_text("Approved. The run continues.")).to_be_visible()
     go(run)
     assert counted(file) == {"checkout-worker": 1}
 

@@ -143,7 +143,7 @@ def test_it_is_asked_for_on_the_page_by_whoever_may_read_and_run(shop: Shop, run
     shop.go(made)
     shown = ada.get(f"/runs/{made.public_id}/?step=2").content.decode()
     assert f"step 2 of {run.public_id}" in shown and f'href="/runs/{run.pk.hex}/?step=2#step"' in shown
-    assert shown.count(">taken over<") == 3 and "from step 4" in shown
+    assert shown.count(">reused<") == 3 and "from step 4" in shown
     compared = ada.get(f"/runs/{made.public_id}/compare/").content.decode()
     assert run.public_id in compared and compared.count('<span class="vh">Same</span>') == 3
 

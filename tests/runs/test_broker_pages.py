@@ -122,7 +122,7 @@ def test_messages_set_aside_are_shown_tried_again_and_dropped(builder, agent, ca
         Firing.objects.create(trigger=trigger, key=key, state="parked", trouble="It does not fit.", body=body)
     url = "/agents/clerk/triggers/"
     page = builder.get(url).text
-    assert "2 set aside" in page and escape('"Hello <b>"') in page and "Hello <b>" not in page
+    assert "2 parked" in page and escape('"Hello <b>"') in page and "Hello <b>" not in page
     member = signed_in(cast.bob).get(url).text
     assert "It does not fit." in member and "Hello" not in member and "Try again" not in member
     good, bad = Firing.objects.order_by("key")

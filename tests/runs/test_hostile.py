@@ -55,7 +55,7 @@ def test_a_tool_it_was_not_granted_does_not_exist_for_it(shop: Shop) -> None:
     assert {step.decisions[-1]["rule"] for step in denied} == {"grant"}
     assert all("There is no tool" in message["content"] for message in shop.sent()[-len(names) :])
     shown = page(shop, run, denied[0].number)
-    assert "There is no tool" in shown and "Who said it may" in shown and "<code>grant</code>" in shown
+    assert "There is no tool" in shown and "<h3>Authorization</h3>" in shown and "<code>grant</code>" in shown
     lines = AuditEvent.objects.filter(type="tool")
     assert lines.count() == len(names) and {(one.status, one.code) for one in lines} == {("refused", "denied_grant")}
 

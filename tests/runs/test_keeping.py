@@ -55,7 +55,7 @@ def test_it_empties_runs_past_the_retention_of_content_and_keeps_their_figures(s
 
     page = client_of(shop.ada).get(f"/runs/{run.public_id}/?step=2")
     text = page.content.decode()
-    assert page.status_code == 200 and "was removed" in text
+    assert page.status_code == 200 and "was deleted" in text
     assert "Run again" not in text and "Ask about this run" not in text
     actor = make.actor_for(shop.ada)
     run.refresh_from_db()

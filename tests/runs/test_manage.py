@@ -239,7 +239,7 @@ def test_versions_are_compared_in_wording_grants_and_limits_by_program_and_on_th
     found = ask(cast.alice, "GET", "agents/clerk/compare/?a=1&b=2").json()
     rows = {one["name"]: (one["was"], one["now"]) for one in found["differences"]}
     assert rows["Instructions"] == ("Answer briefly.", "Refund at once.\nAsk nobody.")
-    assert rows["Steps of a run"] == ("", "7") and rows["Tool refund"][1] == "" and "editable" in rows["Tool refund"][0]
+    assert rows["Steps per run"] == ("", "7") and rows["Tool refund"][1] == "" and "editable" in rows["Tool refund"][0]
     assert rows["Prompt"][1] == "clerk/other:bold"
     assert ask(cast.alice, "GET", "agents/clerk/compare/").json() == {"a": "2", "b": "draft", "differences": []}
     assert ask(cast.alice, "GET", "agents/clerk/compare/?a=x").json()["error"]["param"] == "a"
@@ -248,4 +248,4 @@ def test_versions_are_compared_in_wording_grants_and_limits_by_program_and_on_th
     page = client_of(cast.alice).get("/agents/clerk/compare/?a=1&b=2").text
     words = re.sub(r"<[^>]+>", "", page)
     assert "taken away: Answer briefly." in words and "added: Refund at once." in words and "Ask nobody." in words
-    assert "Tool refund" in page and "Steps of a run" in page
+    assert "Tool refund" in page and "Steps per run" in page

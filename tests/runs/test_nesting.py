@@ -52,7 +52,7 @@ def test_an_agent_that_calls_itself_is_stopped_at_a_depth_and_the_page_says_why(
     )
     shown = olga.get(f"/runs/{run.public_id}/?step={step.number}").content.decode()
     assert "called each other 2 deep, which is the most" in shown and "AGENT_MOST_DEPTH" in shown
-    assert "a tool of another run</a>, 2 deep" in shown
+    assert "a tool of another run</a>, depth 2" in shown
 
     # Over chat completions it is the same; whoever names a run that is not here starts at nothing.
     body = {"model": "agent:clerk", "messages": [{"role": "user", "content": "Do it."}]}

@@ -119,7 +119,7 @@ def test_a_field_to_edit_hides_nothing_and_left_as_it_is_changes_nothing(run, an
     assert decided.arguments == {"order": odd} and decided.sha256 == approval.sha256
     Approval.objects.filter(pk=approval.pk).update(rule="mode")
     after = page(client_of(anna), f"/approvals/{approval.pk}/")
-    assert "its grant said to ask" in after and "<code>mode</code>" not in after
+    assert "the grant requires approval" in after and "<code>mode</code>" not in after
 
 
 def test_the_inbox_holds_what_waits_for_the_reader(run, cast, anna):
@@ -127,7 +127,7 @@ def test_the_inbox_holds_what_waits_for_the_reader(run, cast, anna):
     assert "Approve refund?" in shown and "1 waiting for you" in shown and "The parcel is lost." in shown
     assert "characters at most 9" in shown  # what the grant says of the order
     nothing = page(client_of(cast.bob), "/approvals/")
-    assert "Nothing waits for you" in nothing and 'href="/agents/">See what agents may do' in nothing
+    assert "Nothing waits for you" in nothing and 'href="/agents/">Open agents' in nothing
     assert "Nothing waits for you" in page(client_of(cast.charlie), "/approvals/")
     assert "Nobody" not in page(client_of(anna), "/approvals/?show=decided")
     overview = page(client_of(anna), "/")

@@ -225,7 +225,7 @@ def test_the_form_chooses_the_way_and_shows_what_it_needs_once(agent, cast):
     token = trigger.tokens.get(revoked_at=None)
     assert trigger.secret == ""
     renew = f"/agents/clerk/triggers/{trigger.pk}/renew/"
-    assert "Goes on for 24 hours" in alice.get(renew).text and alice.post(renew, {"overlap": "5y"}).status_code == 422
+    assert "Valid for 24 hours" in alice.get(renew).text and alice.post(renew, {"overlap": "5y"}).status_code == 422
     assert "Contact points" in alice.post(renew, {"overlap": "1h"}).text
     assert ", stops " in alice.get("/agents/clerk/triggers/").text
     revoke = f"/agents/clerk/triggers/{trigger.pk}/tokens/{token.pk}/revoke/"

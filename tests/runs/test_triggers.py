@@ -475,7 +475,7 @@ def test_an_item_is_taken_and_its_result_sent_as_soon_as_it_can_be(
 
 def test_builders_make_switch_and_remove_triggers(agent, cast):
     alice, url = client_of(cast.alice), "/agents/clerk/triggers/"
-    assert "Nothing starts it by itself" in alice.get(url).content.decode()
+    assert "No triggers yet" in alice.get(url).content.decode()
     wrong = alice.post(
         f"{url}new/schedule/",
         {"name": "N", "environment": "production", "cron": "x", "time_zone": "UTC", "catch_up": "skip"},
@@ -523,7 +523,7 @@ def test_builders_make_switch_and_remove_triggers(agent, cast):
     for to, is_on in (("0", False), ("0", False), ("1", True), ("0", False)):  # two who saw it on both switch it off
         assert alice.post(f"{url}{hook.pk}/switch/", {"enabled": to}).status_code == 302
         assert Trigger.objects.get(pk=hook.pk).is_enabled is is_on
-    for verb, says in (("renew", "refused from now on"), ("delete", "starts nothing any more")):
+    for verb, says in (("renew", "refused from now on"), ("delete", "no longer starts runs")):
         assert says in alice.get(f"{url}{hook.pk}/{verb}/").content.decode()
     assert alice.post(f"{url}{hook.pk}/delete/").status_code == 302
     assert list(Trigger.objects.values_list("name", flat=True)) == ["Nightly"]

@@ -20,9 +20,7 @@ class CompletionForm(ToolForm):
         help_text="A prompt of the library that stands before the message, with or without a version.",
     )
     variables = LinesField(
-        required=False, rows=2, label="Its variables", help_text="One a line. The agent fills them as arguments."
+        required=False, rows=2, label="Its variables", help_text="One per line. The agent fills them as arguments."
     )
-    output_tokens = forms.IntegerField(
-        min_value=1, max_value=1_000_000, initial=2_000, label="Longest answer, in tokens"
-    )
+    output_tokens = forms.IntegerField(min_value=1, max_value=1_000_000, initial=2_000, label="Max output tokens")
     parameters = JsonField(required=False, rows=2, label="Parameters, as JSON", placeholder='{"temperature": 0}')

@@ -12,5 +12,5 @@ class FetchForm(ToolForm):
     hosts = LinesField(
         label="Hosts it may read",
         placeholder="docs.example.com\n*.example.org",
-        help_text=mark_safe("One a line. <code>*.example.org</code> means every name below it."),
+        help_text=mark_safe("One per line. <code>*.example.org</code> means every name below it."),
     )

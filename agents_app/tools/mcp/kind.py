@@ -21,7 +21,7 @@ class Mcp:
     slug = "mcp"
     label = "MCP server"
     icon = "server"
-    sentence = "Connect a server that speaks the Model Context Protocol, and take over its tools one by one."
+    sentence = "Connect a server that speaks the Model Context Protocol, and add its tools one by one."
     description = ""
     effect = "write"
     is_idempotent = False

@@ -21,7 +21,7 @@ QUEUE = Record(
         "name": Field(_name, "Its name; the short name unless given."),
         "description": Field(OrNone(DESCRIPTION), "What it is for."),
         "lease_seconds": Field(Whole(10, 86_400), "How long a taken item is nobody else's."),
-        "most_attempts": Field(Whole(1, 100), "How often an item is taken without a result before it is set aside."),
+        "most_attempts": Field(Whole(1, 100), "How often an item is taken without a result before it is parked."),
         "keep_days": Field(Whole(1, 365), "How long items that are over stay."),
         "callback_addresses": Field(
             ListOf(Text("an address that begins with https://", longest=LONGEST), "addresses"),

@@ -92,7 +92,7 @@ def test_a_tool_that_says_something_else_is_suspended_until_it_is_reviewed(live,
         tool = taken(server, "act")
         assert tool.effect == "write" and not tool.is_idempotent
         assert use(tool, {"what": "it"}).content == "did it"
-        with pytest.raises(Conflict, match="taken over already"):
+        with pytest.raises(Conflict, match="added already"):
             taken(server, "act")
         with pytest.raises(BadInput, match="does not offer"):
             taken(server, "other")

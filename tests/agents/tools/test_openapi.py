@@ -233,7 +233,7 @@ def test_importing_calls_nothing_and_makes_all_or_none(cast, upstream, signed_in
     page = signed_in(bella)
     given = {"team": "team-a", "text": text, "url": "", "server": "", "secret": ""}
     read = page.post("/tools/import/", given | {"do": "read"}).text
-    assert "GET /orders/{order-id}" in read and "4 of 6 can be tools" in read and "openapi: 3.1.0" in read
+    assert "GET /orders/{order-id}" in read and "4 of 6 can become tools" in read and "openapi: 3.1.0" in read
     chosen = given | {"do": "import", "operations": ["GET /orders/{order-id}", "POST /orders"], "secret": "s3cr3t"}
     assert page.post("/tools/import/", chosen).status_code == 302
     assert {(tool.slug, tool.effect, bool(tool.secret)) for tool in Tool.objects.all()} == {

@@ -74,7 +74,9 @@ class RunEndpoint(Endpoint):
         """Return a run whose content the caller may see."""
         run = self.run(run_id)
         if not access.may_read(self.caller, run):
-            raise NotAllowed("What a run did is for who started it, and for those who may read content.")
+            raise NotAllowed(
+                "Only the person who started the run, and people who may read content, can see what it did."
+            )
         return run
 
     def shown(self, run: Run, *, status: int = 200) -> Response:

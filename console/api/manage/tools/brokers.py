@@ -110,7 +110,7 @@ class Look(Endpoint):
 
     @extend_schema(
         operation_id="look_at_broker",
-        summary="Ask whether a broker answers and lets Facet in; trouble says why not",
+        summary="Test the connection to a broker; trouble says what is wrong",
         request=None,
         responses=BrokerSerializer,
     )
@@ -126,7 +126,7 @@ class ParkedMessages(Endpoint):
 
     @extend_schema(
         operation_id="list_parked_messages",
-        summary="List messages of queues outside that were set aside, newest first",
+        summary="List parked messages of external queues, newest first",
         parameters=[OpenApiParameter("agent", str)],
         responses=listed(ParkedMessageSerializer),
     )
@@ -144,7 +144,7 @@ class TryAgain(Endpoint):
 
     @extend_schema(
         operation_id="try_parked_message_again",
-        summary="Start the run of a message that was set aside; what still stands in its way is said",
+        summary="Start the run of a parked message; the answer says if something still prevents it",
         request=None,
         responses=ParkedMessageRunSerializer,
     )
@@ -158,7 +158,7 @@ class Drop(Endpoint):
 
     @extend_schema(
         operation_id="drop_parked_message",
-        summary="Drop a message that was set aside; it starts nothing when it comes again",
+        summary="Drop a parked message; it starts nothing when it is delivered again",
         request=None,
         responses={204: None},
     )

@@ -174,7 +174,7 @@ class _Move(QueueEndpoint):
 class Park(_Move):
     @extend_schema(
         operation_id="park_queue_item",
-        summary="Set an item aside, so that nobody takes it",
+        summary="Park an item, so that nobody takes it",
         request=None,
         responses=QueueItemSerializer,
     )
@@ -185,7 +185,7 @@ class Park(_Move):
 class Requeue(_Move):
     @extend_schema(
         operation_id="requeue_queue_item",
-        summary="Put an item that failed or was set aside back into its queue",
+        summary="Requeue an item that failed or was parked",
         request=None,
         responses=QueueItemSerializer,
     )

@@ -123,7 +123,7 @@ class Take(Endpoint):
 
     @extend_schema(
         operation_id="take_tool",
-        summary="Take an offer over as a tool of the team",
+        summary="Add an offered tool to the team",
         request=ToolTakeSerializer,
         responses={201: ToolSerializer},
     )
