@@ -89,6 +89,7 @@ def ask_for(
         client_address=run.client_address,
         client_request_id=run.public_id,
         end_user=run.end_user,
+        metadata=run.metadata,
     )
     number = run.version.number if run.version else 0
     version_id = run.version_id or run.agent_id

@@ -46,6 +46,7 @@ def call_for(run: Run, step: Step, tool: Tool) -> ToolCall:
         # The prompts of such a call are those of the team that pays, as they are without a run.
         agent=Answering(run.agent_id, run.agent.slug, run.version_id or run.agent_id, number, run.team_id, None),
         end_user=run.end_user,
+        metadata=run.metadata,
     )
 
 

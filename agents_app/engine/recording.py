@@ -67,6 +67,7 @@ def note_call(
         client_address=run.client_address,
         client_request_id=run.public_id,
         end_user=run.end_user,
+        metadata=json.dumps(run.metadata, ensure_ascii=False) if run.metadata else None,
         attempts=step.attempts,
         target_type="tool",
         target_id=str(step.tool_id or ""),

@@ -59,6 +59,7 @@ class Run(models.Model):
     end_user = models.CharField(
         max_length=256, blank=True, default="", db_default="", help_text="Whose it is, as the log keeps that."
     )
+    metadata = models.JSONField(null=True, blank=True, help_text="What it is for, as the log keeps that.")
     trigger = models.CharField(max_length=10, choices=Trigger.choices)
     trigger_name = models.CharField(max_length=200, blank=True)
     # Who had set up its trigger: they asked for it as much as whoever it acts for.

@@ -68,4 +68,4 @@ def _empty(runs: QuerySet[Run]) -> None:
     Approval.objects.filter(run__in=ids).update(arguments={}, reason="", form=None, answer=None, message="")
     RunQuestion.objects.filter(run__in=ids).delete()
     RunNote.objects.filter(run__in=ids).delete()
-    runs.update(input={}, output=None, title="", trouble="", end_user="", forgotten_at=now())
+    runs.update(input={}, output=None, title="", trouble="", end_user="", metadata=None, forgotten_at=now())

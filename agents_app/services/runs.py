@@ -63,14 +63,16 @@ def start_run(
     is_step_by_step: bool = False,
     client_address: str = "",
     end_user: str = "",
+    metadata: dict[str, str] | None = None,
 ) -> Run:
     """Start a run of an agent's live version, of an older one, or of a draft that is tried out.
 
     The same `dedupe_key` returns the run it has started before. `team` pays; without one it follows from the actor.
     `taken_over` are steps of `parent` it begins with; `called_by` is the run one of whose tools started this one;
     `set_up_by_id` is who set its trigger up; of a key it is who answers for it now, whoever it is handed to later.
-    `end_user` is whose run it is, as the log keeps that; unless it is said, whose the run is that started it or that it
-    goes on from, if that is the same team's: a run's id is no leave to know whom another team serves.
+    `end_user` is whose run it is and `metadata` what it is for, as the log keeps them; unless they are said, those of
+    the run that started it or that it goes on from, if that is the same team's: a run's id is no leave to know whom
+    another team serves.
     """
     if dedupe_key is not None and (earlier := _earlier(agent, dedupe_key)) is not None:
         return earlier
@@ -86,6 +88,8 @@ def start_run(
         raise NotReady([f"No version of {agent.name} is published."])
     given = check_input(definition, input)
     above = called_by or parent
+    if above is not None and above.team_id != team.pk:
+        above = None
     run = Run(
         agent=agent,
         team=team,
@@ -99,7 +103,8 @@ def start_run(
         actor_id=actor.id,
         actor_name=actor.name[:200],
         client_address=client_address or actor.client_address,
-        end_user=end_user or (above.end_user if above and above.team_id == team.pk else ""),
+        end_user=end_user or (above.end_user if above else ""),
+        metadata=metadata or (above.metadata if above else None),
         trigger=trigger,
         trigger_name=trigger_name[:200],
         set_up_by_id=set_up_by_id or _set_up_by(actor, called_by),

@@ -39,6 +39,7 @@ class ToolCall:
     by_name: str = ""  # who acts, for what they put somewhere
     agent: Answering | None = None  # whose run it is, for the calls of models it makes
     end_user: str = ""  # whose run it is, for those as well
+    metadata: dict[str, str] | None = None  # and what it is for
 
 
 @dataclass(frozen=True, slots=True)

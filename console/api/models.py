@@ -72,6 +72,7 @@ class BackgroundResponse(models.Model):
     client_address = models.CharField(max_length=45, blank=True, help_text="Where from; a key's networks are asked.")
     client_request_id = models.CharField(max_length=200, blank=True)
     trace_parent = models.CharField(max_length=55, blank=True, db_default="")
+    metadata = models.JSONField(null=True, blank=True, help_text="What it is for, as the log keeps that.")
     lane = models.CharField(max_length=12)
     model = models.CharField(max_length=200)
     is_stream = models.BooleanField(default=False, help_text="Its events are kept, to be followed.")

@@ -117,6 +117,7 @@ class AuditEvent(models.Model):
     detail = models.TextField(default="", help_text="Before and after of a change, as JSON.")
     end_user = models.TextField(default="", help_text="Whose call it was, as the caller names its own users.")
     token_kinds = models.TextField(default="", help_text="How many of its tokens are of each of TOKEN_KINDS, as JSON.")
+    metadata = models.JSONField(null=True, help_text="What the caller says it was for: texts by name; null for most.")
 
     class Meta:
         db_table = "audit_event"

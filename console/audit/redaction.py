@@ -4,6 +4,7 @@ On the gateway's hot path: ordinary text passes with a handful of substring sear
 """
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -125,6 +126,24 @@ def kept_name(field: str, name: str) -> str:
     if len(name) > MOST_OF_A_NAME:
         return sha256(_encode(name)).hexdigest()
     return storable(scrub(name)[0])
+
+
+def kept_metadata(pairs: Mapping[str, str]) -> dict[str, str] | None:
+    """Return what a line of the log keeps of what its caller labelled a call with; None where that is nothing.
+
+    Names that AUDIT_REDACT_FIELDS has are left out with their values, and all where it has `metadata`.
+    """
+    redacted = _rules().names
+    if "metadata" in redacted:
+        return None
+    kept = {scrub(name)[0]: scrub(value)[0] for name, value in pairs.items() if name.strip().lower() not in redacted}
+    return plain_metadata(kept) or None
+
+
+def plain_metadata(pairs: Mapping[str, str]) -> dict[str, str]:
+    """Return labels as the log writes them: without space around, and none without a name."""
+    written = {storable(name.strip()): storable(value.strip()) for name, value in pairs.items()}
+    return {name: value for name, value in written.items() if name}
 
 
 def prepare_payload(body: str) -> PreparedPayload:

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from console.audit.redaction import kept_name
+from console.audit.redaction import kept_metadata, kept_name
 from console.core import strict_json
 from console.core.ids import time_of, uuid7
 from console.gateway.operations import OPERATIONS
@@ -34,12 +34,13 @@ def make_ask(
     betas: tuple[str, ...] = (),
     trace_parent: str = "",
     end_user: str = "",
+    metadata: dict[str, str] | None = None,
 ) -> Ask:
     """Return the Ask for a body that `OPERATIONS[operation].check` returned.
 
     `text` is the body as it was sent, for the log. `type` is what the log calls the call, the operation unless given;
-    an empty lane is decided by whether the answer is streamed. `end_user` is whose call it is, as the log keeps that:
-    `end_user_of` a body from outside.
+    an empty lane is decided by whether the answer is streamed. `end_user` is whose call it is, and `metadata` what it
+    is for, as the log keeps them: `end_user_of` and `metadata_of` a body from outside.
     """
     options, known = body.get("stream_options"), OPERATIONS[operation].known
     return Ask(  # in the order of its members: naming them takes three times as long as making it
@@ -64,6 +65,7 @@ def make_ask(
         betas=betas,
         trace_parent=trace_parent,
         end_user=end_user,
+        metadata=metadata,
     )
 
 
@@ -77,6 +79,18 @@ def end_user_of(operation: str, body: dict[str, Any]) -> str:
     else:
         field, named = "user", body.get("user")
     return kept_name(field, named) if named else ""
+
+
+def metadata_of(operation: str, body: dict[str, Any], beside: dict[str, str] | None = None) -> dict[str, str] | None:
+    """Return what a checked body says the call is for, as the log keeps it; None for most.
+
+    `beside` is what was said beside the body; of what both say the body's counts.
+    """
+    # In Anthropic's wire format it says whose call it is, and nothing else.
+    said = body.get("metadata") if operation != "message" else None
+    if not said and not beside:
+        return None
+    return kept_metadata({**(beside or {}), **(said or {})})
 
 
 def own_ask(operation: str, body: dict[str, Any], *, id: uuid.UUID | None = None, **more: Any) -> Ask:

@@ -43,6 +43,8 @@ def of_ask(ask: Ask) -> dict[str, Any]:
     }
     if ask.end_user:
         record["end_user"] = ask.end_user
+    if ask.metadata:
+        record["metadata"] = ask.metadata
     if ask.prompt is not None:
         record["prompt"] = ask.prompt.record
     if ask.agent is not None:

@@ -107,6 +107,7 @@ class Ask:
     known_as: uuid.UUID | None = None  # of a response whose caller does not wait: the id it was promised under
     trace_parent: str = ""  # what the client's trace calls the call, which `client_request_id` does not say
     end_user: str = ""  # whose call it is, as the log keeps what the caller calls its own user
+    metadata: dict[str, str] | None = None  # what its caller says it is for, as the log keeps that
 
 
 # A quota's id and the start of a period; and whose it is, where each end user has one.

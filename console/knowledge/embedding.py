@@ -32,6 +32,7 @@ class Asked:
     client_address: str = ""
     lane: str = Lane.INTERACTIVE
     end_user: str = ""
+    metadata: dict[str, str] | None = None
 
 
 class Embedded(NamedTuple):
@@ -54,6 +55,7 @@ async def embed(identify: Identify, model: ModelVersion, texts: Sequence[str], a
         lane=asked.lane,
         client_address=asked.client_address,
         end_user=asked.end_user,
+        metadata=asked.metadata,
     )
     call = await pipeline.open_call(_with_the_collections_model(identify), ask)
     raw = await pipeline.answer(call)

@@ -33,6 +33,7 @@ async def look_up(identify: Identify, ask: Ask, team_id: uuid.UUID, wanted: Know
             client_address=ask.client_address,
             lane=ask.lane or Lane.INTERACTIVE,
             end_user=ask.end_user,
+            metadata=ask.metadata,
         )
         done = await search(identify, collections, question, MOST_FOUND, asked=asked, patience=PATIENCE_SECONDS)
     except Error as error:

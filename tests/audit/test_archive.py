@@ -47,6 +47,7 @@ def test_the_chain_can_be_checked_from_what_was_copied(store: Upstream) -> None:
             reason=words,
             end_user="" if words == "Two" else 'cus"tomer\u2028',
             token_kinds='{"cache_write_tokens":9}' if words == "Two" else "",
+            metadata=json.dumps({"ticket": '7 "b" \u2028\t\x7f', "a": "\U0001f984\\", "": ""}),
             content=a_chat("What now?", "Sign in again."),
         )
         until_finished()

@@ -83,7 +83,8 @@ def test_its_digest_can_be_made_without_the_database(sealed: list[str]) -> None:
             elif value is not None and not isinstance(value, bool | int | str):
                 value = str(value)
             values.append(value)
-        assert [values.pop(), values.pop()] == ["", ""], "what came later belongs to the text of those that say so"
+        later = [values.pop() for _ in range(3)]
+        assert later == [None, "", ""], "what came later belongs to the text of those that say so"
         digests += sha256(json.dumps(values, ensure_ascii=False).encode()).digest()
     head = f"{block.number}:{block.from_tx}:{block.to_tx}:{block.rows}:".encode()
     assert sha256(bytes(block.previous) + head + digests).digest() == bytes(block.sha256)

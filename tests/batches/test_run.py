@@ -26,7 +26,10 @@ Make, Run = Callable[..., Batch], Callable[[Batch], Batch]
 
 
 def test_it_answers_every_line_and_charges_each_once(world: World, make_batch: Make, run: Run) -> None:
-    batch = run(make_batch(*(line(number, user=f"customer-{number % 2}") for number in range(1, 31))))
+    lines = [line(number, user=f"customer-{number % 2}", metadata={"n": str(number % 2)}) for number in range(1, 31)]
+    batch = make_batch(*lines)
+    Batch.objects.filter(pk=batch.pk).update(metadata={"project": "books", "n": "all"})
+    batch = run(batch)
     assert (batch.state, batch.total, batch.completed, batch.failed) == ("completed", 30, 30, 0)
     answers = content(batch.output_file)
     assert sorted(a["custom_id"] for a in answers) == sorted(f"ticket-{n}" for n in range(1, 31))
@@ -36,6 +39,8 @@ def test_it_answers_every_line_and_charges_each_once(world: World, make_batch: M
     assert len(world.upstream.seen) == len(calls) == 30
     assert {(c.surface, c.lane, c.key_id, c.status) for c in calls} == {("batch", "batch", world.key.pk, "ok")}
     assert sorted({c.end_user for c in calls}) == ["customer-0", "customer-1"]
+    assert sorted({c.metadata["n"] for c in calls}) == ["0", "1"]
+    assert {c.metadata["project"] for c in calls} == {"books"}, "the batch says it for all its lines"
     assert {f"req_{c.pk.hex}" for c in calls} == {a["response"]["request_id"] for a in answers}
     assert batch.prompt_tokens == sum(c.prompt_tokens for c in calls)
     assert batch.cost_micros == sum(c.cost_micros for c in calls) > 0

@@ -151,10 +151,11 @@ def test_a_call_is_not_lost_with_the_vector_of_its_question(ask, world, prices, 
     prices.model, prices.payer = world.model, world.team
     prices.save()
     world.upstream.enqueue({"error": {"message": "no"}}, status=400)
-    response = ask(QUESTION, knowledge=["prices"], user="customer-1")
+    response = ask(QUESTION, knowledge=["prices"], user="customer-1", metadata={"project": "books"})
     assert response.json()["facet"] == {"knowledge": [SOURCE]}, response.text
     vector, call = sorted(world.calls(), key=lambda line: line.type, reverse=True)
     assert vector.end_user == call.end_user == "customer-1", "who asks pays for what is looked up"
+    assert vector.metadata == call.metadata == {"project": "books"}
     assert (vector.type, vector.status, call.status) == ("embedding", "error", "ok")
     assert json.loads(call.detail)["knowledge"]["note"].startswith("Found by words alone")
 

@@ -298,20 +298,29 @@ def test_what_is_put_into_a_queue_is_for_the_key_and_the_environment_that_put_it
     assert (refused.status_code, QueueItem.objects.count()) == (403, 5) and "production" in refused.text
 
 
-def test_a_run_says_whose_it_is(shop: Shop, client: httpx.Client) -> None:
-    body = {"input": {"message": "Count."}, "user": " customer-1 "}
-    assert client.post("/v1/agents/clerk/runs", json=body).status_code == 202
+def test_a_run_says_whose_it_is_and_what_for(shop: Shop, client: httpx.Client) -> None:
+    body = {"input": {"message": "Count."}, "user": " customer-1 ", "metadata": {"project": "books"}}
+    head = {"X-Facet-Metadata": '{"project": "else", "tier": "gold"}'}
+    assert client.post("/v1/agents/clerk/runs", json=body, headers=head).status_code == 202
     run = Run.objects.get()
-    assert run.end_user == "customer-1"
+    assert (run.end_user, run.metadata) == ("customer-1", {"project": "books", "tier": "gold"})
+    refused = client.post("/v1/agents/clerk/runs", json={**body, "metadata": {"n": 1}})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "metadata")
+    refused = client.post("/v1/agents/clerk/runs", json=body, headers={"X-Facet-Metadata": "x"})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "x-facet-metadata")
     refused = client.post("/v1/agents/clerk/runs", json={**body, "user": {"id": 1}})
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, "user")
     shop.says(words("One."))
     shop.go(run)
     again = client.post("/v1/agents/clerk/runs", json={"again": {"run": run.public_id, "step": 1}})
-    assert again.status_code == 202 and Run.objects.latest("created_at").end_user == "customer-1"
+    latest = Run.objects.latest("created_at")
+    assert (again.status_code, latest.end_user, latest.metadata) == (202, "customer-1", run.metadata)
+    assert Run.objects.count() == 2
     named = {"json": {"input": {"message": "Count."}}, "headers": {"x-facet-run": run.public_id}}
     client.post("/v1/agents/clerk/runs", **named)
-    assert Run.objects.latest("created_at").end_user == "customer-1", "a tool of the run has started it"
+    latest = Run.objects.latest("created_at")
+    assert (latest.end_user, latest.metadata) == ("customer-1", run.metadata), "a tool of the run has started it"
     Run.objects.filter(pk=run.pk).update(team=make.make_team("Others"))
     client.post("/v1/agents/clerk/runs", **named)
-    assert Run.objects.latest("created_at").end_user == "", "whom another team serves is not told"
+    latest = Run.objects.latest("created_at")
+    assert (latest.end_user, latest.metadata) == ("", None), "whom another team serves is not told"

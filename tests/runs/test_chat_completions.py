@@ -206,10 +206,12 @@ def test_it_answers_as_a_response_too(shop: Shop, client: httpx.Client) -> None:
 
 def test_all_that_a_run_calls_is_its_end_users(shop: Shop, ask: Ask) -> None:  # noqa: F811
     shop.says(wants(("count", {"what": "apples", "says": "seven"})), words("Seven apples."))
-    assert ask("How many?", model="agent:clerk", user="customer-1").status_code == 200
-    assert Run.objects.get().end_user == "customer-1"
+    said = {"user": "customer-1", "metadata": {"project": "books"}}
+    assert ask("How many?", model="agent:clerk", **said).status_code == 200
+    assert (Run.objects.get().end_user, Run.objects.get().metadata) == ("customer-1", {"project": "books"})
     lines = AuditEvent.objects.filter(surface="agent", type__in=["agent", "tool"])
     assert {(line.type, line.end_user) for line in lines} == {("agent", "customer-1"), ("tool", "customer-1")}
+    assert all(line.metadata == {"project": "books"} for line in lines)
 
 
 def test_an_end_user_of_an_agent_has_a_limit_for_itself(shop: Shop, ask: Ask) -> None:  # noqa: F811

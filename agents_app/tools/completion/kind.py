@@ -101,6 +101,7 @@ class Completion:
                     surface="agent",
                     route=f"tool {call.tool_name}",
                     end_user=call.end_user,
+                    metadata=call.metadata,
                 )
                 opened = await pipeline.open_call(call.identify, replace(ask, agent=call.agent))
                 answer = await pipeline.answer(opened)

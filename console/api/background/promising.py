@@ -60,6 +60,7 @@ def _row(ask: Ask, asker: Asker, team: Team) -> BackgroundResponse:
         client_address=ask.client_address,
         client_request_id=ask.client_request_id,
         trace_parent=ask.trace_parent,
+        metadata=ask.metadata,
         lane=Lane.BATCH if ask.lane == Lane.BATCH else Lane.STANDARD,  # nobody waits for it
         model=ask.model[:200],
         is_stream=ask.is_stream,

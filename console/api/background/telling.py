@@ -9,7 +9,7 @@ from console.api.models import BackgroundResponse
 from console.audit.redaction import redact
 from console.core.errors import Refusal
 from console.core.sse import named_frames
-from console.gateway.asks import end_user_of, make_ask
+from console.gateway.asks import end_user_of, make_ask, metadata_of
 from console.gateway.responses.answer import frame_of
 from console.gateway.responses.events import ResponseEvents
 from console.gateway.shapes import responses
@@ -40,6 +40,7 @@ def ask_of(row: BackgroundResponse, body: dict[str, Any], **more: Any) -> Ask:
         client_address=row.client_address,
         client_request_id=row.client_request_id,
         end_user=end_user_of("response", body),
+        metadata=row.metadata or metadata_of("response", body),
         **given,
     )
     return replace(ask, known_as=row.pk, is_stream=row.is_stream, trace_parent=row.trace_parent)

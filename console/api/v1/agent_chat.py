@@ -179,6 +179,7 @@ def start(
         dedupe_key=f"{trigger}:{asked.caller.first_key}:{digest}" if digest else None,
         client_address=asked.request.client_address,
         end_user=ask.end_user,
+        metadata=ask.metadata,
         called_by=run_said(asked.request.calling_run),
     )
     if run.input != given or not is_for(run, ask.end_user):

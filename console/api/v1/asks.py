@@ -1,6 +1,11 @@
 """What the log and admission want to know of requests under /v1/ that call no model."""
 
-from console.api.v1.http import Request
+from typing import Any
+
+from console.api.v1.http import METADATA, Request
+from console.core.errors import BadInput
+from console.gateway.asks import metadata_of
+from console.gateway.shapes import fields
 from console.gateway.types import Ask
 
 
@@ -17,4 +22,13 @@ def uncalled(request: Request, type: str, route: str, *, model: str = "", text: 
         client_address=request.client_address,
         client_request_id=request.client_request_id,
         trace_parent=request.trace_parent,
+        metadata=metadata_of("", {}, request.metadata),
     )
+
+
+def metadata_in(request: Request, operation: str, body: dict[str, Any]) -> dict[str, str] | None:
+    """Return what a request says it is for, in its header and its checked body, as the log keeps that."""
+    kept = metadata_of(operation, body, request.metadata)
+    if kept and len(kept) > fields.MOST_LABELS:
+        raise BadInput(f"metadata and {METADATA} together take {fields.MOST_LABELS} entries at most.", param=METADATA)
+    return kept

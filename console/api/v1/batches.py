@@ -85,6 +85,10 @@ async def _create(request: Request, send: Send) -> None:
     except Refusal as refusal:
         raise await asked.refuse(refusal) from None
 
+    metadata = given.get("metadata") or {}
+    if request.metadata and isinstance(metadata, dict):
+        metadata = request.metadata | metadata
+
     def create() -> dict[str, Any]:
         file_id = rows.identifier(given["input_file_id"], file_face.PREFIX, "file")
         batch = create_batch(
@@ -92,7 +96,7 @@ async def _create(request: Request, send: Send) -> None:
             file=access.file_for(asked.caller, file_id, to="read"),
             endpoint=given["endpoint"],
             window=given.get("completion_window", WINDOW),
-            metadata=given.get("metadata"),
+            metadata=metadata,
         )
         return shape(batch)
 

@@ -3,12 +3,13 @@
 import asyncio
 from contextlib import aclosing
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
 from console.api import idempotency
 from console.api.v1 import agent_chat, anthropic_face, background, responses, responses_face, run_responses
+from console.api.v1.asks import metadata_in
 from console.api.v1.http import (
     Request,
     Send,
@@ -159,7 +160,7 @@ async def _send_replay(request: Request, send: Send, ask: Ask, replay: idempoten
     await send({"type": "http.response.body", "body": frames})
 
 
-def _ask(request: Request, route: Route, body: dict[str, object], text: str) -> Ask:
+def _ask(request: Request, route: Route, body: dict[str, Any], text: str) -> Ask:
     return make_ask(
         route.operation,
         body,
@@ -176,6 +177,7 @@ def _ask(request: Request, route: Route, body: dict[str, object], text: str) -> 
         betas=request.betas if route is MESSAGE else (),
         trace_parent=request.trace_parent,
         end_user=end_user_of(route.operation, body),
+        metadata=metadata_in(request, route.operation, body),
     )
 
 

@@ -20,6 +20,7 @@ from console.core.ids import TRACE_PARENT, request_id, time_of, uuid7
 from console.core.installation import own_version
 from console.core.lanes import Lane
 from console.core.quick_settings import settings
+from console.gateway.shapes import fields
 from console.teams.callers import read_key, refuse_keys_in_query
 
 Scope = MutableMapping[str, Any]
@@ -30,6 +31,7 @@ Headers = list[tuple[bytes, bytes]]
 _MAX_HEADER_BYTES = 32 * 1024
 _MAX_QUERY_BYTES = 4 * 1024
 _LARGE_BODY = 128 * 1024
+METADATA = "x-facet-metadata"
 JSON = (b"content-type", b"application/json")
 # Routes of OpenAI's and of ours: who calls them reads OpenAI's errors, whatever else it says.
 _NOT_ANTHROPICS = tuple(
@@ -46,6 +48,7 @@ _RARE = frozenset(
         b"traceparent",
         b"x-client-request-id",
         b"x-facet-lane",
+        b"x-facet-metadata",
         b"x-facet-run",
     }
 )
@@ -75,6 +78,8 @@ class Request:
     idempotency_key: str | None = None
     has_anthropic_version = False
     betas: tuple[str, ...] = ()
+    raw_metadata: bytes | None = None
+    metadata: dict[str, str] | None = None  # what the call is for, of those whose bodies have no place for it
     is_answered = False  # its response has begun
     problem: Refusal | None = None  # with the head; refused once we know who asks, so that the log can say
 
@@ -114,6 +119,8 @@ class Request:
             if self.lane and self.lane not in Lane.values:
                 self.lane = ""
                 raise BadInput(f"x-facet-lane is one of {', '.join(Lane.values)}.", param="x-facet-lane")
+            if self.raw_metadata is not None:
+                self.metadata = _labels(self.raw_metadata)
             if len(query) > _MAX_QUERY_BYTES:
                 raise HeadersTooLarge("The request's query is longer than 4 KiB.")
             if query:
@@ -137,6 +144,7 @@ class Request:
                 self.client_request_id = parent  # what else ties the call to the client's own records
         self.lane = text(b"x-facet-lane").strip().lower()
         self.calling_run = text(b"x-facet-run")[:60]
+        self.raw_metadata = said.get(METADATA.encode())
         self.has_anthropic_version = b"anthropic-version" in said
         if b"anthropic-beta" in said:
             self.betas = tuple(filter(_BETA.fullmatch, map(str.strip, text(b"anthropic-beta").split(","))))[
@@ -217,6 +225,17 @@ def _bearer(authorization: str) -> str | None:
 
 def _all(headers: Headers, name: bytes) -> list[str]:
     return [value.decode("latin-1") for key, value in headers if key == name]
+
+
+def _labels(raw: bytes) -> dict[str, str]:
+    """Return the labels in a header; BadInput names the header and says what is wrong."""
+    try:
+        value, _ = strict_json.loads(raw)
+    except BadInput as wrong:
+        said = wrong.message.replace("The body", METADATA).replace("the body", METADATA)
+        raise BadInput(said, param=METADATA) from None
+    fields.labels(METADATA, value)
+    return dict(value)
 
 
 def _refuse_query(query: bytes) -> None:

@@ -14,6 +14,7 @@ from agents_app.services.rerunning import rerun_from
 from agents_app.services.runs import cancel_run, start_run
 from console.api.idempotency import KeyReused, check_key
 from console.api.v1 import rows
+from console.api.v1.asks import metadata_in
 from console.api.v1.http import ClientGone, MethodNotAllowed, Request, Send, read_json, send_json
 from console.api.v1.run_events import follow
 from console.api.v1.run_shapes import one, shape, shown, step_shape
@@ -54,6 +55,7 @@ async def _start(request: Request, send: Send, slug: str) -> None:
     try:
         given, _ = await read_json(request)
         wait, again = _check(given)
+        metadata = metadata_in(request, "", given)
         key = check_key(request.idempotency_key) if request.idempotency_key is not None else None
     except Refusal as refusal:
         raise await asked.refuse(refusal) from None
@@ -69,6 +71,7 @@ async def _start(request: Request, send: Send, slug: str) -> None:
             "dedupe_key": dedupe,
             "client_address": request.client_address,
             "end_user": kept_name("user", given.get("user") or ""),
+            "metadata": metadata,
             "called_by": run_said(request.calling_run),
         }
         if again is not None:
@@ -128,8 +131,8 @@ def _check(given: Any) -> tuple[float, Again | None]:
     """Return how many seconds to wait for the end, and what is run again; BadInput names what is wrong."""
     if not isinstance(given, dict):
         raise BadInput("The body must be a JSON object.")
-    if unknown := sorted(given.keys() - {"input", "wait", "again", "user"}):
-        known = "known are input, wait, again and user."
+    if unknown := sorted(given.keys() - {"input", "wait", "again", "user", "metadata"}):
+        known = "known are input, wait, again, user and metadata."
         raise BadInput(f"{unknown[0][:60]!r} is not a field here; {known}", param=unknown[0][:60])
     if "again" in given and "input" in given:
         raise BadInput(
@@ -137,6 +140,7 @@ def _check(given: Any) -> tuple[float, Again | None]:
         )
     if given.get("user") is not None:
         fields.text("user", given["user"])
+    fields.check_members(given, fields.METADATA)
     wait = given.get("wait", 0)
     if isinstance(wait, bool) or not isinstance(wait, int | float) or not 0 <= wait <= LONGEST_WAIT:
         raise BadInput(f"wait is a number of seconds from 0 to {LONGEST_WAIT}.", param="wait")

@@ -29,7 +29,7 @@ from console.outbound.s3 import Credentials, signed
 _ROUND_SECONDS = 50.0  # of a task that comes every minute
 _PUT_SECONDS = 60.0
 _CHUNK = 2000
-_ADDED = ("token_kinds", "end_user")  # the last column first
+_ADDED = ("metadata", "token_kinds", "end_user")  # the last column first
 _IS_THERE = 412  # to `If-None-Match: *`
 
 
@@ -137,7 +137,7 @@ def _rows(block: Seal) -> Iterator[dict[str, Any]]:
 
 
 def _canonical(value: Any) -> Any:
-    if value is None or isinstance(value, bool | int | str):
+    if value is None or isinstance(value, bool | int | str | dict):
         return value
     if hasattr(value, "timestamp"):
         return round(value.timestamp() * 1_000_000)

@@ -29,6 +29,13 @@ _HOUR = 3_600_000  # milliseconds, as in the ids
 _NARROWEST = _HOUR // 12
 
 
+def _event(row: tuple[Any, ...]) -> AuditEvent:
+    event = AuditEvent.from_db("default", _FIELDS, row)
+    if event.metadata is not None:
+        event.metadata = json.loads(event.metadata)  # a cursor has it as text
+    return event
+
+
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
@@ -222,7 +229,7 @@ def find(
             with cursor_within(int(patience * 1000)) as cursor:
                 wanted = limit + 1 - len(page.events)
                 cursor.execute(statement, values | {"low": span[0], "high": span[1], "limit": wanted})
-                page.events += [AuditEvent.from_db("default", _FIELDS, row) for row in cursor]
+                page.events += [_event(row) for row in cursor]
         except TooSlow:
             if not walk.was_slow():
                 page.searched_to = walk.high if older else walk.low
@@ -262,7 +269,7 @@ def since(criteria: Criteria, tx: int, limit: int = 100) -> tuple[list[AuditEven
             | {"teams": list(criteria.team_ids or ()), "tx": tx, "horizon": horizon, "limit": limit}
             | {"low": FIRST_ID, "high": LAST_ID},
         )
-        return [AuditEvent.from_db("default", _FIELDS, row) for row in cursor], horizon
+        return [_event(row) for row in cursor], horizon
 
 
 def horizon() -> int:

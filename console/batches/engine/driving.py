@@ -127,7 +127,14 @@ class Driver:
             parsed = parse(raw, batch.endpoint)
         except Refusal as wrong:
             parsed, refusal = Parsed(line.custom_id, {}, ""), wrong
-        ask = ask_for(parsed, batch.endpoint, request_id=line.request_id, at=at, client_address=batch.client_address)
+        ask = ask_for(
+            parsed,
+            batch.endpoint,
+            request_id=line.request_id,
+            at=at,
+            client_address=batch.client_address,
+            metadata=batch.metadata,
+        )
         sending = Sending()
         call = refuse(identify, ask, refusal) if refusal else sending.send(identify, ask, latest=latest)
         self._open[sync.start(call)] = line, sending

@@ -9,7 +9,7 @@ import orjson
 from console.batches.endpoints import ENDPOINTS
 from console.core import strict_json
 from console.core.errors import BadInput
-from console.gateway.asks import end_user_of, make_ask
+from console.gateway.asks import end_user_of, make_ask, metadata_of
 from console.gateway.operations import OPERATIONS
 from console.gateway.types import Ask
 
@@ -52,7 +52,16 @@ def parse(raw: bytes, endpoint: str) -> Parsed:
     return Parsed(custom_id, OPERATIONS[ENDPOINTS[endpoint]].check(body), text)
 
 
-def ask_for(parsed: Parsed, endpoint: str, *, request_id: uuid.UUID, at: dt.datetime, client_address: str) -> Ask:
+def ask_for(
+    parsed: Parsed,
+    endpoint: str,
+    *,
+    request_id: uuid.UUID,
+    at: dt.datetime,
+    client_address: str,
+    metadata: dict[str, str],
+) -> Ask:
+    """Return the call a line is; it is for what its batch is (`metadata`), but for what it says itself."""
     return make_ask(
         ENDPOINTS[endpoint],
         parsed.body,
@@ -66,4 +75,5 @@ def ask_for(parsed: Parsed, endpoint: str, *, request_id: uuid.UUID, at: dt.date
         client_address=client_address,
         client_request_id=parsed.custom_id[:200],
         end_user=end_user_of(ENDPOINTS[endpoint], parsed.body),
+        metadata=metadata_of(ENDPOINTS[endpoint], parsed.body, metadata),
     )

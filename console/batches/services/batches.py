@@ -2,7 +2,6 @@
 
 import datetime as dt
 from collections.abc import Iterator
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -20,6 +19,7 @@ from console.core.clock import now
 from console.core.errors import BadInput, Conflict
 from console.core.races import hold
 from console.core.tasks import enqueue_on_commit
+from console.gateway.shapes import fields
 from console.teams.actors import Actor
 
 WINDOW = "24h"
@@ -50,6 +50,8 @@ def create_batch(
         raise BadInput(
             "The file was uploaded for another purpose; upload it with purpose batch.", param="input_file_id"
         )
+    metadata = metadata or {}
+    fields.labels("metadata", metadata)
     file = hold(file)  # whoever deletes it meanwhile finds that it is needed, or it is gone by now
     batch = Batch.objects.create(
         team=creator.team,
@@ -60,7 +62,7 @@ def create_batch(
         client_address=creator.actor.client_address,
         name=file.filename,
         endpoint=endpoint,
-        metadata=_checked(metadata or {}),
+        metadata=metadata,
         input_file=file,
         rerun_of=rerun_of,
         expires_at=now() + dt.timedelta(seconds=settings.BATCH_WINDOW_SECONDS),
@@ -71,18 +73,6 @@ def create_batch(
     record(actions.BATCH_CREATED, actor=creator.actor, target=batch, detail=detail, surface=creator.surface)
     wake(batch)
     return batch
-
-
-def _checked(metadata: Any) -> dict[str, str]:
-    is_good = (
-        isinstance(metadata, dict)
-        and len(metadata) <= 16
-        and all(len(name) <= 64 and isinstance(value, str) and len(value) <= 512 for name, value in metadata.items())
-    )
-    if not is_good:
-        said = "metadata has at most 16 texts, with names of up to 64 and values of up to 512 characters."
-        raise BadInput(said, param="metadata")
-    return dict(metadata)
 
 
 @transaction.atomic

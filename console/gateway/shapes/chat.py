@@ -79,6 +79,7 @@ _CHECKS = {
     "response_format": _response_format,
     **fields.STREAMING,
     **fields.END_USER,
+    **fields.METADATA,
 }
 
 

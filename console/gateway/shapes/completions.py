@@ -44,6 +44,7 @@ _CHECKS = {
     "echo": fields.truth,
     "user": fields.text,
     **fields.STREAMING,
+    **fields.METADATA,
 }
 
 

@@ -6,9 +6,13 @@ from console.core.errors import BadInput
 from console.gateway.shapes import fields, prompts
 
 KNOWN = frozenset({"model", "input", "encoding_format", "dimensions", "user", "input_type", "truncate"})
-WITHHELD: frozenset[str] = frozenset()
+WITHHELD = frozenset({"metadata"})
 
-_CHECKS: dict[str, fields.Check] = {"dimensions": fields.whole(1, 100_000), "user": fields.text}
+_CHECKS: dict[str, fields.Check] = {
+    "dimensions": fields.whole(1, 100_000),
+    "user": fields.text,
+    **fields.METADATA,
+}
 
 
 def check(value: Any) -> dict[str, Any]:

@@ -11,6 +11,9 @@ _NOT_THEIRS = frozenset({"api_base", "base_url", "api_key", "api_version", "head
 # never sent on, whoever asks. A shape that has some of them lists those as WITHHELD.
 NOT_SENT = frozenset({"metadata", "store", "service_tier"})
 
+# OpenAI's limits of what a call is labelled with.
+MOST_LABELS, _LONGEST_LABEL, _LONGEST_TEXT = 16, 64, 512
+
 # Raises BadInput for a member of this name and value.
 Check = Callable[[str, Any], None]
 
@@ -61,6 +64,17 @@ def thing(name: str, value: Any) -> None:
         raise BadInput(f"{name} must be an object.", param=name)
 
 
+def labels(name: str, value: Any) -> None:
+    if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
+        raise BadInput(f"{name} must be an object of texts.", param=name)
+    if len(value) > MOST_LABELS or any(len(k) > _LONGEST_LABEL or len(v) > _LONGEST_TEXT for k, v in value.items()):
+        raise BadInput(
+            f"{name} takes {MOST_LABELS} entries, with names of {_LONGEST_LABEL} and texts of {_LONGEST_TEXT}"
+            " characters at most.",
+            param=name,
+        )
+
+
 def others(holder: Mapping[str, Any], said: Set[str], where: str) -> Iterator[str]:
     """Return the places (`tools[].async`) of what a part of a body asks for beside what is `said` of it elsewhere."""
     return (f"{where}{name}" for name, value in holder.items() if value and name not in said)
@@ -69,6 +83,8 @@ def others(holder: Mapping[str, Any], said: Set[str], where: str) -> Iterator[st
 STREAMING: dict[str, Check] = {"stream": truth, "stream_options": thing}
 # Whose call it is. The log keeps it (`asks.py`), so it is a text here whatever a provider takes.
 END_USER: dict[str, Check] = {"user": text, "safety_identifier": text}
+# What it was for, which the log keeps as well.
+METADATA: dict[str, Check] = {"metadata": labels}
 
 
 def theirs(body: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ REFERENCE = "item_reference"
 _ROLES = {"user", "assistant", "system", "developer"}
 _MAX_ITEMS = 2000
 _MAX_TOOLS = 128
-_MAX_LABELS = 16
 KNOWN = frozenset(
     {
         "background",
@@ -52,15 +51,6 @@ _NOT_HERE = {
     "context_management": "Facet does not shorten conversations: send what the model is to read.",
     "moderation": "Facet does not moderate by a request's word; leave moderation out.",
 }
-
-
-def _metadata(name: str, value: Any) -> None:
-    if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
-        raise BadInput("metadata must be an object of texts.", param=name)
-    if len(value) > _MAX_LABELS or any(len(k) > 64 or len(v) > 512 for k, v in value.items()):
-        raise BadInput(
-            f"metadata takes {_MAX_LABELS} entries, with names of 64 and texts of 512 characters at most.", param=name
-        )
 
 
 def _text(name: str, value: Any) -> None:
@@ -121,7 +111,6 @@ _CHECKS: dict[str, fields.Check] = {
     "knowledge": knowledge_ref.check,
     "max_output_tokens": fields.whole(1, 10_000_000),
     "max_tool_calls": fields.whole(1, 10_000_000),
-    "metadata": _metadata,
     "parallel_tool_calls": fields.truth,
     "previous_response_id": _text,
     "reasoning": fields.thing,
@@ -134,6 +123,7 @@ _CHECKS: dict[str, fields.Check] = {
     "truncation": _truncation,
     **fields.STREAMING,
     **fields.END_USER,
+    **fields.METADATA,
 }
 
 

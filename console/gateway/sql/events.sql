@@ -9,7 +9,8 @@ CREATE OR REPLACE FUNCTION gateway_insert_events(docs json) RETURNS void LANGUAG
         team_id, team, actor_kind, actor_id, actor, key_id, key, environment, lane, surface, route,
         client_address, client_request_id, alias, model, model_version_id, prompt, agent, stream, attempts,
         prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens, cost_micros, usage_note,
-        latency_us, first_token_us, overhead_us, epoch, input_sha256, output_sha256, detail, end_user, token_kinds
+        latency_us, first_token_us, overhead_us, epoch, input_sha256, output_sha256, detail, end_user, token_kinds,
+        metadata
     )
     SELECT
         (SELECT audit_tx()), x.id, x.at, x.closed_at, x.type, x.status, x.http_status, coalesce(x.code, ''), coalesce(x.reason, ''),
@@ -22,7 +23,7 @@ CREATE OR REPLACE FUNCTION gateway_insert_events(docs json) RETURNS void LANGUAG
         coalesce(x.reasoning_tokens, 0), coalesce(x.cost_micros, 0), coalesce(x.usage_note, ''),
         x.latency_us, x.first_token_us, x.overhead_us, coalesce(x.epoch, 0),
         decode(x.input_sha256, 'hex'), decode(x.output_sha256, 'hex'), coalesce(x.detail, ''),
-        coalesce(x.end_user, ''), coalesce(x.token_kinds, '')
+        coalesce(x.end_user, ''), coalesce(x.token_kinds, ''), x.metadata
     FROM json_to_recordset(docs) AS x(
         id uuid, at timestamptz, closed_at timestamptz, type text, status text, http_status smallint, code text,
         reason text, team_id uuid, team text, actor_kind text, actor_id uuid, actor text, key_id uuid, key text,
@@ -30,6 +31,6 @@ CREATE OR REPLACE FUNCTION gateway_insert_events(docs json) RETURNS void LANGUAG
         alias text, model text, model_version_id uuid, prompt text, agent text, stream boolean, attempts smallint,
         prompt_tokens integer, cached_tokens integer, completion_tokens integer, reasoning_tokens integer,
         cost_micros bigint, usage_note text, latency_us bigint, first_token_us bigint, overhead_us bigint,
-        epoch bigint, input_sha256 text, output_sha256 text, detail text, end_user text, token_kinds text
+        epoch bigint, input_sha256 text, output_sha256 text, detail text, end_user text, token_kinds text, metadata jsonb
     )
 $$;

@@ -78,6 +78,7 @@ def test_it_is_promised_at_once_and_answered_by_a_worker(sdk, client, world, wor
     worker.leave()
     parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     named = {"Idempotency-Key": "once", "X-Client-Request-Id": "mine", "traceparent": parent}
+    named["X-Facet-Metadata"] = '{"project": "books", "ticket": "?"}'
     raw = sdk.responses.with_raw_response.create(
         **ASK, metadata={"ticket": "7"}, service_tier="auto", user="customer-1", extra_headers=named
     )
@@ -110,7 +111,7 @@ def test_it_is_promised_at_once_and_answered_by_a_worker(sdk, client, world, wor
     assert whole.metadata == made.metadata and whole.usage.total_tokens == 28
     line = next(one for one in world.calls() if one.status == "ok")
     assert (line.type, line.surface, line.lane, line.key_id) == ("response", "api", "standard", world.key.pk)
-    assert line.end_user == "customer-1"
+    assert line.end_user == "customer-1" and line.metadata == {"ticket": "7", "project": "books"}
     assert line.cost_micros > 0 and Payload.objects.get(event_id=line.pk, kind="output").body.count(made.id)
     row = BackgroundResponse.objects.get()
     assert row.body == "" and row.request_id == line.pk and line.client_request_id == "mine"

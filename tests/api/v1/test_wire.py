@@ -399,7 +399,7 @@ def test_what_is_never_sent_on_is_named_where_it_belongs_and_refused_where_it_do
     assert json.loads(line_of(answer).detail)["dropped_fields"] == sorted(kept)
     assert kept.keys().isdisjoint(world.upstream.seen[0].body)
     for path, body, param in (
-        ("/v1/embeddings", {"input": "a", "metadata": {}}, "metadata"),
+        ("/v1/embeddings", {"input": "a", "metadata": {}, "store": False}, "store"),
         ("/v1/completions", {"prompt": "a", "metadata": {}, "store": False}, "store"),
         ("/v1/messages", {"messages": BODY["messages"], "max_tokens": 9, "store": None}, "store"),
     ):
