@@ -1,11 +1,14 @@
 """The pages of batches: who sees what, uploading, cancelling, running again, downloading."""
 
+import datetime as dt
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -13,14 +16,16 @@ from console.audit.models import AuditEvent
 from console.batches.models import Batch, File, Line
 from console.batches.services.batches import create_batch
 from console.batches.services.creator import Creator
-from console.batches.services.files import delete_file, upload_file
+from console.batches.services.files import delete_file, prune_files, upload_file
 from console.teams.actors import Actor
 from console.teams.models import Role, User
 from tests import make
 from tests.at_once import at_once
 from tests.batches.conftest import CHAT, jsonl, line
+from tests.between import After, somebody_waits
 from tests.conftest import Cast
 from tests.make import client_of
+from tests.waiting import until
 
 As = Callable[[User], Client]
 
@@ -58,6 +63,42 @@ def test_a_file_is_not_deleted_under_a_batch_that_begins(committed_db: None) -> 
     for file in (uploaded(), uploaded(), uploaded()):
         made, _ = at_once(partial(begin, file), partial(delete_file, actor=bob, file=file))
         assert File.objects.filter(pk=file.pk).exists() == (made is not None)
+
+
+def test_a_file_past_its_time_is_not_removed_under_a_batch_that_begins(committed_db: None) -> None:
+    cast = Cast()
+    creator = Creator(Actor("user", cast.bob.pk, "Bob"), cast.team_a, "production", person_id=cast.bob.pk)
+    file, other = (
+        upload_file(creator=creator, filename="tickets.jsonl", purpose="batch", content=[jsonl(line(1))])
+        for _ in range(2)
+    )
+    File.objects.update(expires_at=timezone.now() - dt.timedelta(days=1))
+    made: list[Batch] = []
+
+    def begin() -> None:
+        try:
+            made.append(create_batch(creator=creator, file=file, endpoint=CHAT))
+        except File.DoesNotExist:
+            pass
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=begin)
+
+    def meanwhile() -> None:
+        thread.start()
+        until(lambda: somebody_waits() or not thread.is_alive(), "the batch is made, or waits for its file")
+
+    with connection.execute_wrapper(After(meanwhile, of='FROM "batches_file"')):
+        prune_files()
+    thread.join()
+    assert File.objects.filter(pk=file.pk).exists() == bool(made)
+    assert not File.objects.filter(pk=other.pk).exists()
+
+    kept = upload_file(creator=creator, filename="tickets.jsonl", purpose="batch", content=[jsonl(line(1))])
+    create_batch(creator=creator, file=kept, endpoint=CHAT)
+    File.objects.update(expires_at=timezone.now() - dt.timedelta(days=1))
+    assert prune_files() == 0 and File.objects.filter(pk=kept.pk).exists()
 
 
 def over(batch: Batch, **fields: Any) -> Batch:

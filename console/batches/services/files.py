@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from console.audit import actions
 from console.audit.services import record
@@ -114,9 +114,17 @@ def delete_file(*, actor: Actor, file: File, surface: str = "console") -> None:
 def prune_files() -> int:
     """Remove files past their time, and what broken uploads left; return how many went."""
     given_up = Q(is_ready=False, created_at__lt=now() - _GIVEN_UP)
-    gone = File.objects.filter(Q(expires_at__lte=now()) | given_up).exclude(_is_needed()).order_by("pk")
+    gone = File.objects.filter(Q(expires_at__lte=now()) | given_up).exclude(_is_needed())
     removed = 0
-    while ids := list(gone.values_list("pk", flat=True)[:50]):
-        File.objects.filter(pk__in=ids).delete()
-        removed += len(ids)
+    while chosen := _remove(gone):
+        removed += chosen
     return removed
+
+
+@transaction.atomic
+def _remove(gone: QuerySet[File]) -> int:
+    """Remove some of these files; return how many were found. One that a batch takes meanwhile stays."""
+    rows = gone.select_for_update(no_key=True, skip_locked=True).order_by("pk")
+    ids = list(rows.values_list("pk", flat=True)[:50])
+    gone.filter(pk__in=ids).delete()  # asked again, now that no batch can begin on them
+    return len(ids)
