@@ -93,7 +93,8 @@
     const root = detail.elt;
     const wrong = root.matches?.("[aria-invalid=true]") ? root : root.querySelector?.("[aria-invalid=true]");
     const wanted = wrong ?? (root.matches?.("[data-focus]") ? root : root.querySelector?.("[data-focus]"));
-    wanted?.focus({ preventScroll: !wrong });
+    // What was refused is scrolled to: whoever pressed a button far below would not see that nothing happened.
+    wanted?.focus({ preventScroll: !wrong && wanted.getAttribute("role") !== "alert" });
   });
 
   // Newer and Older: reading goes on at the first of the rows that came, and so does the next Tab.
@@ -141,6 +142,14 @@
     const all = within ? [within, ...within.querySelectorAll(held.tag)] : [];
     all.find((one) => one.tagName === held.tag && nameOf(one) === held.name)?.focus({ preventScroll: true });
     held = null;
+  });
+
+  // A field that narrows a long list in the page, where a look-up on the server would lose what is ticked and typed in it.
+  document.addEventListener("input", ({ target }) => {
+    const list = target.dataset.narrows && document.querySelector(target.dataset.narrows);
+    if (!list) return;
+    const part = target.value.trim().toLowerCase();
+    for (const row of list.children) row.hidden = !row.textContent.toLowerCase().includes(part);
   });
 
   // A closed drawer gives the focus back to its row.

@@ -43,6 +43,7 @@ def test_it_adds_what_is_ticked_and_leaves_what_is_there(cast: Cast, client: Cli
         "/models/providers/fake/import/", {"models": ["half"], "input:half": "1"}, headers={"HX-Request": "true"}
     )
     assert half.status_code == 422 and b"The output price of half" in half.content
+    assert b'id="import-refusal"' in half.content and b"<form" not in half.content, "the list stays as it is"
     assert not ModelVersion.objects.filter(name="half").exists()
     nothing = client.post("/models/providers/fake/import/", {}, headers={"HX-Request": "true"})
     assert nothing.status_code == 422 and b"Choose at least one model" in nothing.content
@@ -62,6 +63,8 @@ def test_published_prices_are_offered_and_taken_whole(
     assert 'name="input:gpt-4o-2024-08-06" value="2.5"' in page and 'name="output:gpt-4o-2024-08-06" value="10"' in page
     assert 'name="input:text-embedding-3-small" value="0.02"' in page and 'name="input:gpt-none" value=""' in page
     assert "published ones, of genai-prices" in page and 'name="input:house-model"' not in page
+    piece = client.post("/models/providers/fake/test/", headers={"HX-Request": "true"}).content.decode()
+    assert 'id="offered" hx-swap-oob="true"' in piece and 'href="#offered"' in piece and "<h1>" not in piece
 
     # As it was offered it is taken whole; what somebody typed over it is theirs.
     ticked = {"models": names[:2], "input:gpt-4o-2024-08-06": "2.5", "output:gpt-4o-2024-08-06": "10"}

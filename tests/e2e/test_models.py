@@ -43,7 +43,7 @@ def meant() -> str:
 def test_it_connects_imports_promotes_and_rolls_back(
     page_as: OpenPage, people: Cast, upstream: Upstream, watch: Watch
 ) -> None:
-    watch.expects("status of 422")  # the form that saw an older pin
+    watch.expects("status of 422")  # a price that is none, and the form that saw an older pin
     page = page_as(people.operator)
     page.goto("/models/new-provider/?preset=vllm")
     page.get_by_label("Name", exact=True).fill("House machines")
@@ -54,14 +54,27 @@ def test_it_connects_imports_promotes_and_rolls_back(
     page.get_by_role("button", name="Connect provider").click()
 
     # The test really calls; what it names is ticked and imported.
-    upstream.enqueue({"object": "list", "data": [{"id": name, "object": "model"} for name in MODELS]})
+    named = [*MODELS, *(f"other-{n}" for n in range(20))]
+    upstream.enqueue({"object": "list", "data": [{"id": name, "object": "model"} for name in named]})
     page.get_by_role("button", name="Test connection").click()
-    expect(page.get_by_text("It answered and names 4 models.")).to_be_visible()
+    expect(page.get_by_text("It answered and names 24 models.")).to_be_visible()
     assert upstream.seen[-1].headers["authorization"] == "Bearer sk-house-1"
     for name in MODELS[:2]:
         page.get_by_role("checkbox", name=name).check()
     check_axe(page)
     shoot(page, "provider-offered")
+    # What is ticked and typed outlives looking for a name, and a price that is none.
+    search = page.get_by_role("searchbox", name="Show only models")
+    search.fill("OTHER-1")
+    expect(page.get_by_role("checkbox", name="other-1")).to_have_count(11)
+    expect(page.get_by_role("checkbox", name=MODELS[0])).to_be_hidden()
+    search.fill("")
+    price = page.get_by_label(f"Input price of {MODELS[0]}, per million tokens")
+    price.fill("two")
+    page.get_by_role("button", name="Import ticked models").click()
+    expect(page.get_by_role("alert").filter(has_text=f"The input price of {MODELS[0]}")).to_be_in_viewport()
+    expect(page.get_by_role("checkbox", name=MODELS[0])).to_be_checked()
+    price.fill("")
     page.get_by_role("button", name="Import ticked models").click()
     expect(page.get_by_text("Added 2 models.")).to_be_visible()
     assert Provider.objects.get(slug="vllm").max_concurrency == 8

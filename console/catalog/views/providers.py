@@ -82,7 +82,7 @@ def test_provider(request: TeamRequest, slug: str) -> HttpResponse:
     unknown = set(outcome.models) - {version.name for version in queries.versions_of(row)}
     prices = published(row, sorted(unknown)) if len(outcome.models) <= _MOST_PRICED else NOT_ASKED
     row.refresh_from_db(fields=["tested_at", "was_test_ok"])
-    return _page(request, row, piece="connection", outcome=outcome, price_list=prices)
+    return _page(request, row, piece="tested", outcome=outcome, price_list=prices)
 
 
 # A form has at most 500 fields; a longer list is imported without prices.
@@ -102,7 +102,8 @@ def import_models(request: TeamRequest, slug: str) -> HttpResponse:
             actor=request.caller.actor, provider=row, names=names, prices=prices, known_prices=known
         )
     except Refusal as refusal:
-        return _page(request, row, piece="refusal", status=422 if is_htmx(request) else 409, refused=refusal.message)
+        status = 422 if is_htmx(request) else 409
+        return _page(request, row, piece="import_refusal", status=status, refused=refusal.message)
     said = f"Added {counted(len(made), 'model')}. Check limits and prices before you pin them."
     return go(request, _url(row), said)
 
@@ -146,6 +147,7 @@ def _page(request: TeamRequest, row: Provider, *, piece: str = "", status: int =
             (name, name in known, families.guess(name), offered.prices.get(name))
             for name in (outcome.models if outcome else [])
         ],
+        "is_swap": is_htmx(request),
         "takes_prices": outcome is not None and len(outcome.models) <= _MOST_PRICED,
         "incidents": lately,
         "currency": settings.CURRENCY,
