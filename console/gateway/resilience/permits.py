@@ -107,6 +107,9 @@ class Permits:
         for key in permit.keys:
             self._here[key] -= 1
 
+        self._remove(permit)
+
+    def _remove(self, permit: Permit) -> None:
         async def remove(client: redis.Redis) -> Any:
             pipe = client.pipeline(transaction=False)
             for key in permit.keys:
@@ -132,6 +135,9 @@ class Permits:
             return await pipe.execute()
 
         await self._shared.ask(extend)
+        for permit in held:
+            if permit.id not in self.held:  # given back meanwhile, and put there again
+                self._remove(permit)
 
 
 def limits_of(provider: ProviderShape, lane: str, batch_share: float) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
 
 import pytest
+import redis.asyncio as redis
 
 from console.core.errors import ProviderError
 from console.gateway.resilience import breaker as breaker_module
@@ -88,6 +89,25 @@ async def test_a_lost_process_s_permits_run_out(valkey_server: Valkey, process: 
     lost.permits.held.clear()  # nobody gives them back, nobody renews them
     await asyncio.sleep(0.3)
     assert await held(process(valkey_server.url), upstream, "interactive", 2) == 2
+
+
+async def test_what_is_given_back_while_leases_are_renewed_is_free(
+    valkey_server: Valkey, process: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passage_module, "_PULSE_SECONDS", 60)
+    one, other, upstream = process(valkey_server.url), process(valkey_server.url), provider(max_concurrency=2)
+    assert await held(one, upstream, "interactive", 2) == 2
+    ask_time = redis.Redis.time
+
+    async def given_back_meanwhile(client: redis.Redis) -> object:
+        one.leave(upstream, next(iter(one.permits.held.values())), code="")
+        await until_async(lambda: not one.shared._telling, "Valkey was told what one gave back")
+        return await ask_time(client)
+
+    monkeypatch.setattr(redis.Redis, "time", given_back_meanwhile)
+    await one.permits.renew()
+    await until_async(lambda: not one.shared._telling, "Valkey was told again")
+    assert await held(other, upstream, "interactive", 2) == 1, "one is free, and the other is held"
 
 
 async def test_a_breaker_opens_and_closes_for_every_process(
