@@ -140,6 +140,7 @@ FURTHER_IN: dict[tuple[str, str], int | tuple[int, ...]] = {
     ("api:give_back", "POST"): 403,
     # Batches are seen by who made them and who sees the usage, and stopped, read and sent again by fewer.
     ("api:batch", "GET"): 404,
+    ("api:batch", "DELETE"): (403, 404),
     **dict.fromkeys(
         [("api:cancel_batch", "POST"), ("api:rerun_batch", "POST"), ("api:download_batch_file", "GET")], (403, 404)
     ),

@@ -595,6 +595,7 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
     "batches:batch": _batch,
     "batches:named_batch": _batch_name,
     "batches:cancel_batch": _batch,
+    "batches:delete_batch": _batch,
     "batches:rerun_batch": _batch,
     "batches:download": _batch_file,
     "batches:table": _batch_over,
@@ -673,6 +674,7 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
 ASKS_MORE = {
     "agents:cancel_run": "build or approve",
     "batches:cancel_batch": "manage_keys",
+    "batches:delete_batch": "manage_keys",
     "batches:rerun_batch": "manage_keys",
     "batches:download": "read_content",
     "batches:table": "read_content",

@@ -153,6 +153,7 @@ RESPONSE_DELETED = _quiet("response.deleted", "deleted the response")
 RESPONSE_CANCELLED = _quiet("response.cancelled", "cancelled the response")
 BATCH_CREATED = _quiet("batch.created", "created the batch")
 BATCH_CANCELLED = _quiet("batch.cancelled", "cancelled the batch")
+BATCH_DELETED = _quiet("batch.deleted", "deleted the batch")
 BATCH_ENDED = _quiet("batch.ended", "ended the batch")
 
 # Secrets

@@ -15,6 +15,7 @@ _WORDS = {
     "response": "Responses",
     "completion": "Completions",
     "embedding": "Embeddings",
+    "message": "Messages",
 }
 
 

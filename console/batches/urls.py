@@ -18,6 +18,7 @@ urlpatterns = [
     path("batches/<uuid:batch_id>/", views.batch, name="batch"),
     path("batches/<slug:name>/", views.named_batch, name="named_batch"),
     path("batches/<uuid:batch_id>/cancel/", views.cancel_batch, name="cancel_batch"),
+    path("batches/<uuid:batch_id>/delete/", views.delete_batch, name="delete_batch"),
     path("batches/<uuid:batch_id>/run-again/", views.rerun_batch, name="rerun_batch"),
     path("batches/<uuid:batch_id>/table.csv", views.table, name="table"),
     path("batches/<uuid:batch_id>/<batch_file:what>/", views.download, name="download"),

@@ -76,8 +76,8 @@ def batch(request: TeamRequest, batch_id: uuid.UUID) -> HttpResponse:
 @needs("view_usage")
 @require_safe
 def named_batch(request: TeamRequest, name: str) -> HttpResponse:
-    """Go to the page of a batch from the id the API gave it, `batch_…`."""
-    identifier = parse_id(name, "batch_")
+    """Go to the page of a batch from the id the API gave it, `batch_…` or `msgbatch_…`."""
+    identifier = parse_id(name.removeprefix("msg"), "batch_")
     if identifier is None:
         raise Http404("There is no such batch.")
     return redirect("batches:batch", access.batch_for(request.caller, identifier).pk)
@@ -164,6 +164,18 @@ def cancel_batch(request: TeamRequest, batch_id: uuid.UUID) -> HttpResponse:
         return go(request, reverse("batches:batch", args=[found.pk]), refusal.message)
     said = "No further line starts. Lines in progress finish first."
     return go(request, reverse("batches:batch", args=[found.pk]), said)
+
+
+@needs("view_usage")
+def delete_batch(request: TeamRequest, batch_id: uuid.UUID) -> HttpResponse:
+    found = access.batch_for(request.caller, batch_id, to="change")
+    if request.method != "POST":
+        return render(request, "batches/delete.html", {"active": "batches", "batch": found})
+    try:
+        services.delete_batch(actor=request.caller.actor, batch=found)
+    except Refusal as refusal:
+        return go(request, reverse("batches:batch", args=[found.pk]), refusal.message)
+    return go(request, reverse("batches:batches"), "Batch deleted.")
 
 
 @needs("use_models")

@@ -218,6 +218,24 @@ def test_it_cancels_for_its_maker_and_for_who_manages_keys(cast: Cast, as_: As, 
     assert Batch.objects.get(pk=batch.pk).state == "completed", "what is over stays as it is"
 
 
+def test_it_deletes_what_is_over_for_its_maker_and_for_who_manages_keys(cast: Cast, as_: As, batch: Batch) -> None:
+    carla = make.make_member(cast.team_a, role=Role.MEMBER)
+    page = f"/batches/{batch.pk}/"
+    assert "Delete" not in as_(cast.bob).get(page).content.decode()
+    as_(cast.bob).post(f"{page}delete/")
+    assert Batch.objects.filter(pk=batch.pk).exists(), "what is under way is cancelled first"
+    over(batch)
+    creator = Creator(Actor("user", cast.bob.pk, "Bob"), cast.team_a, "production", person_id=cast.bob.pk)
+    twin = create_batch(creator=creator, file=batch.input_file, endpoint=batch.endpoint)
+    assert as_(carla).post(f"{page}delete/").status_code == 403
+    assert "Delete" in as_(cast.bob).get(page).content.decode()
+    assert "stay in the audit log" in as_(cast.bob).get(f"{page}delete/").content.decode()
+    assert as_(cast.alice).post(f"{page}delete/")["Location"] == "/batches/"
+    assert list(Batch.objects.all()) == [twin]
+    assert [file.purpose for file in File.objects.all()] == ["batch"], "another batch reads its input"
+    assert AuditEvent.objects.filter(action="batch.deleted", actor_id=cast.alice.pk).count() == 1
+
+
 def test_it_runs_failed_lines_again(cast: Cast, as_: As, batch: Batch) -> None:
     over(batch)
     again = as_(cast.bob).post(f"/batches/{batch.pk}/run-again/")

@@ -180,6 +180,16 @@ class OneBatch(BatchEndpoint):
     def get(self, request: Any, batch_id: str) -> Response:
         return self.shown(self.batch(batch_id))
 
+    @extend_schema(
+        operation_id="delete_batch",
+        summary="Delete a batch that is over, with its files; its calls stay in the audit log",
+        responses={204: None},
+    )
+    def delete(self, request: Any, batch_id: str) -> Response:
+        surface = "api" if self.caller.key_id else "console"
+        services.delete_batch(actor=self.actor, batch=self.batch(batch_id, "change"), surface=surface)
+        return Response(status=204)
+
 
 class Cancel(BatchEndpoint):
     @extend_schema(

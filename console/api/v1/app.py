@@ -22,6 +22,8 @@ from console.api.v1.http import (
     send_json,
     send_refusal,
 )
+from console.api.v1.message_batches import ROUTE as MESSAGE_BATCHES
+from console.api.v1.message_batches import message_batches
 from console.api.v1.models import models
 from console.api.v1.queues import queues
 from console.api.v1.responses import responses
@@ -70,6 +72,8 @@ async def _route(request: Request, send: Send) -> None:
         if request.method != "POST":
             raise MethodNotAllowed(f"Send a POST to {COUNT}.", headers={"Allow": "POST"})
         await count_tokens(request, send)
+    elif path == MESSAGE_BATCHES or path.startswith(f"{MESSAGE_BATCHES}/"):
+        await message_batches(request, send, path.removeprefix(MESSAGE_BATCHES).strip("/").split("/"))
     elif path == "/v1/models" or path.startswith("/v1/models/"):
         if request.method != "GET":
             raise MethodNotAllowed("Send a GET to /v1/models.", headers={"Allow": "GET"})

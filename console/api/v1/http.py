@@ -1,7 +1,6 @@
 """ASGI, just as much as /v1/ needs: one request's head and body in, whole answers and errors out."""
 
 import asyncio
-import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
@@ -21,6 +20,7 @@ from console.core.installation import own_version
 from console.core.lanes import Lane
 from console.core.quick_settings import settings
 from console.gateway.shapes import fields
+from console.gateway.shapes.messages import betas_in
 from console.teams.callers import read_key, refuse_keys_in_query
 
 Scope = MutableMapping[str, Any]
@@ -37,8 +37,6 @@ JSON = (b"content-type", b"application/json")
 _NOT_ANTHROPICS = tuple(
     f"/v1/{room}" for room in ("agents", "batches", "chat", "completions", "embeddings", "files", "queues", "responses")
 )
-_BETA = re.compile(r"[a-z0-9-]{1,60}")
-_MOST_BETAS = 50
 _RARE = frozenset(
     {
         b"anthropic-beta",
@@ -147,9 +145,7 @@ class Request:
         self.raw_metadata = said.get(METADATA.encode())
         self.has_anthropic_version = b"anthropic-version" in said
         if b"anthropic-beta" in said:
-            self.betas = tuple(filter(_BETA.fullmatch, map(str.strip, text(b"anthropic-beta").split(","))))[
-                :_MOST_BETAS
-            ]
+            self.betas = betas_in(text(b"anthropic-beta").split(","))
 
     @property
     def public_id(self) -> str:
@@ -299,9 +295,11 @@ _TOO_LONG = "prompt is too long"
 
 def said_to(request: Request, status: int, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     """Return status and body of an error in the shape the client of this route knows."""
-    if not request.speaks_messages:
-        return status, body
-    error = body["error"]
+    return their_error(status, body["error"], request.public_id) if request.speaks_messages else (status, body)
+
+
+def their_error(status: int, error: dict[str, Any], request_id: str) -> tuple[int, dict[str, Any]]:
+    """Return status and body of an error as Anthropic says it. `error` is one of OpenAI's shape, without its frame."""
     status = 529 if status == 503 else status
     kind = _THEIR_WORDS.get(status, "invalid_request_error" if status < 500 else "api_error")
     param = error["param"]
@@ -311,7 +309,7 @@ def said_to(request: Request, status: int, body: dict[str, Any]) -> tuple[int, d
     said = {"type": kind, "message": message}
     if "details" in error:
         said["details"] = error["details"]
-    return status, {"type": "error", "error": said, "request_id": request.public_id}
+    return status, {"type": "error", "error": said, "request_id": request_id}
 
 
 async def send_json(send: Send, request: Request, status: int, body: bytes, headers: Headers) -> None:

@@ -11,6 +11,7 @@ from console.core import strict_json
 from console.core.errors import BadInput
 from console.gateway.asks import end_user_of, make_ask, metadata_of
 from console.gateway.operations import OPERATIONS
+from console.gateway.shapes.messages import betas_in
 from console.gateway.types import Ask
 
 LONGEST_ID = 512
@@ -23,10 +24,30 @@ class Parsed(NamedTuple):
     custom_id: str
     body: dict[str, Any]
     text: str
+    betas: tuple[str, ...] = ()
+
+
+class Line(NamedTuple):
+    """A line as it stands in its file: whether its body is a call of the endpoint is not asked."""
+
+    custom_id: str
+    body: Any
+    betas: tuple[str, ...]
 
 
 def parse(raw: bytes, endpoint: str) -> Parsed:
     """Return a line's call; BadInput says what is wrong with the line, and `param` which member it is."""
+    custom_id, body, betas = read(raw, endpoint)
+    if not isinstance(body, dict):
+        raise BadInput("body must be an object.", param="body")
+    if body.get("stream"):
+        raise BadInput("A line of a batch is not streamed; leave stream out.", param="body.stream")
+    text = orjson.dumps(body).decode()
+    return Parsed(custom_id, OPERATIONS[ENDPOINTS[endpoint]].check(body), text, betas)
+
+
+def read(raw: bytes, endpoint: str) -> Line:
+    """Return what a line says, if it is one that belongs to a batch of this endpoint; else BadInput."""
     try:
         value, _ = strict_json.loads(raw)
     except BadInput as wrong:
@@ -43,13 +64,10 @@ def parse(raw: bytes, endpoint: str) -> Parsed:
     if value["url"] != endpoint:
         said = f"url must be {endpoint}, the endpoint of the batch."
         raise BadInput(said, param="url", code="mismatched_endpoint")
-    body = value["body"]
-    if not isinstance(body, dict):
-        raise BadInput("body must be an object.", param="body")
-    if body.get("stream"):
-        raise BadInput("A line of a batch is not streamed; leave stream out.", param="body.stream")
-    text = orjson.dumps(body).decode()
-    return Parsed(custom_id, OPERATIONS[ENDPOINTS[endpoint]].check(body), text)
+    betas = value.get("betas", [])
+    if not isinstance(betas, list) or not all(isinstance(beta, str) for beta in betas):
+        raise BadInput("betas is a list of texts.", param="betas")
+    return Line(custom_id, value["body"], betas_in(betas))
 
 
 def ask_for(
@@ -74,6 +92,7 @@ def ask_for(
         is_keyed=True,  # so that the log keeps the whole answer, for a worker that has to read it there
         client_address=client_address,
         client_request_id=parsed.custom_id[:200],
+        betas=parsed.betas,
         end_user=end_user_of(ENDPOINTS[endpoint], parsed.body),
         metadata=metadata_of(ENDPOINTS[endpoint], parsed.body, metadata),
     )

@@ -7,9 +7,9 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from console.batches import sql, storage
-from console.batches.endpoints import ENDPOINTS
+from console.batches.endpoints import ENDPOINTS, FAILING_ALONE
 from console.batches.engine import lease
-from console.batches.engine.parsing import parse
+from console.batches.engine.parsing import parse, read
 from console.batches.models import Batch, Line, State
 from console.batches.sql import NewLine
 from console.core.errors import BadInput
@@ -61,13 +61,21 @@ def _line(batch: Batch, raw: storage.RawLine, errors: _Errors, word: str) -> New
         errors.add("line_too_long", f"The line is longer than {limit} bytes.", line=raw.number)
         return None
     try:
-        parsed = parse(raw.body, batch.endpoint)
-        operation = OPERATIONS[ENDPOINTS[batch.endpoint]]
-        left_out(word, parsed.body.keys() - operation.known, operation.withheld)
+        custom_id = _checked(batch, raw.body, word)
     except BadInput as wrong:
         errors.add(wrong.code, wrong.message, line=raw.number, param=wrong.param)
         return None
-    return NewLine(raw.number, parsed.custom_id, raw.offset, len(raw.body))
+    return NewLine(raw.number, custom_id, raw.offset, len(raw.body))
+
+
+def _checked(batch: Batch, body: bytes, word: str) -> str:
+    """Return the line's custom_id, once it is one that can be sent, or one that is to fail by itself."""
+    if batch.endpoint in FAILING_ALONE:
+        return read(body, batch.endpoint).custom_id
+    parsed = parse(body, batch.endpoint)
+    operation = OPERATIONS[ENDPOINTS[batch.endpoint]]
+    left_out(word, parsed.body.keys() - operation.known, operation.withheld)
+    return parsed.custom_id
 
 
 def _write(batch: Batch, lines: list[NewLine], errors: _Errors) -> None:

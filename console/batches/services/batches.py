@@ -1,7 +1,7 @@
 """Create, cancel and run again; and wake what sleeps."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from django.conf import settings
 from django.db import transaction
@@ -9,12 +9,12 @@ from django.db.models.functions import Now
 
 from console.audit import actions
 from console.audit.services import record
-from console.batches import storage
+from console.batches import sql, storage
 from console.batches.endpoints import ENDPOINTS
 from console.batches.models import Batch, File, Line, LineState, Purpose, State
 from console.batches.models.batches import ACTIVE
 from console.batches.services.creator import Creator
-from console.batches.services.files import upload_file
+from console.batches.services.files import delete_file, upload_file
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict
 from console.core.races import hold
@@ -40,8 +40,12 @@ def create_batch(
     window: str = WINDOW,
     metadata: dict[str, str] | None = None,
     rerun_of: Batch | None = None,
+    lines: Sequence[sql.NewLine] = (),
 ) -> Batch:
-    """Write the batch down; a worker checks the file and sends its lines."""
+    """Write the batch down; a worker checks the file and sends its lines.
+
+    `lines` are those of a file made here: they are known, and nothing is left to check.
+    """
     if endpoint not in ENDPOINTS:
         raise BadInput(f"endpoint is one of {', '.join(ENDPOINTS)}.", param="endpoint")
     if window != WINDOW:
@@ -66,7 +70,12 @@ def create_batch(
         input_file=file,
         rerun_of=rerun_of,
         expires_at=now() + dt.timedelta(seconds=settings.BATCH_WINDOW_SECONDS),
+        total=len(lines),
+        state=State.IN_PROGRESS if lines else State.VALIDATING,
+        in_progress_at=now() if lines else None,
     )
+    if lines:
+        sql.add_lines(batch.pk, list(lines))
     detail = {"endpoint": endpoint, "file": file.public_id, "bytes": file.bytes}
     if rerun_of is not None:
         detail["rerun_of"] = rerun_of.public_id
@@ -90,6 +99,21 @@ def cancel_batch(*, actor: Actor, batch: Batch, surface: str = "console") -> Bat
     record(actions.BATCH_CANCELLED, actor=actor, target=batch, surface=surface)
     wake(batch)
     return batch
+
+
+@transaction.atomic
+def delete_batch(*, actor: Actor, batch: Batch, surface: str = "console") -> None:
+    """Remove a batch that is over, with what was asked and answered. Its calls stay in the log."""
+    batch = hold(batch, "team")
+    if not batch.is_over:
+        raise Conflict("The batch is still under way; cancel it first.", code="batch_in_progress")
+    record(actions.BATCH_DELETED, actor=actor, target=batch, surface=surface)
+    files = {pk for pk in (batch.output_file_id, batch.error_file_id, batch.input_file_id) if pk is not None}
+    batch.delete()
+    if Batch.objects.filter(input_file_id=batch.input_file_id).exists():
+        files.remove(batch.input_file_id)
+    for file in File.objects.filter(pk__in=files).order_by("pk"):
+        delete_file(actor=actor, file=file, surface=surface)
 
 
 def rerun_batch(*, creator: Creator, batch: Batch, file: File | None = None) -> Batch:

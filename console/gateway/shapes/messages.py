@@ -1,5 +1,7 @@
 """The body of a request to /v1/messages."""
 
+import re
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from console.core import size
@@ -10,6 +12,8 @@ from console.gateway.shapes import fields, knowledge_ref, prompt_ref
 _ROLES = {"user", "assistant", "system"}
 _MAX_MESSAGES = 2000
 _MAX_TOOLS = 128
+_BETA = re.compile(r"[a-z0-9-]{1,60}")
+_MOST_BETAS = 50
 KNOWN = frozenset(
     {
         "cache_control",
@@ -44,6 +48,11 @@ _CHECKS = {
     "top_p": fields.number,
     **fields.STREAMING,
 }
+
+
+def betas_in(names: Iterable[str]) -> tuple[str, ...]:
+    """Return those of the names that `anthropic-beta` can have; they become a header to a provider."""
+    return tuple(filter(_BETA.fullmatch, map(str.strip, names)))[:_MOST_BETAS]
 
 
 class ThreadUnsupported(BadInput):

@@ -160,6 +160,7 @@ _TOLD: dict[str, Callable[[Caller, uuid.UUID], list[Hit]]] = {
     "chatcmpl-": _runs,
     "item_": _items,
     "batch_": _batches,
+    "msgbatch_": _batches,
     "file-": _batches,
     "req_": _logged,
     "": _logged,

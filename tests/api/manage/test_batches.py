@@ -88,6 +88,16 @@ def test_it_shows_cancels_and_runs_batches_again(cast: Cast, as_: As, batch: Bat
     assert charlie.get("/api/batches/").json()["data"] == [] and Batch.objects.count() == 3
 
 
+def test_it_deletes_a_batch_that_is_over(cast: Cast, as_: As, batch: Batch) -> None:
+    bob, url = as_(cast.bob), f"/api/batches/{batch.public_id}/"
+    assert bob.delete(url).status_code == 409
+    over(batch)
+    assert as_(make.make_member(cast.team_a, role=Role.MEMBER)).delete(url).status_code == 403
+    assert bob.delete(url).status_code == 204
+    assert not Batch.objects.exists() and not File.objects.exists()
+    assert AuditEvent.objects.get(action="batch.deleted").surface == "console"
+
+
 def test_it_takes_a_file(cast: Cast, as_: As, monkeypatch: pytest.MonkeyPatch) -> None:
     bob = as_(cast.bob)
     given = {"team": "team-a", "endpoint": CHAT, "environment": "sandbox"}

@@ -1,0 +1,240 @@
+"""/v1/messages/batches in Anthropic's shape: batches of messages, made from one request instead of a file.
+
+They are batches like those of /v1/batches: the same rows, pages, limits and log. An id is `msgbatch_…` here and
+`batch_…` there.
+"""
+
+import asyncio
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+from django.conf import settings
+from django.db import transaction
+
+from console.api.v1 import rows
+from console.api.v1.files import creator_of
+from console.api.v1.http import MethodNotAllowed, Request, Send, common_headers, read_json, send_json, their_error
+from console.api.v1.once import digest, once
+from console.audit.models import EventType
+from console.batches import access, queries, storage
+from console.batches.models import Batch, File, State
+from console.batches.services.batches import cancel_batch, delete_batch
+from console.batches.services.files import read_file
+from console.batches.services.messages import ENDPOINT, create_batch_of_messages
+from console.core.errors import BadInput, Conflict, NotFound, Refusal
+from console.core.typed import number
+
+ROUTE = "/v1/messages/batches"
+PREFIX = "msgbatch_"
+_ONE = f"{ROUTE}/{{message_batch_id}}"
+_USUAL, _MOST = 20, 1000
+_PIECE = 64 * 1024
+# What became of the lines that were never sent, by how their batch ended. Those of a failed one are errors.
+_UNSENT = {"batch_cancelled": "canceled", "batch_expired": "expired"}
+_UNSENT_STATES = {State.CANCELLED: "canceled", State.EXPIRED: "expired"}
+
+
+async def message_batches(request: Request, send: Send, path: list[str]) -> None:
+    """Answer /v1/messages/batches and what is below it. `path` is what follows."""
+    match request.method, path:
+        case "POST", [""]:
+            await _create(request, send)
+        case "GET", [""]:
+            await _list(request, send)
+        case "GET", [name]:
+            await _see(request, send, name)
+        case "DELETE", [name]:
+            await _delete(request, send, name)
+        case "POST", [name, "cancel"]:
+            await _cancel(request, send, name)
+        case "GET", [name, "results"]:
+            await _results(request, send, name)
+        case _, [""] | [_] | [_, "cancel"] | [_, "results"]:
+            allowed = {"cancel": "POST", "results": "GET"}.get(path[-1], "GET, DELETE" if path[0] else "GET, POST")
+            raise MethodNotAllowed(f"{request.path[:100]} answers to {allowed}.", headers={"Allow": allowed})
+        case _:
+            raise NotFound(f"There is no {request.path[:100]} here.", code="unknown_route")
+
+
+def _moment(at: dt.datetime | None) -> str | None:
+    return at.isoformat().replace("+00:00", "Z") if at is not None else None
+
+
+def shapes(batches: Iterable[Batch]) -> list[dict[str, Any]]:
+    """Return batches as Anthropic's clients know them. One query for whether their results are still there."""
+    batches = list(batches)
+    wanted = {pk for batch in batches for pk in (batch.output_file_id, batch.error_file_id) if pk is not None}
+    there = set(File.objects.filter(pk__in=wanted).values_list("pk", flat=True)) if wanted else set()
+    return [_shape(batch, bool({batch.output_file_id, batch.error_file_id} & there)) for batch in batches]
+
+
+def _shape(batch: Batch, has_results: bool) -> dict[str, Any]:
+    is_canceling = batch.ends_as == State.CANCELLED and not batch.is_over
+    status = "ended" if batch.is_over else "canceling" if is_canceling else "in_progress"
+    name = f"{PREFIX}{batch.pk.hex}"
+    return {
+        "id": name,
+        "type": "message_batch",
+        "processing_status": status,
+        "request_counts": _counts(batch),
+        "created_at": _moment(batch.created_at),
+        "expires_at": _moment(batch.expires_at),
+        "cancel_initiated_at": _moment(batch.cancelling_at),
+        "ended_at": _moment(batch.ended_at),
+        "archived_at": None,
+        "results_url": f"{settings.BASE_URL}{ROUTE}/{name}/results" if batch.is_over and has_results else None,
+    }
+
+
+def _counts(batch: Batch) -> dict[str, int]:
+    """Count requests by what came of them. All are `processing` until the last is over, as at Anthropic."""
+    counts = dict.fromkeys(("processing", "succeeded", "errored", "canceled", "expired"), 0)
+    if not batch.is_over:
+        return counts | {"processing": batch.total}
+    counts |= {"succeeded": batch.completed, "errored": batch.failed}
+    counts[_UNSENT_STATES.get(State(batch.state), "errored")] += batch.total - batch.completed - batch.failed
+    return counts
+
+
+async def _create(request: Request, send: Send) -> None:
+    asked = await rows.asked(request, EventType.BATCHES.value, ROUTE)
+    try:
+        given, _ = await read_json(request)
+        if not isinstance(given, dict):
+            raise BadInput("The body must be a JSON object.")
+    except Refusal as refusal:
+        raise await asked.refuse(refusal) from None
+
+    def create() -> dict[str, Any]:
+        creator = creator_of(asked)
+        batch = create_batch_of_messages(
+            creator=creator, requests=given.get("requests"), betas=request.betas, metadata=request.metadata
+        )
+        return shapes([batch])[0]
+
+    made = await asked.do(once, asked, lambda: digest(given), create)
+    await send_json(send, request, 200, made.body, made.headers)
+
+
+async def _list(request: Request, send: Send) -> None:
+    asked = await rows.asked(request, EventType.BATCHES.value, ROUTE)
+    page = await asked.do(_page, asked)
+    await send_json(send, request, 200, orjson.dumps(page), [])
+
+
+def _page(asked: rows.Asked) -> dict[str, Any]:
+    """Return a page, newest first: what comes after `after_id`, or what comes right before `before_id`."""
+    given = dict(parse_qsl(asked.request.query.decode("latin-1")))
+    limit = number(given.get("limit", str(_USUAL)), 0)
+    if not 1 <= limit <= _MOST:
+        raise BadInput(f"limit is a number from 1 to {_MOST:,}.", param="limit")
+    found = access.batches_for(asked.caller).filter(endpoint=ENDPOINT)
+    if before := given.get("before_id"):
+        newer = found.filter(pk__gt=rows.identifier(before, PREFIX, "batch")).order_by("pk")
+        rest = list(newer[: limit + 1])
+        shown = rest[:limit][::-1]
+    else:
+        if after := given.get("after_id"):
+            found = found.filter(pk__lt=rows.identifier(after, PREFIX, "batch"))
+        rest = list(found.order_by("-pk")[: limit + 1])
+        shown = rest[:limit]
+    data = shapes(shown)
+    return {
+        "data": data,
+        "has_more": len(rest) > limit,
+        "first_id": data[0]["id"] if data else None,
+        "last_id": data[-1]["id"] if data else None,
+    }
+
+
+def _batch(asked: rows.Asked, name: str, to: str) -> Batch:
+    batch = access.batch_for(asked.caller, rows.identifier(name, PREFIX, "batch"), to=to)
+    if batch.endpoint != ENDPOINT:
+        raise NotFound("There is no such batch of messages; /v1/batches has the others.")
+    return batch
+
+
+async def _see(request: Request, send: Send, name: str) -> None:
+    asked = await rows.asked(request, EventType.BATCHES.value, _ONE)
+    shape = await asked.do(lambda: shapes([_batch(asked, name, "see")])[0])
+    await send_json(send, request, 200, orjson.dumps(shape), [])
+
+
+async def _cancel(request: Request, send: Send, name: str) -> None:
+    asked = await rows.asked(request, EventType.BATCHES.value, f"{_ONE}/cancel")
+
+    def cancel() -> dict[str, Any]:
+        batch = cancel_batch(actor=asked.caller.actor, batch=_batch(asked, name, "change"), surface="api")
+        return shapes([batch])[0]
+
+    await send_json(send, request, 200, orjson.dumps(await asked.do(cancel)), [])
+
+
+async def _delete(request: Request, send: Send, name: str) -> None:
+    asked = await rows.asked(request, EventType.BATCHES.value, _ONE)
+
+    def delete() -> dict[str, Any]:
+        batch = _batch(asked, name, "change")
+        delete_batch(actor=asked.caller.actor, batch=batch, surface="api")
+        return {"id": f"{PREFIX}{batch.pk.hex}", "type": "message_batch_deleted"}
+
+    await send_json(send, request, 200, orjson.dumps(await asked.do(delete)), [])
+
+
+async def _results(request: Request, send: Send, name: str) -> None:
+    """Send what came of each request, a line each, read and told a piece at a time."""
+    asked = await rows.asked(request, EventType.BATCHES.value, f"{_ONE}/results")
+    files = await asked.do(_files_to_read, asked, name)
+    headers = [(b"content-type", b"application/x-jsonl"), *common_headers(request)]
+    request.is_answered = True
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    pieces = _pieces(files)
+    while (piece := await asyncio.to_thread(rows.with_database, next, pieces, None)) is not None:
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+@transaction.atomic
+def _files_to_read(asked: rows.Asked, name: str) -> list[File]:
+    """Return the files that hold a batch's results; that they are read is on record."""
+    batch = _batch(asked, name, "see")
+    if not batch.is_over:
+        raise Conflict("The batch has not ended yet; its results come when it has.", code="batch_in_progress")
+    files = queries.existing_files(batch)
+    found = [access.result_for(asked.caller, batch, what) for what in ("output", "errors") if what in files]
+    if not found:
+        raise NotFound("The results of this batch are gone: files are kept for FILE_KEEP_DAYS.")
+    for file in found:
+        read_file(actor=asked.caller.actor, file=file, team=batch.team, surface="api")
+    return found
+
+
+def _pieces(files: list[File]) -> Iterator[bytes]:
+    waiting = bytearray()
+    for file in files:
+        for line in storage.raw_lines(file.pk, longest=file.bytes):
+            waiting += _told(orjson.loads(line.body)) + b"\n"
+            if len(waiting) >= _PIECE:
+                yield bytes(waiting)
+                waiting.clear()
+    if waiting:
+        yield bytes(waiting)
+
+
+def _told(line: dict[str, Any]) -> bytes:
+    """Return a line of an output or error file as a result of Anthropic's."""
+    response, unsent = line["response"], line["error"]
+    if response is not None and response["status_code"] == 200:
+        result = {"type": "succeeded", "message": response["body"]}
+    elif response is not None:
+        _, error = their_error(response["status_code"], response["body"]["error"], response["request_id"])
+        result = {"type": "errored", "error": error}
+    elif unsent["code"] in _UNSENT:
+        result = {"type": _UNSENT[unsent["code"]]}
+    else:
+        _, error = their_error(500, unsent | {"param": None}, "")
+        result = {"type": "errored", "error": error | {"request_id": None}}
+    return orjson.dumps({"custom_id": line["custom_id"], "result": result})
