@@ -18,6 +18,7 @@ from genai_prices.types import ModelInfo, TieredPrices
 
 # What is charged by the call or the message besides cannot be said per million tokens.
 _BY_THE_CALL = ("requests_kcount", "input_text_messages_kcount")
+_GO_OUT = frozenset({"reasoning"})
 _NAMES = {
     "input": "input_mtok",
     "cached_input": "cache_read_mtok",
@@ -31,7 +32,7 @@ _NAMES = {
 def prices_at(base_url: str, names: list[str]) -> dict[str, dict[str, Any]]:
     """Return the prices of those the list knows at this address, as text by part.
 
-    `is_tiered` says that long inputs cost more.
+    `is_tiered` says that long inputs cost more and no price of theirs is with it.
     """
     snapshot = get_snapshot()
     found = {}
@@ -62,8 +63,29 @@ def _price(model: ModelInfo, day: datetime) -> dict[str, Any]:
     if said.get("input_mtok") is None or any(said.get(name) for name in _BY_THE_CALL):
         return {}
     price: dict[str, Any] = {part: _amount(said.get(name)) for part, name in _NAMES.items()}
-    price["is_tiered"] = any(isinstance(said.get(name), TieredPrices) for name in _NAMES.values())
+    long = _long(said)
+    price |= long or dict.fromkeys(("long_above", "long_input", "long_output"))
+    price["is_tiered"] = not long and any(isinstance(said.get(name), TieredPrices) for name in _NAMES.values())
     return price
+
+
+def _long(said: dict[str, Any]) -> dict[str, str | None]:
+    """Return the price above the one length from which all of it is dearer in proportion; nothing where that is not so.
+
+    It holds for more tokens of input than that, as here.
+    """
+    prices = {part: price for part, name in _NAMES.items() if (price := said.get(name)) is not None}
+    starts = {tuple(tier.start for tier in price.tiers) for price in prices.values() if isinstance(price, TieredPrices)}
+    if len(starts) != 1 or len(start := starts.pop()) != 1:
+        return {}
+    short = {part: price.base if isinstance(price, TieredPrices) else price for part, price in prices.items()}
+    long = {part: price.tiers[0].price if isinstance(price, TieredPrices) else price for part, price in prices.items()}
+    for part in prices.keys() - {"input", "output"}:
+        whole = "output" if part in _GO_OUT else "input"
+        if whole not in long or short[part] * long[whole] != long[part] * short[whole]:
+            return {}
+    amounts = {f"long_{part}": f"{long[part]:f}" if part in long else None for part in ("input", "output")}
+    return {"long_above": str(start[0]), **amounts}
 
 
 def _dearness(said: dict[str, Any]) -> tuple[Decimal, Decimal]:

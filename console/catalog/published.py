@@ -25,7 +25,7 @@ _PROGRAM = Path(__file__).with_name("price_list.py")
 
 
 class Published(NamedTuple):
-    """A price per million tokens. `is_tiered`: long inputs cost more, which a price here cannot say."""
+    """A price per million tokens. `is_tiered`: long inputs cost more, in a way a price here cannot say."""
 
     input: Decimal
     output: Decimal | None
@@ -33,6 +33,9 @@ class Published(NamedTuple):
     reasoning: Decimal | None = None
     cache_write: Decimal | None = None
     cache_write_1h: Decimal | None = None
+    long_above: int | None = None
+    long_input: Decimal | None = None
+    long_output: Decimal | None = None
     is_tiered: bool = False
 
 
@@ -74,8 +77,9 @@ def published(provider: Provider, names: Sequence[str]) -> PriceList:
 
 
 def _read(price: Mapping[str, str | None]) -> Published:
-    amounts = {part: Decimal(text) if (text := price[part]) else None for part in AMOUNTS}
-    return Published(**amounts, is_tiered=bool(price["is_tiered"]))  # type: ignore[arg-type]
+    amounts = {part: Decimal(text) if (text := price.get(part)) else None for part in AMOUNTS}
+    above = int(text) if (text := price.get("long_above")) else None
+    return Published(**amounts, long_above=above, is_tiered=bool(price["is_tiered"]))  # type: ignore[arg-type]
 
 
 def _makes_vectors(name: str) -> bool:

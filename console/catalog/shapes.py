@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from console.catalog.models import Alias, ModelVersion, Pin, Price, Provider
@@ -23,6 +23,8 @@ class PriceShape:
     reasoning: int
     cache_write: int
     cache_write_1h: int
+    long_above: int = 0
+    long: "PriceShape | None" = None  # of calls whose prompt has more tokens than that
 
     def cost(
         self,
@@ -37,6 +39,8 @@ class PriceShape:
 
         Tokens read from a cache and written to one are part of the prompt, reasoning of the completion.
         """
+        if self.long is not None and prompt > self.long_above:
+            return self.long.cost(prompt, completion, cached, reasoning, written, written_1h)
         thought = min(reasoning, completion)
         parts = (prompt - cached) * self.input + cached * self.cached_input
         parts += (completion - thought) * self.output + thought * self.reasoning
@@ -53,7 +57,10 @@ class PriceShape:
         if self.cache_write_1h > most_in and _FOR_AN_HOUR in sent:
             most_in = self.cache_write_1h
         parts = prompt * most_in + completion * max(self.output, self.reasoning)
-        return -(-parts // _PARTS)
+        most = -(-parts // _PARTS)
+        if self.long is not None and prompt > self.long_above:
+            most = max(most, self.long.most(prompt, completion, sent))  # the provider may count fewer
+        return most
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +164,29 @@ def _provider(row: Provider) -> ProviderShape:
 
 
 def _price(row: Price) -> PriceShape:
+    price = _usual(row)
+    if row.long_above is None:
+        return price
+    long_input = price.input if row.long_input is None else int(row.long_input * _PARTS)
+    long_output = price.output if row.long_output is None else int(row.long_output * _PARTS)
+
+    def dearer(part: int, usual: int, long: int) -> int:
+        """Return a part as much dearer as input or output is."""
+        return part * long // usual if usual else part or long
+
+    long = replace(
+        price,
+        input=long_input,
+        output=long_output,
+        reasoning=dearer(price.reasoning, price.output, long_output),
+        cached_input=dearer(price.cached_input, price.input, long_input),
+        cache_write=dearer(price.cache_write, price.input, long_input),
+        cache_write_1h=dearer(price.cache_write_1h, price.input, long_input),
+    )
+    return replace(price, long_above=row.long_above, long=long)
+
+
+def _usual(row: Price) -> PriceShape:
     cached = row.input if row.cached_input is None else row.cached_input
     written = row.input if row.cache_write is None else row.cache_write
     for_an_hour = written if row.cache_write_1h is None else row.cache_write_1h

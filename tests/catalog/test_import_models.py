@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from genai_prices.types import ClauseEquals, ConditionalPrice, ModelInfo, ModelPrice, TimeOfDateConstraint
+from genai_prices.types import (
+    ClauseEquals,
+    ConditionalPrice,
+    ModelInfo,
+    ModelPrice,
+    Tier,
+    TieredPrices,
+    TimeOfDateConstraint,
+)
 
 from console.audit.models import AuditEvent
 from console.catalog import price_list
@@ -117,7 +125,8 @@ def test_a_models_page_looks_its_price_up(cast: Cast, client: Client) -> None:
     assert 'name="input" value="3"' in page and 'name="cached_input" value="0.3"' in page
     assert 'name="cache_write" value="3.75"' in page and 'name="cache_write_1h" value="6"' in page
     assert '<details class="price-seldom" open>' in page
-    assert "As genai-prices" in page and "long inputs cost more than this" in page
+    assert 'name="long_above" value="200000"' in page and 'name="long_output" value="22.5"' in page
+    assert "As genai-prices" in page and "long inputs cost more" not in page
     assert not Price.objects.exists(), "looking sets nothing"
     ModelVersion.objects.update(name="house-model")
     assert "knows no price of it at api.anthropic.com" in client.get(f"{address}?published=1").content.decode()
@@ -131,6 +140,33 @@ def test_a_price_that_goes_by_the_hour_is_the_dearest_whenever_one_looks() -> No
     for hour in (3, 20):
         price = price_list._price(model, dt.datetime(2026, 5, 1, hour, tzinfo=dt.UTC))
         assert (price["input"], price["output"]) == ("0.27", "1.1")
+
+
+def test_long_inputs_are_offered_where_a_price_can_say_what_they_cost() -> None:
+    def price(**parts: tuple[str, ...]) -> dict[str, Any]:
+        amounts: dict[str, Any] = {}
+        for part, (base, *more) in parts.items():
+            tiers = [
+                Tier(start=start, price=Decimal(one)) for start, one in zip((200_000, 300_000), more, strict=False)
+            ]
+            amounts[f"{part}_mtok"] = TieredPrices(base=Decimal(base), tiers=tiers) if tiers else Decimal(base)
+        model = ModelInfo(id="m", match=ClauseEquals(equals="m"), prices=ModelPrice(**amounts))
+        return price_list._price(model, dt.datetime(2026, 5, 1, tzinfo=dt.UTC))
+
+    said = price(input=("1.25", "2.5"), cache_read=("0.125", "0.25"), output=("10", "15"))
+    assert (said["long_above"], said["long_input"], said["long_output"], said["is_tiered"]) == (
+        *("200000", "2.5", "15"),
+        False,
+    )
+    only_in = price(input=("1", "2"), output=("10",))
+    assert (only_in["long_input"], only_in["long_output"]) == ("2", "10")
+    for cannot in (
+        price(input=("1", "2", "3"), output=("10", "20", "30")),
+        price(input=("1", "2"), cache_read=("0.1",), output=("10", "20")),
+        price(input=("1", "2"), output=("10", "20"), output_reasoning=("10", "30")),
+    ):
+        assert (cannot["long_above"], cannot["is_tiered"]) == (None, True)
+    assert price(input=("1",), output=("2",))["is_tiered"] is False
 
 
 @pytest.mark.django_db

@@ -13,6 +13,7 @@ from console.core.lanes import slowest
 from console.providers.types import Usage
 from tests import make
 
+YESTERDAY = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
 RATES = ("input", "cached_input", "output", "reasoning", "cache_write", "cache_write_1h")
 
 
@@ -39,6 +40,43 @@ def test_what_goes_into_a_cache_costs_what_it_does_for_so_long() -> None:
     assert price.most(100, 10, marked) == 100 * 4 + 10 * 8
     cheap = a_price(cache_write=1_000_000, cache_write_1h=1_000_000)
     assert cheap.most(100, 10, marked) == 100 * 2 + 10 * 8
+
+
+@pytest.mark.django_db
+def test_above_a_number_of_tokens_all_of_a_call_is_dearer() -> None:
+    """As Gemini, Claude and GPT-5.4 have it: the prompt's length decides, and all parts follow."""
+    version = make.make_model("long", price=None)
+    rates = {"input": 3, "output": 15, "cached_input": "0.3", "cache_write": "3.75", "cache_write_1h": 6}
+    rates |= {"reasoning": 20, "long_input": 6, "long_output": "22.5"}
+    Price.objects.create(model_version=version, long_above=200, **{n: Decimal(v) for n, v in rates.items()})
+    price = version_shapes()[version.pk].prices[0]
+    used = Usage(200, 10, cached=100, reasoning=4, written=50, written_1h=20)
+    short = 50 * 3 + 100 * 0.3 + 30 * 3.75 + 20 * 6 + 6 * 15 + 4 * 20
+    assert price.cost(*used) == -(-short // 1)
+    long = 51 * 6 + 100 * 0.6 + 30 * 7.5 + 20 * 12 + 6 * 22.5 + 4 * 30
+    assert price.cost(*used._replace(prompt=201)) == -(-long // 1)
+    assert price.most(200, 10, b"{}") == 200 * 3.75 + 10 * 20
+    assert price.most(201, 10, b"{}") == -(-(201 * 7.5 + 10 * 30) // 1)
+    assert price.most(201, 10, b'"1h"') == 201 * 12 + 10 * 30
+
+
+@pytest.mark.django_db
+def test_what_is_not_said_of_long_inputs_is_as_of_others() -> None:
+    version = make.make_model("long", price=None)
+    Price.objects.create(model_version=version, input=2, output=8, cached_input=0, long_above=100, long_input=5)
+    Price.objects.create(
+        model_version=version,
+        effective_from=YESTERDAY,
+        input=0,
+        output=8,
+        cached_input=1,
+        long_above=100,
+        long_output=3,
+    )
+    newer, older = version_shapes()[version.pk].prices
+    assert newer.cost(101, 1, cached=50) == 51 * 5 + 8 and newer.cost(100, 1, cached=50) == 50 * 2 + 8
+    assert older.cost(101, 1, cached=50) == 50 + 3, "of nothing there is no proportion"
+    assert older.most(101, 1, b"") == 101 + 8, "the provider may count fewer, and then it is 8"
 
 
 @given(

@@ -139,6 +139,14 @@ def test_what_few_models_charge_is_folded_away_until_it_says_something(operator:
     after = json.loads(AuditEvent.objects.get(action="price.set").detail)["after"]
     assert (after["cache_write"], after["cache_write_1h"], after["reasoning"]) == ("3.75", "6", None)
 
+    long = {**fields, "long_above": "200000", "long_input": "6", "long_output": "22.5"}
+    assert operator.post(f"{address}price/", long).status_code == 302
+    assert "Above 200,000 tokens of input: input 6.00, output 22.50" in operator.get(address).content.decode()
+    for lacks, said in (("long_above", "Say above how many tokens"), ("long_input", "Say what input or output costs")):
+        some = {**long, "long_output": "", lacks: ""}
+        refused = operator.post(f"{address}price/", some)
+        assert refused.status_code == 422 and said in refused.content.decode()
+
     said = operator.post(
         f"/api/models/{version.pk}/prices/",
         {"input": "1", "output": "2", "cache_write": "1.25"},

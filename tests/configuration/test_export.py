@@ -48,6 +48,8 @@ def furnish() -> None:
         output=Decimal("2.5"),
         reasoning=Decimal(3),
         cache_write=Decimal("1.25"),
+        long_above=200_000,
+        long_output=Decimal(5),
         effective_from=LATER,
     )
     alias = make.make_alias("help", production=model)
@@ -73,6 +75,7 @@ def test_it_writes_everything_and_no_secret() -> None:
     assert model["price"] == {"input": 0.15, "output": 12}
     assert model["later_prices"] == [
         {"from": LATER.isoformat(), "input": 1, "output": 2.5, "reasoning": 3, "cache_write": 1.25}
+        | {"long_above": 200_000, "long_output": 5}
     ]
     assert (model["description"], model["shutdown_on"]) == ("Quick: & cheap", "2199-12-31")
     assert document["aliases"] == [{"name": "help", "description": "For customers", "production": "open-ai/gpt"}]

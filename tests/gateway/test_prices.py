@@ -8,6 +8,8 @@ import pytest
 from console.catalog.services.versions import set_price
 from console.teams.actors import SYSTEM
 from tests.upstream import chunk, completion, sse, text_chunks, usage
+from usage_app.models import QuotaCounter
+from usage_app.queries.exactness import differences
 from usage_app.services.quotas import set_quota
 
 
@@ -17,7 +19,11 @@ def priced(world):
 
     def price(**amounts):
         usual = {"input": Decimal(1000), "output": Decimal(0)}
-        set_price(actor=SYSTEM, version=world.model, **usual | {k: Decimal(v) for k, v in amounts.items()})
+        set_price(
+            actor=SYSTEM,
+            version=world.model,
+            **usual | {k: v if k == "long_above" else Decimal(v) for k, v in amounts.items()},
+        )
 
     return price
 
@@ -87,3 +93,38 @@ def test_no_less_is_set_aside_than_writing_may_cost(ask, world, priced):
             needs.append(may_need(ask(messages=[{"role": "user", "content": [mark]}])))
     tokens = needs[0] // 1000
     assert [need / tokens for need in needs] == [1000, 1000, 1250, 1250, 1250, 2000]
+
+
+def test_long_inputs_cost_what_they_do_from_the_provider_s_count_on(ask, world, priced):
+    priced(output=3000, cached_input=100, long_above=100, long_input=2000, long_output=4500)
+    for stream in (False, True):
+        for prompt in (100, 101):
+            counted = used(prompt, 2, cached_tokens=50)
+            if stream:
+                world.upstream.enqueue_stream(*streamed(counted))
+            else:
+                world.upstream.enqueue(completion(usage=counted))
+            assert ask(stream=stream).status_code == 200
+    short, long = 50 * 1000 + 50 * 100 + 2 * 3000, 51 * 2000 + 50 * 200 + 2 * 4500
+    assert [line.cost_micros for line in world.calls()] == [short, long, short, long]
+
+
+def test_no_less_is_set_aside_than_a_long_input_may_cost(ask, world, priced):
+    set_quota(actor=SYSTEM, team=world.team, metric="cost", window="day", limit=1)
+    priced()
+    tokens = may_need(ask("Hello " * 100)) // 1000
+    for above, rate in ((tokens, 1000), (tokens - 1, 2000)):
+        priced(long_above=above, long_input=2000)
+        assert may_need(ask("Hello " * 100)) == tokens * rate
+
+
+def test_what_was_used_is_counted_again_to_the_same(ask, world, priced):
+    quota = set_quota(actor=SYSTEM, team=world.team, metric="cost", window="day", limit=10**9)
+    priced(cached_input=100, cache_write=1250, long_above=50, long_input=2000)
+    for prompt in (40, 60):
+        world.upstream.enqueue(completion(usage=used(prompt, cached_tokens=10, cache_write_tokens=10)))
+        ask()
+    short = 20 * 1000 + 10 * 100 + 10 * 1250
+    long = 40 * 2000 + 10 * 200 + 10 * 2500
+    assert QuotaCounter.objects.get(quota=quota).used == short + long
+    assert differences() == []

@@ -93,7 +93,13 @@ class PriceForm(forms.Form):
     cache_write = _price("Cache writes", when_empty="Empty: as input.")
     cache_write_1h = _price("Cache writes for an hour", when_empty="Empty: as other cache writes.")
 
-    _SELDOM = ("cache_write", "cache_write_1h")
+    long_above = forms.IntegerField(
+        min_value=1, required=False, label="Long inputs: above so many tokens", help_text="Empty: all cost the same."
+    )
+    long_input = _price("Input of long ones", when_empty="Empty: as input. The cache is dearer with it.")
+    long_output = _price("Output of long ones", when_empty="Empty: as output. Reasoning is dearer with it.")
+
+    _SELDOM = ("cache_write", "cache_write_1h", "long_above", "long_input", "long_output")
 
     @property
     def usual(self) -> list[forms.BoundField]:

@@ -3,10 +3,11 @@
 from console.catalog.models.aliases import Alias
 from console.catalog.models.pins import Change, Decision, Pin, PinFallback, PinMove, PinProposal, Trouble
 from console.catalog.models.providers import Provider, ProviderIncident
-from console.catalog.models.versions import AMOUNTS, Capability, ModelVersion, Price, ShutdownNotice
+from console.catalog.models.versions import AMOUNTS, PARTS, Capability, ModelVersion, Price, ShutdownNotice
 
 __all__ = [
     "AMOUNTS",
+    "PARTS",
     "Alias",
     "Capability",
     "Change",

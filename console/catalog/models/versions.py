@@ -69,7 +69,8 @@ class ModelVersion(models.Model):
 
 
 # What a price is made of, in the order it is written in.
-AMOUNTS = ("input", "output", "cached_input", "reasoning", "cache_write", "cache_write_1h")
+AMOUNTS = ("input", "output", "cached_input", "reasoning", "cache_write", "cache_write_1h", "long_input", "long_output")
+PARTS = (*AMOUNTS, "long_above")  # which is a number of tokens
 
 
 def _amount(value: Decimal) -> str:
@@ -90,6 +91,11 @@ class Price(models.Model):
     reasoning = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
     cache_write = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
     cache_write_1h = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)  # empty: as the others
+    # Where the input has more tokens, all of it and the output cost this, and the other parts are dearer in proportion.
+    # Empty: as others.
+    long_above = models.PositiveIntegerField(null=True, blank=True)
+    long_input = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
+    long_output = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
 
     class Meta:
         ordering = ["-effective_from"]
@@ -107,6 +113,16 @@ class Price(models.Model):
                 & (models.Q(cache_write_1h__isnull=True) | models.Q(cache_write_1h__gte=0)),
                 name="price_of_cache_writes_not_negative",
             ),
+            models.CheckConstraint(
+                condition=models.Q(long_above__isnull=True, long_input__isnull=True, long_output__isnull=True)
+                | (
+                    models.Q(long_above__isnull=False, long_above__gte=1)
+                    & (models.Q(long_input__isnull=False) | models.Q(long_output__isnull=False))
+                    & (models.Q(long_input__isnull=True) | models.Q(long_input__gte=0))
+                    & (models.Q(long_output__isnull=True) | models.Q(long_output__gte=0))
+                ),
+                name="price_of_long_inputs_says_from_when",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -121,7 +137,12 @@ class Price(models.Model):
     def besides(self) -> list[str]:
         """What it has prices for beyond what every model charges, in words."""
         words = {"cache_write": "Cache writes", "cache_write_1h": "Cache writes for an hour"}
-        return [f"{said} {self.shown[name]}" for name, said in words.items() if name in self.shown]
+        shown = self.shown
+        found = [f"{said} {shown[name]}" for name, said in words.items() if name in shown]
+        if self.long_above is not None:
+            dearer = [f"{part} {shown[name]}" for part in ("input", "output") if (name := f"long_{part}") in shown]
+            found.append(f"Above {self.long_above:,} tokens of input: {', '.join(dearer)}")
+        return found
 
 
 class ShutdownNotice(models.Model):

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from console.catalog.families import guess
-from console.catalog.models import AMOUNTS, Capability, ModelVersion, Provider
+from console.catalog.models import PARTS, Capability, ModelVersion, Provider
 from console.catalog.published import NOT_ASKED, PriceList
 from console.catalog.services.versions import create_version, set_price
 from console.core.errors import BadInput
@@ -63,4 +63,4 @@ def _whole(taken: Decimal, output: Decimal | None, known: PriceList, name: str) 
     found = known.prices.get(name)
     if found is None or (found.input, found.output) != (taken, output):
         return {"input": taken, "output": output}
-    return {**{name: getattr(found, name) for name in AMOUNTS}, "source": known.source}
+    return {**{name: getattr(found, name) for name in PARTS}, "source": known.source}

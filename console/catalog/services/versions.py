@@ -122,6 +122,16 @@ def _check_price(name: str, value: Decimal | None) -> None:
         raise BadInput(f"{value} has more than six decimals.", param=name)
 
 
+def _check_long(above: int | None, *amounts: Decimal | None) -> None:
+    has_amounts = any(amount is not None for amount in amounts)
+    if above is None and has_amounts:
+        raise BadInput("Say above how many tokens of input that is the price.", param="long_above")
+    if above is not None and not has_amounts:
+        raise BadInput(f"Say what input or output costs above {above:,} tokens of input.", param="long_input")
+    if above is not None and not 1 <= above <= _LARGEST_CONTEXT:
+        raise BadInput(f"{above} tokens cannot be a length; write 1 or more.", param="long_above")
+
+
 @transaction.atomic
 def set_price(
     *,
@@ -133,6 +143,9 @@ def set_price(
     reasoning: Decimal | None = None,
     cache_write: Decimal | None = None,
     cache_write_1h: Decimal | None = None,
+    long_above: int | None = None,
+    long_input: Decimal | None = None,
+    long_output: Decimal | None = None,
     effective_from: dt.datetime | None = None,
     source: str = "",
 ) -> Price:
@@ -155,19 +168,26 @@ def set_price(
         "reasoning": reasoning,
         "cache_write": cache_write,
         "cache_write_1h": cache_write_1h,
+        "long_input": long_input,
+        "long_output": long_output,
     }
+    _check_long(long_above, long_input, long_output)
     for name, value in prices.items():
         _check_price(name, value)
     try:
         with transaction.atomic():
             price = Price.objects.create(
-                model_version=version, effective_from=max(effective_from or moment, moment), **prices
+                model_version=version,
+                effective_from=max(effective_from or moment, moment),
+                long_above=long_above,
+                **prices,
             )
     except IntegrityError:
         raise Conflict(
             "There is a price from that moment on already; choose another.", param="effective_from"
         ) from None
     after = {name: None if value is None else f"{value.normalize():f}" for name, value in prices.items()}
+    after["long_above"] = None if long_above is None else str(long_above)
     after["effective_from"] = price.effective_from.isoformat()
     record(
         actions.PRICE_SET, actor=actor, target=version, detail={"after": after} | ({"source": source} if source else {})

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from console.audit import actions
 from console.audit.services import record
-from console.catalog.models import AMOUNTS, Alias, ModelVersion, Price, Provider
+from console.catalog.models import PARTS, Alias, ModelVersion, Price, Provider
 from console.catalog.queries import price_now
 from console.core.clock import now
 from console.pages.configuration import export_agents, export_knowledge, export_library
@@ -95,7 +95,7 @@ def _name_apart(lists: dict[str, Any]) -> None:
                     owner[field]["env"] = name if seen[name] == 1 else f"{name}_{seen[name]}"
 
 
-def _number(value: Decimal) -> int | float:
+def _number(value: Decimal | int) -> int | float:
     return int(value) if value == int(value) else float(value)
 
 
@@ -145,7 +145,7 @@ def _models(left_out: list[str]) -> list[dict[str, Any]]:
 
 
 def _price(price: Price) -> dict[str, Any]:
-    amounts = {name: getattr(price, name) for name in AMOUNTS}
+    amounts = {name: getattr(price, name) for name in PARTS}
     return {name: _number(value) for name, value in amounts.items() if value is not None}
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from console.catalog.models import AMOUNTS, Capability, ModelVersion, Price, Provider
+from console.catalog.models import AMOUNTS, PARTS, Capability, ModelVersion, Price, Provider
 from console.catalog.queries import price_now
 from console.catalog.services import versions as services
 from console.core.clock import now
@@ -143,7 +143,7 @@ def _version(label: str) -> ModelVersion:
 
 
 def _amounts(price: Entry | Price) -> Amounts:
-    return {name: price.get(name) if isinstance(price, Entry) else getattr(price, name) for name in AMOUNTS}
+    return {name: price.get(name) if isinstance(price, Entry) else getattr(price, name) for name in PARTS}
 
 
 def _prices_of(entry: Entry) -> tuple[Amounts | None, dict[dt.datetime, Amounts]]:
@@ -165,6 +165,8 @@ def _later_change(moment: dt.datetime, price: Amounts) -> FieldChange:
 def _price_text(price: Amounts | None) -> str:
     if price is None:
         return "none"
+    above = f"above {price['long_above']} tokens"
     words = {"input": "in", "output": "out", "cached_input": "cached", "cache_write": "written to the cache"}
-    words["cache_write_1h"] = "written for an hour"
-    return ", ".join(f"{shown(value)} {words.get(name, name)}" for name, value in price.items() if value is not None)
+    words |= {"cache_write_1h": "written for an hour", "long_input": f"in {above}", "long_output": f"out {above}"}
+    amounts = ((name, value) for name in AMOUNTS if (value := price[name]) is not None)
+    return ", ".join(f"{shown(value)} {words.get(name, name)}" for name, value in amounts)

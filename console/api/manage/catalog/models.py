@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from console.api.manage.base import Endpoint, Strict, listed, seen_revision
 from console.catalog import access
-from console.catalog.models import Capability, ModelVersion, Price
+from console.catalog.models import PARTS, Capability, ModelVersion, Price
 from console.catalog.queries import collections_with, dependents
 from console.catalog.services import versions
 from console.teams.access import OPERATOR
@@ -19,16 +19,7 @@ from console.teams.access import OPERATOR
 class PriceSerializer(serializers.ModelSerializer[Price]):
     class Meta:
         model = Price
-        fields = [
-            "id",
-            "effective_from",
-            "input",
-            "cached_input",
-            "output",
-            "reasoning",
-            "cache_write",
-            "cache_write_1h",
-        ]
+        fields = ["id", "effective_from", *PARTS]
 
 
 class NewPriceSerializer(Strict):
@@ -44,6 +35,13 @@ class NewPriceSerializer(Strict):
     cache_write_1h = serializers.DecimalField(
         12, 6, default=None, allow_null=True, help_text="What is written for an hour; null: as cache_write."
     )
+    long_above = serializers.IntegerField(
+        default=None,
+        allow_null=True,
+        help_text="Where the input has more tokens, long_input and long_output hold, and all else is dearer with them.",
+    )
+    long_input = serializers.DecimalField(12, 6, default=None, allow_null=True, help_text="null: as input.")
+    long_output = serializers.DecimalField(12, 6, default=None, allow_null=True, help_text="null: as output.")
     effective_from = serializers.DateTimeField(default=None, allow_null=True)
 
 

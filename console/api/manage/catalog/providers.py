@@ -76,7 +76,10 @@ class PublishedPriceSerializer(serializers.Serializer[Any]):
     reasoning = serializers.DecimalField(12, 6, allow_null=True)
     cache_write = serializers.DecimalField(12, 6, allow_null=True)
     cache_write_1h = serializers.DecimalField(12, 6, allow_null=True)
-    is_tiered = serializers.BooleanField(help_text="Long inputs cost more than this.")
+    long_above = serializers.IntegerField(allow_null=True)
+    long_input = serializers.DecimalField(12, 6, allow_null=True)
+    long_output = serializers.DecimalField(12, 6, allow_null=True)
+    is_tiered = serializers.BooleanField(help_text="Long inputs cost more than this says.")
 
 
 class PublishedSerializer(serializers.Serializer[Any]):
