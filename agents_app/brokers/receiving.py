@@ -50,7 +50,11 @@ def receive(trigger: Trigger, broker: Broker, message: Message) -> Received:
     if firing.attempts > most:
         return _park(firing, broker, message, firing.trouble or f"It was tried {most} times, and what tried it broke.")
     try:
-        begin(firing, trigger, broker, value)
+        with transaction.atomic():
+            waiting = Firing.objects.filter(pk=firing.pk, state__in=[State.TRYING, State.PARKED])
+            if waiting.select_for_update(no_key=True).first() is None:
+                return Received(True)  # a person tried it again, or dropped it, since it was looked up
+            begin(firing, trigger, broker, value)
     except Refusal as refusal:
         if _is_its_own_fault(refusal):
             return _park(firing, broker, message, refusal.message)

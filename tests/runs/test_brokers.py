@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import redis
+from django.db import connection
 from kombu import Connection
 
 from agents_app.brokers import kombu_line, lease, redis_line, sending, wire
@@ -22,6 +23,7 @@ from console.core.clock import now
 from console.core.crypto import decrypt
 from console.core.errors import BadInput, Conflict, Refusal
 from tests import make
+from tests.between import After
 from tests.valkey import Valkey, valkey_server  # noqa: F401
 from usage_app.services.quotas import remove_quota, set_quota
 
@@ -59,8 +61,8 @@ class Outside:
 
     def put(self, body: Any, queue: str = "orders", **properties: Any) -> None:
         """Put a message there as another program does, by kombu."""
-        with Connection(self.url) as connection:
-            connection.Producer(serializer="json").publish(body, routing_key=queue, **properties)
+        with Connection(self.url) as line:
+            line.Producer(serializer="json").publish(body, routing_key=queue, **properties)
 
     def read(self, steps: int = 5) -> Reading:
         """Read as a worker would, until there is nothing, and leave."""
@@ -86,7 +88,7 @@ class Outside:
     def got(self, queue: str) -> list[dict[str, Any]]:
         """Take everything off a queue, as another program does."""
         found = []
-        with Connection(self.url) as connection, connection.SimpleBuffer(queue) as box:
+        with Connection(self.url) as line, line.SimpleBuffer(queue) as box:
             for _ in range(box.qsize()):
                 message = box.get()
                 found.append({"body": message.payload, **message.properties, "headers": message.headers})
@@ -245,6 +247,22 @@ def test_a_message_set_aside_is_tried_again_or_dropped(outside, agent, cast):
         parked.drop(actor=outside.actor, firing=second)
     lines = AuditEvent.objects.filter(action__startswith="trigger.message").values_list("action", flat=True)
     assert sorted(lines) == ["trigger.message_dropped", "trigger.message_retried"]
+
+
+def test_a_message_that_is_dropped_while_it_comes_again_starts_nothing(outside):
+    outside.put({}, message_id="m-1")
+    outside.read()
+    firing = Firing.objects.get(state="parked")
+    outside.put(ORDERS, message_id="m-1")
+
+    def drop() -> None:
+        parked.drop(actor=outside.actor, firing=firing)
+
+    with connection.execute_wrapper(After(drop, of='"agents_firing"."key" = ')):
+        outside.read()
+    firing.refresh_from_db()
+    assert (firing.state, firing.run_id, Run.objects.count()) == ("dropped", None, 0)
+    assert outside.waiting("orders") == outside.taken() == 0, "it is settled all the same"
 
 
 def test_a_message_stays_at_the_broker_while_no_run_may_start(outside, agent, cast):
