@@ -32,6 +32,7 @@ class Criteria:
     version: int | None = None  # of that prompt
     rating: str = ""  # good or bad, of calls somebody said that of; rated, of those somebody said either of
     end_user: str = ""  # as the log keeps it: redaction.kept_name
+    metadata: str = ""  # `project=returns`, or `project` for any value of it
     text: str = ""
     content_team_ids: tuple[uuid.UUID, ...] | None = ()
 
@@ -44,7 +45,7 @@ class Criteria:
                 (
                     *(self.key_id, self.types, self.statuses, self.alias),
                     *(self.person_id, self.environment, self.trace, self.prompt, self.rating),
-                    *(self.end_user, self.text),
+                    *(self.end_user, self.metadata, self.text),
                 ),
             )
         )

@@ -20,12 +20,13 @@ def test_it_makes_believable_records() -> None:
     team = make.make_team("Team A")
     out = io.StringIO()
     before = list(AuditEvent.objects.values_list("pk", flat=True))
-    call_command("generate_audit", rows=3000, days=2, teams=2, content=0.1, stdout=out)
+    call_command("generate_audit", rows=3000, days=2, teams=2, projects=5, content=0.1, stdout=out)
     assert "Inserted 3000 made-up records" in out.getvalue()
     assert AuditEvent.objects.count() == len(before) + 3000
     assert {"ok", "refused"} <= set(AuditEvent.objects.values_list("status", flat=True))
     assert AuditEvent.objects.filter(team_id=team.pk).count() > 500
     assert Payload.objects.count() > 100
+    assert AuditEvent.objects.filter(metadata__project="project-0").count() > 500
     for event in AuditEvent.objects.exclude(pk__in=before)[:200]:
         assert event.at <= now() and abs((time_of(event.pk) - event.at).total_seconds()) < 0.002
     until_finished()

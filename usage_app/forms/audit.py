@@ -62,6 +62,13 @@ class AuditFilterForm(forms.Form):
     alias = forms.CharField(label="Alias", required=False, max_length=100)
     person = forms.TypedChoiceField(label="Person", required=False, coerce=uuid.UUID, empty_value=None)
     end_user = forms.CharField(label="End user", required=False, max_length=1000, strip=True)
+    metadata = forms.CharField(
+        label="Metadata",
+        required=False,
+        max_length=600,
+        strip=True,
+        widget=forms.TextInput(attrs={"placeholder": "project=returns"}),
+    )
     environment = forms.ChoiceField(label="Environment", required=False, choices=[("", "Any"), *Environment.choices])
     prompt = forms.CharField(label="Prompt", required=False, max_length=210)
     rating = forms.ChoiceField(
@@ -129,6 +136,7 @@ class AuditFilterForm(forms.Form):
             person_id=chosen["person"],
             environment=chosen["environment"],
             end_user=kept_name("", chosen["end_user"]),
+            metadata=chosen["metadata"],
             trace=chosen["trace"],
             prompt=chosen["prompt"].partition("@")[0],
             version=int(number) if (number := chosen["prompt"].partition("@")[2]) else None,

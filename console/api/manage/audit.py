@@ -43,6 +43,9 @@ _FILTERS = [
     OpenApiParameter("alias", str),
     OpenApiParameter("person", OpenApiTypes.UUID),
     OpenApiParameter("end_user", str, description="What the caller calls its own user, whole."),
+    OpenApiParameter(
+        "metadata", str, description="What callers say calls were for: `project=returns`, or `project` for any value."
+    ),
     OpenApiParameter("environment", str, enum=Environment.values),
     OpenApiParameter(
         "prompt", str, description="Calls of a prompt (`support/answer`) or of one version of it (`…@7`)."
@@ -92,6 +95,9 @@ class EventSerializer(serializers.ModelSerializer[AuditEvent]):
     detail = serializers.SerializerMethodField(help_text="Before and after of a change.")
     knowledge = serializers.SerializerMethodField(help_text="The parts of documents a call was given.")
     ratings = serializers.SerializerMethodField(help_text="What people and programs said of the answer.")
+    metadata = serializers.DictField(
+        child=serializers.CharField(), allow_null=True, help_text="What the caller says the call was for."
+    )
     input_sha256 = serializers.SerializerMethodField()
     output_sha256 = serializers.SerializerMethodField()
     cache_write_tokens = serializers.IntegerField(
@@ -106,11 +112,11 @@ class EventSerializer(serializers.ModelSerializer[AuditEvent]):
         fields = [
             "request_id", "at", "closed_at", "type", "action", "status", "http_status", "code", "reason", "team_id",
             "team", "actor_kind", "actor_id", "actor", "key_id", "key", "environment", "lane", "surface", "route",
-            "client_address", "client_request_id", "end_user", "alias", "model", "model_version_id", "prompt", "agent",
-            "stream", "attempts", "prompt_tokens", "cached_tokens", "cache_write_tokens", "cache_write_1h_tokens",
-            "completion_tokens", "reasoning_tokens", "cost_micros", "usage_note", "latency_us", "first_token_us",
-            "overhead_us", "target_type", "target_id", "target", "detail", "knowledge", "ratings", "input_sha256",
-            "output_sha256",
+            "client_address", "client_request_id", "end_user", "metadata", "alias", "model", "model_version_id",
+            "prompt", "agent", "stream", "attempts", "prompt_tokens", "cached_tokens", "cache_write_tokens",
+            "cache_write_1h_tokens", "completion_tokens", "reasoning_tokens", "cost_micros", "usage_note",
+            "latency_us", "first_token_us", "overhead_us", "target_type", "target_id", "target", "detail", "knowledge",
+            "ratings", "input_sha256", "output_sha256",
         ]  # fmt: skip
 
     def get_request_id(self, event: AuditEvent) -> str:

@@ -61,7 +61,7 @@ events AS (
     INSERT INTO audit_event (id, at, closed_at, type, action, status, http_status, code, team_id, team, actor_kind,
         actor_id, actor, key_id, key, environment, lane, surface, route, client_address, alias, model, stream, attempts,
         prompt_tokens, completion_tokens, cost_micros, latency_us, first_token_us, overhead_us,
-        input_sha256, output_sha256, target_type, target, detail, end_user)
+        input_sha256, output_sha256, target_type, target, detail, end_user, metadata)
     SELECT id, at, at + make_interval(secs => us / 1e6), type,
         CASE type WHEN 'admin' THEN (ARRAY['pin.moved', 'quota.changed', 'key.created', 'member.added'])[1 + n %% 4]
                   WHEN 'access' THEN (ARRAY['session.started', 'content.read'])[1 + n %% 2] ELSE '' END,
@@ -95,7 +95,10 @@ events AS (
         CASE WHEN type = 'admin' THEN (%(aliases)s::text[])[a] ELSE '' END,
         CASE WHEN type = 'admin' THEN '{"before": {"limit": 100}, "after": {"limit": 200}}' ELSE '' END,
         CASE WHEN is_line OR %(end_users)s = 0 OR n %% 3 = 0 THEN ''
-             ELSE 'customer-' || floor(power(r6, 3) * %(end_users)s)::int END
+             ELSE 'customer-' || floor(power(r6, 3) * %(end_users)s)::int END,
+        CASE WHEN is_line OR %(projects)s = 0 OR n %% 3 = 1 THEN NULL
+             ELSE jsonb_build_object('project', 'project-' || floor(power(r5, 3) * %(projects)s)::int,
+                                     'tier', (ARRAY['free', 'gold', 'lead'])[1 + n %% 3], 'order', substr(h, 1, 12)) END
     FROM d
 )
 INSERT INTO audit_payload (event_id, kind, body, bytes)
@@ -114,6 +117,7 @@ class Cast:
     aliases: list[str]
     models: list[str]
     end_users: int = 0  # whose calls two thirds are; nobody's where there are none
+    projects: int = 0  # what two thirds are for, each for an order of its own as well; nothing where there are none
 
 
 def insert_calls(
@@ -140,6 +144,7 @@ def insert_calls(
                 "aliases": cast.aliases,
                 "models": cast.models,
                 "end_users": cast.end_users,
+                "projects": cast.projects,
             },
         )
 

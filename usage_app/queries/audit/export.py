@@ -20,13 +20,13 @@ _WITH_CONTENT = 25  # which may be megabytes each, with pictures
 _MOST_SECONDS = 3600
 
 _NAMES = (
-    "request_id at closed_at type action status http_status code reason team actor_kind actor key "
+    "at closed_at type action status http_status code reason team actor_kind actor key "
     "environment lane surface route client_address client_request_id alias model prompt agent stream attempts "
     "prompt_tokens cached_tokens completion_tokens reasoning_tokens cost_micros usage_note latency_us first_token_us "
     "overhead_us target_type target detail input_sha256 output_sha256 end_user"
 )
-COLUMNS = (*_NAMES.split(), *TOKEN_KINDS)
-_STORED = [name for name in COLUMNS if name != "request_id" and name not in TOKEN_KINDS]
+_STORED = _NAMES.split()
+COLUMNS = ("request_id", *_STORED, *TOKEN_KINDS, "metadata")
 RATINGS = ("ratings_good", "ratings_bad")
 CONTENT = ("input", "output")
 COMMENTS = "ratings_comments"
@@ -46,11 +46,13 @@ def _value(value: Any) -> Any:
 
 def _row(event: AuditEvent) -> dict[str, Any]:
     row = {name: _value(getattr(event, name)) for name in _STORED}
-    return {"request_id": request_id(event.pk), **row, **event.by_kind}
+    return {"request_id": request_id(event.pk), **row, **event.by_kind, "metadata": event.metadata}
 
 
 def neutral(value: Any) -> Any:
-    """Put an apostrophe before text a spreadsheet would run."""
+    """Put an apostrophe before text a spreadsheet would run, and write an object as JSON."""
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 

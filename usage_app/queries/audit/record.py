@@ -3,7 +3,7 @@
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from django.urls import reverse
@@ -61,6 +61,14 @@ class Source:
     heading: str
 
 
+class Label(NamedTuple):
+    """One of the pairs a caller labelled its call with, and the log's address with all that have it."""
+
+    name: str
+    value: str
+    path: str
+
+
 @dataclass(slots=True)
 class Record:
     line: Line
@@ -93,6 +101,15 @@ class Record:
     def end_user_path(self) -> str:
         """The log's address with the records of the same end user."""
         return f"{reverse('usage:audit')}?{urlencode({'end_user': self.event.end_user})}"
+
+    @property
+    def metadata(self) -> list[Label]:
+        """What its caller says it was for."""
+        log = reverse("usage:audit")
+        return [
+            Label(name, value, f"{log}?{urlencode({'metadata': f'{name}={value}'})}")
+            for name, value in (self.event.metadata or {}).items()
+        ]
 
     @property
     def named(self) -> str:

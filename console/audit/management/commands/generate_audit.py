@@ -19,7 +19,7 @@ _BATCH = 200_000
 _NAMESPACE = uuid.UUID("6f1c8d5e-0000-5000-8000-000000000000")
 
 
-def _cast(teams: int, end_users: int) -> sql.Cast:
+def _cast(teams: int, end_users: int, projects: int) -> sql.Cast:
     """Return the teams, keys and aliases there are, and made-up ones where there are too few."""
     known = list(apps.get_model("teams", "Team").objects.order_by("created_at")[:teams])
     team_ids = [team.pk for team in known] + [uuid.uuid5(_NAMESPACE, f"team {n}") for n in range(len(known), teams)]
@@ -34,7 +34,7 @@ def _cast(teams: int, end_users: int) -> sql.Cast:
     aliases = [alias.name for alias in apps.get_model("catalog", "Alias").objects.order_by("created_at")[:10]]
     aliases += [f"made-up-{n}" for n in range(len(aliases) + 1, 6)] + ["made-up-rare"]
     models = [f"made-up/model-{n % 3 + 1}-2026-0{n % 3 + 3}-01" for n in range(len(aliases))]
-    return sql.Cast(team_ids, names, key_ids, key_names, aliases, models, end_users)
+    return sql.Cast(team_ids, names, key_ids, key_names, aliases, models, end_users, projects)
 
 
 class Command(BaseCommand):
@@ -45,6 +45,7 @@ class Command(BaseCommand):
         parser.add_argument("--days", type=int, default=30, help="the days before now they are spread over")
         parser.add_argument("--teams", type=int, default=12)
         parser.add_argument("--end-users", type=int, default=0, help="how many there are; none unless it is said")
+        parser.add_argument("--projects", type=int, default=0, help="how many metadata names; none unless it is said")
         parser.add_argument("--content", type=float, default=0.02, help="the share of calls with input and output kept")
         parser.add_argument("--yes", action="store_true", help="do so in production mode")
 
@@ -54,8 +55,8 @@ class Command(BaseCommand):
             raise CommandError(
                 "This is production, and made-up rows stay in its log for good. Add --yes if you mean it."
             )
-        if rows < 1 or days < 1 or options["teams"] < 1 or options["end_users"] < 0:
-            raise CommandError("--rows, --days and --teams start at 1, --end-users at 0.")
+        if rows < 1 or days < 1 or options["teams"] < 1 or min(options["end_users"], options["projects"]) < 0:
+            raise CommandError("--rows, --days and --teams start at 1, --end-users and --projects at 0.")
         began = time.monotonic()
         span = dt.timedelta(days=days)
         # The wave over the day shifts rows by up to 2.4 hours; nothing may lie in the future.
@@ -64,7 +65,7 @@ class Command(BaseCommand):
         while month <= now():
             months.make_month(month)
             month = period_end("month", month)
-        cast = _cast(options["teams"], options["end_users"])
+        cast = _cast(options["teams"], options["end_users"], options["projects"])
         for first in range(1, rows + 1, _BATCH):
             last = min(first + _BATCH - 1, rows)
             with transaction.atomic():
