@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from django.db.models import Max, Sum
 
 from console.core.clock import now
+from console.core.words import counted
 from prompts_app.models import Label, Prompt, PromptKeyUse, PromptUse
 from prompts_app.sql import TRIALS
 
@@ -89,7 +90,7 @@ def calls(prompt: Prompt) -> list[Use]:
             None,
             "",
             holds=holds and row["surface"] not in TRIALS,
-            detail=f"{row['total']:,} calls in 30 days, last on {row['last']:%-d %b}",
+            detail=f"{counted(row['total'], 'call')} in 30 days, last on {row['last']:%-d %b}",
             calls=row["total"],
         )
         for row in rows
@@ -112,7 +113,7 @@ def keys(prompt: Prompt) -> list[Use]:
             row["team_id"],
             row["of"],
             holds=False,
-            detail=f"{row['total']:,} calls in 30 days, last on {row['last']:%-d %b}",
+            detail=f"{counted(row['total'], 'call')} in 30 days, last on {row['last']:%-d %b}",
             calls=row["total"],
         )
         for row in rows

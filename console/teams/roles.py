@@ -30,6 +30,9 @@ RIGHTS: dict[str, frozenset[str]] = {
     Role.AUDITOR: frozenset({"view_team", "view_usage", "view_audit", "read_content"}),
 }
 
+# Who decides what waits: approvals of agents, reviews of prompts.
+DECIDERS = tuple(role for role, rights in RIGHTS.items() if "approve" in rights)
+
 # Lets a key name exact versions (`provider/name`), past what the team's aliases and their pins decide.
 EXACT_MODELS = "models:exact"
 INSTALLATION = "installation:manage"

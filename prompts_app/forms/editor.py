@@ -16,7 +16,7 @@ from console.core.words import as_text
 from prompts_app.models import Draft, Kind
 from prompts_app.text.content import MOST_MESSAGES, ROLES
 from prompts_app.text.plain import problem
-from prompts_app.text.variables import MOST, TYPES
+from prompts_app.text.variables import MOST, TYPES, names_of
 
 # What has a field of its own; every other parameter is written as JSON.
 NUMBERS = {"temperature": "Temperature", "top_p": "Top p", "max_tokens": "Longest answer, in tokens"}
@@ -175,6 +175,17 @@ class Editor:
             to = at + (-1 if verb == "up" else 1)
             if 0 <= at < len(self.messages) and 0 <= to < len(self.messages):
                 self.messages[at], self.messages[to] = self.messages[to], self.messages[at]
+
+    def leave_out_gone(self) -> None:
+        """Mark rows of variables that the text does not name any more, unless a partial may ask for them.
+
+        The page does so while one types; what is saved before it did, or without script, would be asked for ever.
+        """
+        texts = [row.text for row in self.messages]
+        if not any("{{>" in text for text in texts):
+            names = {name for text in texts for name in names_of(text)}
+            for row in self.variables:
+                row.is_in_text = row.name in names
 
     def match_variables(self, names: Sequence[str], from_partials: Mapping[str, Any]) -> None:
         """Give every variable of the text a row, in the order of the text, and mark rows that left it."""

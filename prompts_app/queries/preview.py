@@ -1,6 +1,5 @@
 """What a text comes to while it is being written: its variables, its partials, the messages as they would be sent."""
 
-import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,9 +16,8 @@ from prompts_app.models import Kind, Label, Prompt, PromptVersion, Visibility
 from prompts_app.text.content import Read, read_content
 from prompts_app.text.refs import Ref
 from prompts_app.text.render import Shape, declared_by, partials_of, render
-from prompts_app.text.variables import example_values
+from prompts_app.text.variables import example_values, names_of
 
-_NAME = re.compile(r"(?<!\\)\{\{[ \t]*([A-Za-z_][A-Za-z0-9_]{0,59})[ \t]*\}\}")
 _MOST_PARTIALS = 200
 ENVIRONMENT_LABELS = ("production", "staging")
 
@@ -48,7 +46,7 @@ class Look:
 
 def names_in(content: Sequence[dict[str, str]]) -> list[str]:
     """Return the variables of a text that may not be readable yet, in the order they appear."""
-    return list(dict.fromkeys(name for one in content for name in _NAME.findall(one["text"])))
+    return list(dict.fromkeys(name for one in content for name in names_of(one["text"])))
 
 
 class PartialFinder:

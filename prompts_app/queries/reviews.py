@@ -39,10 +39,11 @@ def waiting_for_anyone() -> QuerySet[Review]:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The reviews of one person: to decide, their own that go on, and what was decided lately."""
+    """The reviews of one person: to decide, their own, those that wait for others, and what was decided lately."""
 
     waiting: list[Review]
     own: list[Review]
+    others: list[Review]
     decided: list[Review]
 
 
@@ -54,7 +55,11 @@ def desk(caller: Caller, prompts: QuerySet[Prompt]) -> Desk:
     going_on = Q(status__in=[Review.Status.OPEN, Review.Status.CHANGES, Review.Status.APPROVED])
     own = alive.filter(going_on, requested_by=caller.user) if caller.user else alive.none()
     decided = alive.exclude(status=Review.Status.OPEN).exclude(decided_at=None).order_by("-decided_at", "-id")
-    return Desk(list(light(waiting(caller))[:_MOST]), list(own[:_MOST]), list(decided[:_MOST]))
+    to_decide = list(light(waiting(caller))[:_MOST])
+    others = alive.filter(status=Review.Status.OPEN).exclude(pk__in=[row.pk for row in to_decide])
+    if caller.user:
+        others = others.exclude(requested_by=caller.user)
+    return Desk(to_decide, list(own[:_MOST]), list(others[:_MOST]), list(decided[:_MOST]))
 
 
 @dataclass(frozen=True, slots=True)

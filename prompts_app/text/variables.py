@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -16,6 +17,12 @@ MOST = 100
 _LONGEST_CHOICE = 200
 _LONGEST = 200_000
 Declared = list[dict[str, Any]]
+_NAME = re.compile(r"(?<!\\)\{\{[ \t]*([A-Za-z_][A-Za-z0-9_]{0,59})[ \t]*\}\}")
+
+
+def names_of(text: str) -> list[str]:
+    """Return the variables of a text that may not be readable yet, in the order they appear."""
+    return _NAME.findall(text)
 
 
 def _is_finite(value: float) -> bool:

@@ -47,6 +47,7 @@ def new_prompt(request: TeamRequest) -> HttpResponse:
         form = NewPromptForm(teams=teams, initial=request.POST.dict())
         return _new_page(request, form, typed, teams)
     form = NewPromptForm(request.POST, teams=teams)
+    typed.leave_out_gone()
     specs, parameters = typed.variable_specs(), typed.parameters()
     if form.is_valid() and not typed.has_errors:
         try:

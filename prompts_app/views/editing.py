@@ -33,6 +33,7 @@ def edit(request: TeamRequest, slug: str) -> HttpResponse:
     if wish != "save":
         typed.apply(wish, request.POST.get("include", ""))
         return _edit_page(request, prompt, typed)
+    typed.leave_out_gone()
     specs, parameters = typed.variable_specs(), typed.parameters()
     if not typed.has_errors:
         try:

@@ -13,6 +13,8 @@ from console.core.forms import posted, refusals_at, status_of
 from console.core.htmx import go, is_htmx
 from console.teams.access import needs, teams_for
 from console.teams.callers import TeamRequest
+from console.teams.models import Membership
+from console.teams.roles import DECIDERS
 from prompts_app import access, gates, where_used
 from prompts_app.forms.prompts import ReasonForm, RemoveLabelForm
 from prompts_app.models import USUAL_LABELS, Label, Prompt, PromptVersion, Review
@@ -104,6 +106,7 @@ def _publish_page(
 ) -> HttpResponse:
     rule = labels.rule_for(prompt, name)
     approval = labels.approval_for(prompt, name, version) if rule and rule.needs_review else None
+    must_ask = bool(rule and rule.needs_review and approval is None)
     going_on = Review.objects.filter(prompt=prompt, label=name, status__in=["open", "changes"])
     waiting = going_on.select_related("version").first()
     others = [label.name for label in in_order(list(prompt.labels.all())) if label.name not in USUAL_LABELS]
@@ -125,7 +128,8 @@ def _publish_page(
         "approval": approval,
         "waiting": waiting,
         "is_waiting": bool(waiting and waiting.status == Review.Status.OPEN),
-        "must_ask": bool(rule and rule.needs_review and approval is None),
+        "must_ask": must_ask,
+        "nobody_decides": must_ask and not _has_deciders(request, prompt),
         "objections": gates.objections(version, name) if rule and rule.needs_green_tests else [],
         "action_url": reverse("prompts:publish", args=[prompt.slug]),
     }
@@ -133,6 +137,12 @@ def _publish_page(
     if is_htmx(request):
         template += "#form" if request.method == "POST" or request.GET.get("in") == "dialog" else "#dialog"
     return render(request, template, context, status=status)
+
+
+def _has_deciders(request: TeamRequest, prompt: Prompt) -> bool:
+    """Say whether the team has somebody besides the reader who may approve."""
+    members = Membership.objects.filter(team=prompt.team_id, role__in=DECIDERS, user__is_active=True)
+    return members.exclude(user=request.caller.user).exists()
 
 
 @needs("build")

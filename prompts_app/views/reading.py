@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -18,7 +19,7 @@ from console.teams.access import needs, teams_for
 from console.teams.callers import Caller, TeamRequest
 from prompts_app import access
 from prompts_app.models import Kind, Prompt, PromptVersion
-from prompts_app.queries import text, used
+from prompts_app.queries import preview, text, used
 from prompts_app.queries.comparison import compare as compare_versions
 from prompts_app.text.refs import Ref
 from prompts_app.text.variables import example_values
@@ -55,6 +56,7 @@ def text_page(
     context = frame(request, row, "text", version=shown, chosen={shown.number})
     raw = "\n\n".join(message["text"] for message in shown.content)
     page = context["page"]
+    asked = preview.variables_of(shown) if shown.includes else shown.variables
     return render(
         request,
         "prompts/detail.html",
@@ -66,8 +68,10 @@ def text_page(
             "is_permalink": is_permalink,
             "is_newest": shown.pk == row.head_id,
             "shown_labels": [one.label for one in page.labels if one.label.version_id == shown.pk],
+            "asked": asked,
+            "own_variables": {variable["name"] for variable in shown.variables},
             "includes": _includes(shown, access.prompts_for(request.caller)),
-            "call": _call(request.caller, row, shown, is_live=page.live is not None),
+            "call": _call(request.caller, row, shown, asked, is_live=page.live is not None),
             "refused": refused,
         },
         status=status,
@@ -83,14 +87,16 @@ def _includes(shown: PromptVersion, visible: Any) -> list[dict[str, str]]:
     ]
 
 
-def _call(caller: Caller, row: Prompt, shown: PromptVersion, *, is_live: bool) -> str:
-    """Return how programs use the prompt, ready to be pasted: with an alias that its team may call.
+def _call(
+    caller: Caller, row: Prompt, shown: PromptVersion, asked: Sequence[Mapping[str, Any]], *, is_live: bool
+) -> str:
+    """Return how programs use the prompt, ready to be pasted: an alias its team may call, and all it asks for.
 
     The version is named only while production has none, where a call without it would be refused.
     """
     if row.kind == Kind.PARTIAL:
         return f"{{{{> {row.slug}}}}}"
-    values = example_values(shown.variables)
+    values = example_values(asked)
     names = aliases_for(caller, row.team).order_by("created_at", "pk").values_list("name", flat=True)
     which = {} if is_live else {"version": shown.number}
     body = {"model": names.first() or "ALIAS", "prompt": {"id": row.slug, **which, "variables": values}}

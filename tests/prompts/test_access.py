@@ -79,6 +79,8 @@ def test_it_says_who_uses_a_prompt_and_names_no_other_teams_in_a_refusal(cast: C
         ("calls", "api", True),
     ]
     assert uses[-1].detail.startswith("1,200 calls in 30 days")
+    PromptUse.objects.update(calls=1)
+    assert where_used.uses_of(tone)[-1].detail.startswith("1 call in 30 days")
     with pytest.raises(StillUsed) as caught:
         prompts.delete_prompt(actor=SYSTEM, prompt=tone)
     assert caught.value.message == (

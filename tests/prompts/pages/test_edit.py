@@ -33,6 +33,17 @@ def test_it_creates_a_prompt_with_its_first_version(cast: Cast, signed_in: Signe
     assert AuditEvent.objects.filter(action="prompt.created").count() == 1
 
 
+def test_a_variable_that_left_the_text_is_not_saved_with_it(cast: Cast, signed_in: SignedIn, bella: User) -> None:
+    """The page takes its row out while one types; who saves sooner, or has no script, still sends it."""
+    rows = {"v-0-name": "name", "v-0-example": "Ada", "v-1-name": "gone", "v-1-is_required": "on"}
+    signed_in(bella).post("/prompts/new/", editor("Hello {{name}}.", **NEW, **rows))
+    head = Prompt.objects.get(slug="support/answer").head
+    assert head is not None and [(v["name"], v["example"]) for v in head.variables] == [("name", "Ada")]
+    signed_in(bella).post("/prompts/support/answer/-/edit/", editor("Hello.", base=1, was=1, **rows))
+    head.prompt.refresh_from_db()
+    assert head.prompt.head is not None and (head.prompt.head.number, head.prompt.head.variables) == (2, [])
+
+
 def test_it_begins_as_a_duplicate(cast: Cast, signed_in: SignedIn, bella: User) -> None:
     specs = [{"name": "plan", "type": "choice", "choices": ["free", "team"], "default": "free"}]
     prompt = make.make_prompt(cast.team_a, "support/answer", "One {{plan}}", variables=specs, tags=["live"])

@@ -1,5 +1,7 @@
 """A prompt's page, its versions for ever, comparing, and what uses it."""
 
+import html
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -106,3 +108,12 @@ def test_its_call_names_an_alias_of_its_team(cast: Cast, signed_in: SignedIn) ->
     make.make_alias("theirs").teams.add(cast.team_b)
     make.make_alias("ours").teams.add(cast.team_a)
     assert "&quot;model&quot;: &quot;ours&quot;" in signed_in(cast.operator).get("/prompts/support/answer/").text
+
+
+def test_it_shows_what_its_partials_ask_for(cast: Cast, signed_in: SignedIn) -> None:
+    make.make_prompt(cast.team_a, "tone", "Sign as {{signature}}.", kind="partial")
+    make.make_prompt(cast.team_a, "answer", "Hello {{name}}. {{> tone}}")
+    page = signed_in(cast.bob).get("/prompts/answer/").content.decode()
+    assert '<code class="var">signature</code>' in page and ", of a partial" in page
+    call = html.unescape(page[page.index('id="call"') :])
+    assert '"signature": "signature"' in call and '"name": "name"' in call, "a call without it is refused"

@@ -132,3 +132,24 @@ def test_it_asks_for_changes_and_can_be_withdrawn(
     twice = author.post(url(review, "withdraw/"))
     assert twice.status_code == 409 and b"This review is over" in twice.content
     assert AuditEvent.objects.filter(action="review.withdrawn").count() == 1
+
+
+def test_a_builder_sees_what_waits_for_others(cast: Cast, signed_in: SignedIn, review: Review, bella: User) -> None:
+    colleague = make.make_member(cast.team_a, make.make_user("ben@example.com"), Role.BUILDER)
+    page = signed_in(colleague).get("/prompts/reviews/")
+    desk = page.context["desk"]
+    assert (desk.waiting, desk.own, [row.pk for row in desk.others]) == ([], [], [review.pk])
+    assert b"Waiting for others" in page.content and b"No review yet" not in page.content
+    assert signed_in(bella).get("/prompts/reviews/").context["desk"].others == []
+    assert signed_in(cast.alice).get("/prompts/reviews/").context["desk"].others == [], "it waits for her"
+
+
+def test_it_says_when_nobody_else_could_approve(cast: Cast, signed_in: SignedIn) -> None:
+    prompt = make.make_prompt(cast.team_a, "answer", "one")
+    make.save(prompt, "two")
+    set_rule(actor=actor(cast.alice), team=cast.team_a, label="production", needs_review=True)
+    path = "/prompts/answer/-/publish/?version=2&label=production"
+    words = "until an owner makes somebody an owner or approver there, only operators decide"
+    assert words in signed_in(cast.alice).get(path).content.decode(), "she is the only owner"
+    make.make_member(cast.team_a, make.make_user("anna@example.com"), Role.APPROVER)
+    assert words not in signed_in(cast.alice).get(path).content.decode()
