@@ -18,7 +18,9 @@ _BY_CODE = {
 def of_refusal(refusal: Refusal) -> str:
     """Return what a refusal of the pipeline means to somebody who knows nothing of models and keys."""
     if isinstance(refusal, QuotaExceeded):
-        return f"{refusal.message} Your question is kept: try again then, or ask an owner of the team for more."
+        kept = "Your question is kept."
+        owners = "" if refusal.will_pass else " An owner of the team can raise the limit."
+        return f"{refusal.to_people or refusal.message} {kept}{owners}"
     if isinstance(refusal, AgentNotReady):
         return "This assistant cannot answer at the moment. Its team has to mend it."
     if isinstance(refusal, UnknownModel):

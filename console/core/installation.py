@@ -30,7 +30,7 @@ def facts() -> list[tuple[str, list[Fact]]]:
                 Fact("Name", settings.INSTALLATION_NAME, "INSTALLATION_NAME"),
                 Fact("Mode", settings.MODE, "FACET_MODE"),
                 Fact("Address", settings.BASE_URL, "BASE_URL"),
-                Fact("Hosts it answers to", ", ".join(dict.fromkeys(settings.ALLOWED_HOSTS)), "ALLOWED_HOSTS"),
+                Fact("Allowed hosts", ", ".join(dict.fromkeys(settings.ALLOWED_HOSTS)), "ALLOWED_HOSTS"),
                 Fact("Currency", settings.CURRENCY, "CURRENCY"),
                 Fact("Data", str(settings.DATA_DIR), "DATA_DIR"),
                 Fact(
@@ -39,7 +39,7 @@ def facts() -> list[tuple[str, list[Fact]]]:
             ],
         ),
         (
-            "Parts",
+            "Components",
             [
                 Fact("PostgreSQL", _where(settings.DATABASE_URL), "DATABASE_URL"),
                 Fact("Valkey", _where(settings.VALKEY_URL), "VALKEY_URL"),
@@ -52,12 +52,12 @@ def facts() -> list[tuple[str, list[Fact]]]:
                 Fact("Single sign-on", settings.OIDC_SERVER_URL or "Off", "OIDC_SERVER_URL"),
                 Fact("Trusted proxies", ", ".join(settings.TRUSTED_PROXIES) or "None", "TRUSTED_PROXIES"),
                 Fact(
-                    "Private networks providers may be in",
+                    "Private networks allowed for providers",
                     ", ".join(settings.PRIVATE_NETWORKS_ALLOWED) or "None",
                     "PRIVATE_NETWORKS_ALLOWED",
                 ),
                 Fact(
-                    "Private networks tools may call",
+                    "Private networks allowed for tools",
                     ", ".join(settings.PRIVATE_NETWORKS_ALLOWED_FOR_TOOLS) or "None",
                     "PRIVATE_NETWORKS_ALLOWED_FOR_TOOLS",
                 ),
@@ -68,46 +68,50 @@ def facts() -> list[tuple[str, list[Fact]]]:
             [
                 Fact("Log records", _days(settings.AUDIT_KEEP_DAYS), "AUDIT_KEEP_DAYS"),
                 Fact("Inputs and outputs", _days(settings.AUDIT_CONTENT_KEEP_DAYS), "AUDIT_CONTENT_KEEP_DAYS"),
-                Fact("Kept of one input or output", _size(settings.AUDIT_CONTENT_BYTES), "AUDIT_CONTENT_BYTES"),
-                Fact("Kept of its pictures", _size(settings.AUDIT_PICTURE_BYTES), "AUDIT_PICTURE_BYTES"),
+                Fact("Size limit per input or output", _size(settings.AUDIT_CONTENT_BYTES), "AUDIT_CONTENT_BYTES"),
+                Fact(
+                    "Size limit for images per input or output",
+                    _size(settings.AUDIT_PICTURE_BYTES),
+                    "AUDIT_PICTURE_BYTES",
+                ),
                 Fact("Redacted fields", ", ".join(settings.AUDIT_REDACT_FIELDS), "AUDIT_REDACT_FIELDS"),
             ],
         ),
         (
-            "Limits of one call",
+            "Limits per call",
             [
                 Fact("Request body", _size(settings.GATEWAY_BODY_BYTES), "GATEWAY_BODY_BYTES"),
-                Fact("Answer", _size(settings.GATEWAY_ANSWER_BYTES), "GATEWAY_ANSWER_BYTES"),
+                Fact("Response body", _size(settings.GATEWAY_ANSWER_BYTES), "GATEWAY_ANSWER_BYTES"),
                 Fact(
-                    "Output tokens unless the call says",
+                    "Default output tokens",
                     f"{settings.GATEWAY_MAX_OUTPUT_TOKENS:,}",
                     "GATEWAY_MAX_OUTPUT_TOKENS",
                 ),
-                Fact("To connect", _seconds(settings.GATEWAY_CONNECT_SECONDS), "GATEWAY_CONNECT_SECONDS"),
-                Fact("Of silence", _seconds(settings.GATEWAY_SILENCE_SECONDS), "GATEWAY_SILENCE_SECONDS"),
-                Fact("Whole answer", _seconds(settings.GATEWAY_TOTAL_SECONDS), "GATEWAY_TOTAL_SECONDS"),
-                Fact("Whole stream", _seconds(settings.GATEWAY_STREAM_SECONDS), "GATEWAY_STREAM_SECONDS"),
+                Fact("Connect timeout", _seconds(settings.GATEWAY_CONNECT_SECONDS), "GATEWAY_CONNECT_SECONDS"),
+                Fact("Idle timeout", _seconds(settings.GATEWAY_SILENCE_SECONDS), "GATEWAY_SILENCE_SECONDS"),
+                Fact("Timeout of an answer", _seconds(settings.GATEWAY_TOTAL_SECONDS), "GATEWAY_TOTAL_SECONDS"),
+                Fact("Timeout of a stream", _seconds(settings.GATEWAY_STREAM_SECONDS), "GATEWAY_STREAM_SECONDS"),
             ],
         ),
         (
             "Observability",
             [
                 Fact("Token for metrics", "Set" if settings.METRICS_TOKEN else "None", "METRICS_TOKEN"),
-                Fact("Series of calls at most", f"{settings.METRICS_MOST_SERIES:,} cuts", "METRICS_MOST_SERIES"),
+                Fact("Max time series of calls", f"{settings.METRICS_MOST_SERIES:,}", "METRICS_MOST_SERIES"),
                 Fact(
-                    "Collector of traces",
+                    "Trace collector",
                     _where(settings.OTEL_EXPORTER_OTLP_ENDPOINT) if settings.OTEL_EXPORTER_OTLP_ENDPOINT else "None",
                     "OTEL_EXPORTER_OTLP_ENDPOINT",
                 ),
-                Fact("Name in traces", settings.OTEL_SERVICE_NAME, "OTEL_SERVICE_NAME"),
+                Fact("Service name in traces", settings.OTEL_SERVICE_NAME, "OTEL_SERVICE_NAME"),
             ],
         ),
         (
             "Signing in",
             [
-                Fact("Session ends when idle for", _seconds(settings.SESSION_IDLE_SECONDS), "SESSION_IDLE_SECONDS"),
-                Fact("Session ends at the latest after", _seconds(settings.SESSION_COOKIE_AGE), "SESSION_MAX_SECONDS"),
-                Fact("Cookies over TLS only", "Yes" if settings.BEHIND_TLS else "No, the address is http", "BASE_URL"),
+                Fact("Idle session timeout", _seconds(settings.SESSION_IDLE_SECONDS), "SESSION_IDLE_SECONDS"),
+                Fact("Maximum session length", _seconds(settings.SESSION_COOKIE_AGE), "SESSION_MAX_SECONDS"),
+                Fact("Secure cookies", "Yes" if settings.BEHIND_TLS else "No, the address is http", "BASE_URL"),
             ],
         ),
     ]
@@ -125,7 +129,7 @@ def _where(url: str) -> str:
     """Return which server a URL names, without its user and password."""
     parts = urlsplit(url)
     if not parts.hostname:
-        return "Built in"
+        return "Built-in"
     return f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
 
 

@@ -45,4 +45,5 @@ def _would_exceed(plan: Plan, place: int, verdict: Verdict) -> WouldExceed:
     )
     refusal.record = orjson.loads(joined(plan.record, plan.charges[place][0].refusal))
     refusal.reason, refusal.will_pass = refusal.record["reason"], said.will_pass
+    refusal.to_people = said.to_people
     return refusal

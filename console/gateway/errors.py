@@ -38,10 +38,12 @@ class QuotaExceeded(Refusal):
     """A limit bound. Windows that pass soon are rate limits, budgets are not worth retrying.
 
     `will_pass`: it is a rate limit, and what asked is no larger than all of it, so there will be room one day.
+    `to_people`: which limit it was and when it resets, for somebody who asks in the chat; empty where nobody does.
     """
 
     status, code, type = 429, "rate_limit_exceeded", "rate_limit_error"
     will_pass: bool = False
+    to_people: str = ""
 
 
 class EndUserNeeded(BadInput):

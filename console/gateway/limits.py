@@ -9,6 +9,7 @@ import orjson
 
 from console.core.clock import now
 from console.core.quick_settings import settings
+from console.core.words import money
 from console.gateway.entries import Verdict, limit_columns, of_end_user, with_refusal
 from console.gateway.errors import EndUserNeeded, QuotaExceeded
 from console.gateway.record import joined
@@ -164,7 +165,23 @@ def quota_refused(plan: Plan, verdict: Verdict) -> QuotaExceeded:
     param = OF_END_USER if quota.each_end_user else None
     refusal = QuotaExceeded(sentence, param=param, code=_code(quota), retry_after=wait, headers=headers)
     refusal.will_pass = _is_rate(quota) and amount <= limit.most
+    if plan.asker.actor_kind == "user":
+        refusal.to_people = _to_people(limit, is_full=counted >= limit.most)
     return refusal
+
+
+def _to_people(limit: Limit, *, is_full: bool) -> str:
+    """Say to somebody in the chat which limit bound and when it resets. They read it later, too: no "in 2 h"."""
+    quota, resets_at = limit.quota, limit.resets_at
+    amount = money(limit.most, settings.CURRENCY) if quota.metric == "cost" else _amount(quota.metric, limit.most)
+    window = f" per {quota.window}" if quota.window else ""
+    scope = {"team": "your team", "alias": "the model behind this assistant", "agent": "this assistant"}
+    of = f"the limit of {amount}{window} for {scope.get(quota.scope, _of(quota).removeprefix('of '))}"
+    sentence = f"{of[0].upper()}{of[1:]} is reached." if is_full else f"Too little is left of {of} to answer this."
+    if resets_at is None or quota.window == "minute":
+        return f"{sentence} Try again in a {'minute' if resets_at else 'moment'}."
+    day = "" if quota.window == "hour" else f" on {resets_at.day} {resets_at:%b}"
+    return f"{sentence} It resets{day} at {resets_at:%H:%M} UTC."
 
 
 def remaining_after(plan: Plan, verdict: Verdict) -> list[Remaining]:

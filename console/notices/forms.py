@@ -11,8 +11,8 @@ from console.notices.models import Channel
 from console.teams.forms.base import ConsoleForm, WordsField
 
 URL_HINTS = {
-    Channel.Kind.SLACK: "Of an incoming webhook of Slack or Mattermost, or of one of Discord with /slack behind.",
-    Channel.Kind.WEBHOOK: "Gets each alert as signed JSON by POST. The secret to check it with is shown once.",
+    Channel.Kind.SLACK: "An incoming webhook of Slack or Mattermost, or of Discord with /slack appended.",
+    Channel.Kind.WEBHOOK: "Receives each alert as signed JSON by POST. The secret to verify it is shown once.",
 }
 _KEPT = "Kept encrypted; only its host is shown. Leave this empty to keep it."
 
@@ -20,9 +20,9 @@ _KEPT = "Kept encrypted; only its host is shown. Leave this empty to keep it."
 class ChannelForm(ConsoleForm):
     """A channel of one kind: where it goes, and what it wants."""
 
-    name = forms.CharField(max_length=80, help_text="What people call it, for example #platform-alerts.")
+    name = forms.CharField(max_length=80, help_text="For example #platform-alerts.")
     addresses = WordsField(
-        label="E-mail addresses", help_text="Up to 20, separated by commas. Each gets a mail of its own."
+        label="E-mail addresses", help_text="Up to 20, separated by commas. Each gets its own e-mail."
     )
     url = forms.CharField(
         label="Address of the webhook",
@@ -32,9 +32,9 @@ class ChannelForm(ConsoleForm):
             attrs={"class": "control mono", "spellcheck": "false", "inputmode": "url", "autocomplete": "off"}
         ),
     )
-    wants = forms.MultipleChoiceField(label="Tell it of", widget=forms.CheckboxSelectMultiple)
+    wants = forms.MultipleChoiceField(label="Alerts", widget=forms.CheckboxSelectMultiple)
     renew_secret = forms.BooleanField(
-        label="Make a new secret for its signatures", required=False, help_text="The present one stops at once."
+        label="Create a new signing secret", required=False, help_text="The current one stops working at once."
     )
 
     seen_revision = seen_field()

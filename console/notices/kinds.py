@@ -14,9 +14,9 @@ class NoticeKind(models.TextChoices):
 
 SENTENCES: dict[str, str] = {
     NoticeKind.QUOTA: "A quota is nearly or entirely used",
-    NoticeKind.APPROVAL: "An agent asks for leave, or nobody has decided yet",
-    NoticeKind.DRIFT: "The tests of a prompt do worse than at its last promotion, or no longer run",
-    NoticeKind.SHUTDOWN: "A provider shuts a model down in 30, 7 or 1 days",
+    NoticeKind.APPROVAL: "An agent needs an approval, or nobody has decided yet",
+    NoticeKind.DRIFT: "The tests of a prompt score lower than at its last promotion, or no longer run",
+    NoticeKind.SHUTDOWN: "A provider shuts down a model in 30, 7 or 1 days",
     NoticeKind.PROVIDER: "A provider keeps failing, or answers again",
     NoticeKind.SEAL: "The audit log was changed after it was sealed",
 }

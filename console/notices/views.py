@@ -75,7 +75,7 @@ def _new(request: TeamRequest, team: Team | None) -> HttpResponse:
     if form.is_valid():
         with refusals_at(form):
             made = services.create_channel(actor=request.caller.actor, team=team, kind=kind, **form.cleaned_data)
-            return _made(request, made, f"{made.channel.name} is set up. Send a test to see whether it arrives.")
+            return _made(request, made, f"{made.channel.name} is set up. Send a test to check it.")
     context = {**_around(team), "form": form, "kind": kind, "kinds": Channel.Kind}
     return render(request, "notices/new.html", context, status=status_of(form))
 
@@ -132,7 +132,7 @@ def enable_channel(request: TeamRequest, channel_id: uuid.UUID) -> HttpResponse:
     row = access.channel_for(request.caller, channel_id)
     enabled = request.POST.get("enabled") == "1"
     services.enable_channel(actor=request.caller.actor, channel=row, enabled=enabled)
-    said = f"Alerts go to {row.name} again." if enabled else f"No alert goes to {row.name} any more."
+    said = f"Alerts go to {row.name} again." if enabled else f"Alerts no longer go to {row.name}."
     return go(request, _url(row), said)
 
 
@@ -146,7 +146,7 @@ def delete_channel(request: TeamRequest, channel_id: uuid.UUID) -> HttpResponse:
         return go(request, _home(row.team), f"{row.name} is deleted.")
     question = Question(
         title=f"Delete {row.name}?",
-        text="Its address and its list of deliveries go with it. What no other channel wants is mailed again.",
+        text="Its address and list of deliveries are deleted. Alerts that no other channel takes are e-mailed again.",
         verb="Delete channel",
         back=_url(row),
         back_label=row.name,
@@ -169,4 +169,4 @@ def try_again(request: TeamRequest, delivery_id: uuid.UUID) -> HttpResponse:
         trying.try_again(actor=request.caller.actor, delivery=delivery)
     except Refusal as refusal:
         return go_back(request, back, refusal)
-    return go(request, back, "It is on its way again.")
+    return go(request, back, "Sending it again.")

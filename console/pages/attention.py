@@ -29,8 +29,8 @@ _MOST_OF_A_KIND = 4
 _ASKS = {
     "call": "may it call {tool}?",
     "question": "it has a question.",
-    "outcome": "what became of its call of {tool}?",
-    "step": "should it go on?",
+    "outcome": "what was the outcome of its call of {tool}?",
+    "step": "should it continue?",
 }
 
 
@@ -255,7 +255,7 @@ def _key(key: ApiKey, now: dt.datetime) -> Attention:
     if key.expires_at and key.expires_at < now + ENDING:
         days = (key.expires_at - now).days
         tone, said = "warn", f"ends {f'in {days} days' if days > 1 else 'within two days'}"
-        advice = "Rotate it so that its callers go on."
+        advice = "Rotate it to keep its callers working."
     else:
         days = (now - (key.last_used_at or key.created_at)).days
         tone, said, advice = "muted", f"is unused for {days} days", "Consider revoking it."

@@ -180,7 +180,7 @@ def _cost_finding(usage: Dashboard, series: Sequence[tuple[str, str, list[int]]]
         return f"Cost per {unit}: nothing was spent."
     name, _, values = series[0]
     spent = words.money(sum(values), settings.CURRENCY)
-    return f"Cost per {unit} by team. {name} is highest with {spent} in all."
+    return f"Cost per {unit} by team. {name} is highest with {spent} in total."
 
 
 def latency(usage: Dashboard) -> Chart:

@@ -31,7 +31,7 @@ class ExpectationForm(forms.Form):
     owner = forms.CharField(
         required=False,
         max_length=LONGEST["owner"],
-        widget=forms.TextInput(attrs={**_PLAIN, "placeholder": "Who answers for it"}),
+        widget=forms.TextInput(attrs={**_PLAIN, "placeholder": "Who is responsible"}),
     )
     purpose = forms.CharField(
         required=False,
@@ -52,19 +52,19 @@ class LegacyForm(forms.Form):
         required=False,
         label="Where it lives",
         max_length=LONGEST["place"],
-        help_text="A site, a repository, a tool: where somebody finds it.",
+        help_text="A site, a repository or a tool: where to find it.",
         widget=forms.TextInput(attrs={**_PLAIN, "placeholder": "help.example.com, bottom right"}),
     )
     model = forms.CharField(
         required=False,
         label="Vendor and model",
         max_length=LONGEST["model"],
-        help_text="In words, the model last: two that use the same one are found by it.",
+        help_text="As text, with the model last; places with the same model are shown as overlaps.",
         widget=forms.TextInput(attrs={**_PLAIN, "placeholder": "OpenAI gpt-4o-mini"}),
     )
     owner = forms.CharField(required=False, max_length=LONGEST["owner"], widget=forms.TextInput(attrs=_PLAIN))
     expected = forms.ChoiceField(required=False, label="Expected latency", choices=_EXPECTED)
-    spend = forms.CharField(required=False, label="Spend a month", max_length=40, help_text="An estimate will do.")
+    spend = forms.CharField(required=False, label="Monthly spend", max_length=40, help_text="An estimate will do.")
     notes = forms.CharField(
         required=False, max_length=LONGEST["notes"], widget=forms.Textarea(attrs={"rows": 3}), strip=False
     )
@@ -90,7 +90,7 @@ class LegacyForm(forms.Form):
 class ChangeLegacyForm(LegacyForm):
     """The same for one that is listed: its team stays, and something on Facet may have its work."""
 
-    replaced_by = forms.ChoiceField(required=False, help_text="What does its work on Facet now.")
+    replaced_by = forms.ChoiceField(required=False, help_text="What replaced it on Facet.")
     seen_revision = forms.IntegerField(widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, choices: list[tuple[str, str]], **kwargs: Any) -> None:
@@ -102,7 +102,7 @@ class ChangeLegacyForm(LegacyForm):
 class MigrateForm(forms.Form):
     """That a place came over, and to what."""
 
-    replaced_by = forms.ChoiceField(required=False, label="Its work is done by")
+    replaced_by = forms.ChoiceField(required=False, label="Replaced by")
 
     def __init__(self, *args: Any, choices: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -120,7 +120,7 @@ class ImportForm(forms.Form):
         strip=False,
         widget=forms.Textarea(attrs={"rows": 12, "class": "mono", "spellcheck": "false", "wrap": "off"}),
     )
-    skip_known = forms.BooleanField(required=False, label="Leave out names that are listed already")
+    skip_known = forms.BooleanField(required=False, label="Skip names that are already listed")
 
     def __init__(self, *args: Any, teams: QuerySet[Team], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

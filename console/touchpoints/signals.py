@@ -120,7 +120,7 @@ def _services(legacy: Sequence[LegacyTouchpoint], left: Both[int], providers: Bo
         direction, said = Direction.REACHED, "Nothing that is listed is left elsewhere."
     elif came.now:
         direction = Direction.BETTER
-        said = f"{counted(came.now, 'place')} came over in {DAYS} days, {left.now:,} {_are(left.now)} left."
+        said = f"{counted(came.now, 'place')} migrated in {DAYS} days, {left.now:,} {_are(left.now)} left."
     else:
         direction = Direction.STEADY
         said = f"{counted(left.now, 'place')} left elsewhere, as {DAYS} days ago or later."
@@ -132,7 +132,7 @@ def _services(legacy: Sequence[LegacyTouchpoint], left: Both[int], providers: Bo
         said,
         [
             Figure("left_elsewhere", "Places left elsewhere", "count", Both(*left)),
-            Figure("came_over", "Came over or were retired", "count", Both(*came)),
+            Figure("came_over", "Migrated or retired", "count", Both(*came)),
             Figure("providers", "Providers behind the one API", "count", Both(*providers)),
         ],
     )
@@ -188,7 +188,7 @@ def _is_broken() -> bool:
 def _one_log(live: int, left: Both[int], made: Both[Mapping[str, int]], *, is_broken: bool) -> Signal:
     all_of_it = live + left.now
     if is_broken:
-        direction, said = Direction.WORSE, "The log is not what was sealed. The audit log says where."
+        direction, said = Direction.WORSE, "The log was changed after it was sealed. The audit log shows where."
     elif not live:
         direction, said = Direction.UNKNOWN, "Nothing here calls a model through Facet yet."
     elif left.now:
@@ -199,7 +199,7 @@ def _one_log(live: int, left: Both[int], made: Both[Mapping[str, int]], *, is_br
     return Signal(
         "one_log",
         "One log to check",
-        "Whoever checks what was asked and answered reads one log, whatever asked.",
+        "All questions and answers are in one log, whichever channel they came from.",
         direction,
         said,
         [

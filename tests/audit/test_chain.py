@@ -100,7 +100,7 @@ def test_it_finds_what_was_done_in_the_database(
     assert check.state == State.BROKEN and words in str(check.problems), check.problems
     assert SealState.objects.get().problem.startswith("Block ")
     for text in (client_of(cast.operator).get(PAGE).text, client_of(cast.alice).get(PAGE).text):
-        assert "The log is not what was sealed" in text and "Keep a copy of the database" in text
+        assert "The log was changed after it was sealed" in text and "Keep a copy of the database" in text
     ended = AuditEvent.objects.get(action="audit.check_ended")
     assert (ended.status, ended.reason) == ("error", f"{check.problem_count} problems")
 

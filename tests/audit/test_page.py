@@ -9,10 +9,10 @@ import pytest
 from console.audit import actions
 from console.audit.models import AuditEvent
 from console.audit.services import changes, record
-from console.core.clock import now
+from console.core.clock import now, period_start
 from console.core.ids import request_id, uuid7_at
 from console.teams.models import Role
-from tests import make
+from tests import clock, make
 from tests.audit.calls import a_call, a_chat
 from tests.conftest import Cast
 from tests.make import client_of
@@ -179,7 +179,7 @@ def test_it_marks_redactions_and_cuts(cast: Cast, settings) -> None:
 
 def test_it_says_when_content_is_no_longer_kept(cast: Cast) -> None:
     identifier = a_call(cast.team_a, input_sha256=bytes(32))
-    assert "no longer kept" in text(client_of(cast.alice).get(f"/audit/{request_id(identifier)}/content/"))
+    assert "so it was deleted" in text(client_of(cast.alice).get(f"/audit/{request_id(identifier)}/content/"))
 
 
 def test_it_shows_a_change_with_before_and_after(cast: Cast) -> None:
@@ -235,6 +235,21 @@ def test_it_filters(cast: Cast, query: str, expected: set[str]) -> None:
     page = client_of(cast.alice).get(f"/audit/?team=team-a&{query}")
     found = {name for name, identifier in made.items() if str(identifier) in ids_on(page)}
     assert found == expected
+
+
+def test_it_filters_by_whole_days_of_utc(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    noon = int(now().timestamp()) // 86_400 * 86_400 + 43_200
+    clock.reads(monkeypatch, lambda: noon * 1_000_000_000)
+    midnight = period_start("day", now())
+    before, just_before, at_midnight, day_before = (
+        a_call(cast.team_a, at=midnight + dt.timedelta(seconds=seconds)) for seconds in (-86_400, -1, 0, -86_401)
+    )
+    for name, expected in (("yesterday", {before, just_before}), ("today", {at_midnight})):
+        page = client_of(cast.alice).get(f"/audit/?team=team-a&type=chat&range={name}")
+        found = {one for one in (before, just_before, at_midnight, day_before) if str(one) in ids_on(page)}
+        assert found == expected and name.capitalize() in text(page)
+        seen = client_of(cast.alice).get(f"/api/audit/events/?team=team-a&type=chat&range={name}").json()["data"]
+        assert {one["request_id"] for one in seen} == {request_id(one) for one in expected}
 
 
 def test_it_filters_by_key_and_person(cast: Cast) -> None:

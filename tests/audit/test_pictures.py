@@ -140,13 +140,13 @@ def test_each_wire_format_and_what_nobody_knows(cast: Cast, settings) -> None:
     identifier = a_call(cast.team_a, content=(json.dumps(message), json.dumps(made)))
     page, sources = shown(client_of(cast.alice), identifier)
     places = [source.partition("pictures/")[2].partition("?")[0] for source in sources]
-    assert places == ["input/0/", "input/1/", "output/1/", "output/0/"] and "Pictures in it" in page
+    assert places == ["input/0/", "input/1/", "output/1/", "output/0/"] and "Images" in page
     identifier = a_call(cast.team_a, content=(json.dumps(response), "{}"))
     assert len(shown(client_of(cast.alice), identifier)[1]) == 1
     large = f"data:image/png;base64,{letters(picture((300, 300)))}"
     page, sources = shown(client_of(cast.alice), a_call(cast.team_a, content=(chat_with(large), "{}")))
     assert sources == [] and "[picture not kept: " in page
-    assert "What is it?" in page and "All words are kept, not all pictures" in page
+    assert "What is it?" in page and "All text is kept, but not all images" in page
 
 
 @pytest.mark.django_db

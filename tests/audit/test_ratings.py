@@ -180,10 +180,10 @@ def test_people_rate_their_own_calls_and_those_of_a_log_they_see(cast: Cast) -> 
     reference = request_id(a_call(cast.team_a, content=a_chat("What is 42?", "The answer.")))
     alice, path = client_of(cast.alice), f"/audit/{reference}/rate/"
     drawer = alice.get(f"/audit/{reference}/", headers=HTMX | {"HX-Target": "drawer"}).content.decode()
-    assert "Nobody said yet" in drawer and "Good answer" in drawer
+    assert "Not rated yet" in drawer and "Good answer" in drawer
     piece = alice.post(path, {"says": "bad", "comment": "<b>No</b>\u202e"}, headers=HTMX).content.decode()
     assert "&lt;b&gt;No&lt;/b&gt;" in piece and "U+202E" in piece and "<html" not in piece
-    assert "Take back" in piece
+    assert "Withdraw" in piece
     assert alice.post(path, {"says": "good"})["Location"] == f"/audit/{reference}/", "without scripts, too"
     assert [one.says for one in Rating.objects.all()] == ["good"]
     assert alice.post(path, {"says": "fair"}, headers=HTMX).status_code == 422

@@ -1,6 +1,7 @@
 """An answer from the question to its last word: streamed, kept, stopped, refused, written again."""
 
 import json
+import re
 
 import httpx2 as httpx
 from django.conf import settings
@@ -104,11 +105,18 @@ def test_it_says_in_human_words_why_there_is_no_answer(room: Room) -> None:
     assert room.ended(conversation).status == "done"
     assert room.post("send", conversation.pk, text="And now?") == 302
     answer = room.ended(conversation)
-    assert answer.status == "refused" and "It resets at" in answer.trouble and "question is kept" in answer.trouble
+    said = r"The limit of 1 request per day for your team is reached\. It resets on \d+ [A-Z][a-z]+ at 00:00 UTC\. "
+    said += r"Your question is kept\. An owner of the team can raise the limit\."
+    assert answer.status == "refused" and re.fullmatch(said, answer.trouble)
     assert answer.parent is not None and answer.parent.text == "And now?"
     page = room.client.get(reverse("chat:conversation", args=[conversation.pk])).content.decode()
-    assert "It resets at" in page and "Try again" in page
+    assert "It resets on" in page and "Try again" in page
 
+    quotas.remove_quota(actor=SYSTEM, quota=quota)
+    quota = quotas.set_quota(actor=SYSTEM, team=room.team, metric="tokens", window="hour", limit=200, mode="hard")
+    assert room.post("again", answer.pk) == 302
+    said = "Too little is left of the limit of 200 tokens per hour for your team to answer this. It resets at "
+    assert room.ended(conversation).trouble.startswith(said)
     quotas.remove_quota(actor=SYSTEM, quota=quota)
     room.upstream.enqueue_cut(
         b"HTTP/1.1 200 X\r\nContent-Type: text/event-stream\r\n\r\n" + sse(*text_chunks("Half")[:2])

@@ -339,8 +339,11 @@ teams:
     assert "each_end_user: true" in written and "nameless: pass" in written
     assert "0 to create, 0 to change" in run(written)
     for wrong, why in (
-        ("{metric: concurrency, limit: 5, each_end_user: true}", "Calls at once are not counted by end user"),
-        ("{metric: cost, window: day, limit: 5, each_end_user: true, purpose: shadow}", "are no end user's"),
+        (
+            "{metric: concurrency, limit: 5, each_end_user: true}",
+            "Concurrent calls cannot be limited for each end user",
+        ),
+        ("{metric: cost, window: day, limit: 5, each_end_user: true, purpose: shadow}", "have no end user"),
         ("{metric: cost, window: day, limit: 5, nameless: refuse}", "Only with each_end_user: true"),
     ):
         assert why in problems_of(run, f"teams: [{{slug: support, quotas: [{wrong}]}}]")

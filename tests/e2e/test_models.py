@@ -49,7 +49,7 @@ def test_it_connects_imports_promotes_and_rolls_back(
     page.get_by_label("Name", exact=True).fill("House machines")
     page.get_by_label("Address").fill(upstream.url)
     page.get_by_label("Secret").fill("sk-house-1")
-    page.get_by_label("Calls at once").fill("8")
+    page.get_by_label("Concurrent calls").fill("8")
     check_axe(page)
     page.get_by_role("button", name="Connect provider").click()
 

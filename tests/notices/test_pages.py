@@ -98,12 +98,12 @@ def test_it_says_so_when_somebody_else_changed_the_channel(cast: Cast) -> None:
     fields = {"name": channel.name, "addresses": ", ".join(channel.addresses), "seen_revision": seen}
     client.post(f"{page}enable/", {"enabled": "0"})
     told = client.post(page, {**fields, "wants": ["quota", "drift", "approval"]})
-    assert told.status_code == 409 and "now in “Tell it of”; saving again" in told.text, "it was switched off meanwhile"
+    assert told.status_code == 409 and "now in “Alerts”; saving again" in told.text, "it was switched off meanwhile"
     fields["seen_revision"] = told.context["form"]["seen_revision"].value()
     assert client.post(page, {**fields, "wants": ["quota", "drift", "approval"]}).status_code == 302
     overtaken = client.post(page, {**fields, "name": "Typed", "wants": ["quota", "drift"]})
     assert overtaken.status_code == 409 and "Somebody changed" in overtaken.text and 'value="Typed"' in overtaken.text
-    assert "now in “Name”, “Tell it of”; saving again" in overtaken.text, "the addresses are the same"
+    assert "now in “Name”, “Alerts”; saving again" in overtaken.text, "the addresses are the same"
     assert Channel.objects.get().wants == ["quota", "approval", "drift"]
     again = overtaken.context["form"]["seen_revision"].value()
     assert client.post(page, {**fields, "name": "Typed", "wants": ["quota"], "seen_revision": again}).status_code == 302

@@ -17,7 +17,7 @@ def test_it_shows_operators_how_the_house_is_set_up(client: Client, cast: Cast) 
     assert "INSTALLATION_NAME" in html
     assert "AUDIT_KEEP_DAYS" in html
     assert "PostgreSQL" in html
-    assert "What your own monitoring is told" in html and "/metrics" in html
+    assert "What your own monitoring receives" in html and "/metrics" in html
 
 
 def test_it_is_for_operators_only(client: Client, cast: Cast) -> None:
@@ -47,7 +47,7 @@ def test_it_names_only_variables_that_exist() -> None:
     ("check", "state", "tone"),
     [
         ({"state": "ok", "ms": 11.8}, "OK", "ok"),
-        ({"state": "away", "says": "PostgreSQL does not answer."}, "Away", "bad"),
+        ({"state": "away", "says": "PostgreSQL does not answer."}, "Unreachable", "bad"),
         ({"state": "brand-new"}, "Brand-new", "warn"),
     ],
 )
@@ -59,5 +59,5 @@ def test_it_puts_health_into_words(check: dict[str, object], state: str, tone: s
 def test_it_gives_each_lane_a_line() -> None:
     lanes = {"interactive": {"state": "ok", "seconds_ago": 3}, "batch": {"state": "never"}}
     first, second = parts({"workers": lanes})
-    assert first.says == "Took a probe 3 s ago."
+    assert first.says == "Answered a probe 3 s ago."
     assert second.state == "Not seen"

@@ -166,7 +166,7 @@ def test_it_names_a_few_of_many_that_do_the_same() -> None:
 def test_the_page_filters_and_teaches(cast: Cast) -> None:
     alice = client_of(cast.alice)
     ApiKey.objects.all().delete()
-    assert "Begin with what there is" in alice.get("/touchpoints/").text
+    assert "Start with an inventory" in alice.get("/touchpoints/").text
     make.make_key(cast.team_a, "kim")
     expect(cast, "key", ApiKey.objects.get(), "minutes")
     a_touchpoint_day(cast.team_a, "key", ApiKey.objects.get().pk, now())
@@ -196,16 +196,16 @@ def test_the_page_filters_and_teaches(cast: Cast) -> None:
 
 def test_an_expectation_is_set_in_its_line(cast: Cast) -> None:
     alice, url = client_of(cast.alice), f"/touchpoints/key/{cast.kim.pk}/expectation/"
-    assert "What is expected of kim" in alice.get(url).text
+    assert "Expectations for kim" in alice.get(url).text
     piece = alice.get(f"{url}?state=slower", headers=HTMX).text
-    assert "What is expected of kim" in piece and "<html" not in piece
+    assert "Expectations for kim" in piece and "<html" not in piece
     bad = alice.post(url, {"expected": "at once", "owner": "Ines", "purpose": "Help"}, headers=HTMX)
     assert bad.status_code == 422 and 'value="Ines"' in bad.text
     saved = alice.post(f"{url}?kind=api", {"expected": "seconds", "owner": "Ines", "purpose": "Help"})
     assert saved["Location"] == f"/touchpoints/?kind=api#key-{cast.kim.pk}"
     alice.post(url, {"expected": "seconds", "owner": "Ines", "purpose": "Help"})  # changes nothing, says nothing
     piece = alice.post(url, {"expected": "overnight", "owner": "Ines", "purpose": "Help"}, headers=HTMX)
-    assert "Overnight" in piece.text and "Noted" in piece["HX-Trigger"]
+    assert "Overnight" in piece.text and "Saved the expectations" in piece["HX-Trigger"]
     lines = AuditEvent.objects.filter(action="expectation.set").order_by("id")
     assert [json.loads(line.detail) for line in lines] == [
         {

@@ -129,7 +129,7 @@ def test_months_stand_beside_each_other(cast: Cast) -> None:
 
     found = signals(cast)
     services, answers, log, changes = found.values()
-    assert (services["direction"], services["said"]) == ("better", "1 place came over in 30 days, 2 are left.")
+    assert (services["direction"], services["said"]) == ("better", "1 place migrated in 30 days, 2 are left.")
     assert values(services, "left_elsewhere") == (2, 3)
     assert values(services, "came_over") == (1, 1)
     assert values(services, "providers") == (3, 2)  # a day of an agent is of the model "fake/model"
@@ -150,7 +150,7 @@ def test_months_stand_beside_each_other(cast: Cast) -> None:
 
     # The page says the same in words, to whoever sees the team's usage, and leads no further than they may go.
     page = client_of(cast.alice).get("/touchpoints/signals/").content.decode()
-    assert "1 place came over in 30 days" in page and "within 2 h;" in page and "The audit log</a>" in page
+    assert "1 place migrated in 30 days" in page and "within 2 h;" in page and "The audit log</a>" in page
     assert "Import a list" in page
     member = client_of(make.make_member(cast.team_a, role=Role.AUDITOR)).get("/touchpoints/signals/").content.decode()
     assert "Getting better" in member and "Import a list" not in member

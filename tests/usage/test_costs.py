@@ -153,7 +153,7 @@ def test_more_lines_cost_no_more_queries(cast: Cast) -> None:
 
 def test_it_teaches_when_nothing_was_spent(cast: Cast) -> None:
     page = text(client_of(cast.bob).get("/costs/"))
-    assert "Nothing was spent yet" in page and "export.csv" not in page
+    assert "No costs yet" in page and "export.csv" not in page
 
 
 def test_months_follow_each_other_over_the_year() -> None:

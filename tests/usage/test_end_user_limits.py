@@ -58,7 +58,7 @@ def test_an_owner_limits_each_end_user_of_the_team_and_not_the_team(cast: Cast) 
     alice = client_of(cast.alice)
     form = text(alice.get("/quotas/new/"))
     assert f"team:{cast.team_a.pk}" in form and f"shadow:{cast.team_a.pk}" not in form
-    assert "calls that name none pass, uncounted" in form and "safety_identifier" in form
+    assert "calls without one are not limited" in form and "safety_identifier" in form
     together = alice.post("/quotas/new/", form_of(cast, counted="together"))
     assert together.status_code == 422 and "Only operators limit all of a team together" in text(together)
     assert alice.post("/quotas/new/", form_of(cast)).status_code == 302
@@ -89,7 +89,7 @@ def test_what_no_end_user_has_is_no_limit_for_each(cast: Cast, fields: dict[str,
 def test_what_is_changed_is_on_record_before_and_after(cast: Cast) -> None:
     quota = make_quota(cast)
     alice, path = client_of(cast.alice), f"/quotas/{quota.public_id}/change/"
-    assert "Calls that name no end user" in text(alice.get(path))
+    assert "Calls without an end user" in text(alice.get(path))
     assert alice.post(path, {"limit": "60", "mode": "soft", "nameless": "refuse"}).status_code == 302
     shown = text(alice.get("/quotas/"))
     assert "50 to 60, hard to soft, calls that name no end user pass to refuse" in shown
@@ -101,12 +101,14 @@ def test_what_is_changed_is_on_record_before_and_after(cast: Cast) -> None:
     assert lines["quota.created"]["after"]["nameless"] == "pass"
     assert lines["quota.deleted"]["before"]["nameless"] == "refuse"
     other = make_quota(cast, each_end_user=False, key=cast.kim)
-    assert "Calls that name no end user" not in text(alice.get(f"/quotas/{other.public_id}/change/"))
+    assert "Calls without an end user" not in text(alice.get(f"/quotas/{other.public_id}/change/"))
 
 
 def test_raising_it_says_that_all_get_more(cast: Cast) -> None:
     quota = make_quota(cast)
-    assert "all of them get more" in text(client_of(cast.alice).get(f"/quotas/{quota.public_id}/increase/"))
+    assert "the increase applies to all of them" in text(
+        client_of(cast.alice).get(f"/quotas/{quota.public_id}/increase/")
+    )
 
 
 # The page -------------------------------------------------------------------------------------------------------------
@@ -161,7 +163,7 @@ def test_many_end_users_are_no_more_queries_and_no_more_rows(cast: Cast, monkeyp
         use(quota, **{f"user-{n}": 50 for n in range(more)})
     assert counts[0] == counts[1]
     assert "More than 20 end users at the limit" in text(bob.get("/quotas/"))
-    assert text(bob.get(f"/quotas/{quota.public_id}/end-users/")).count('data-label="Standing"') == 50
+    assert text(bob.get(f"/quotas/{quota.public_id}/end-users/")).count('data-label="Status"') == 50
 
 
 def test_what_the_pages_ask_is_read_from_the_index(cast: Cast) -> None:

@@ -80,8 +80,8 @@ def test_the_page_names_the_dearest_and_adds_up(spent: Cast, monkeypatch: pytest
     monkeypatch.setattr(bills, "SHOWN_END_USERS", 2)
     response = client_of(spent.alice).get("/costs/?by=end_user")
     page, table_of = response.text, text(response)
-    order = ["Month before", "customer-1", "$9.00", "$3.00", "customer-2", "$5.00", "All other end users", "$1.00"]
-    order += ["No end user named", "$5.00", "All together", "$20.00", "$4.00"]
+    order = ["Previous month", "customer-1", "$9.00", "$3.00", "customer-2", "$5.00", "All other end users", "$1.00"]
+    order += ["No end user named", "$5.00", "Total", "$20.00", "$4.00"]
     place = 0
     for words in order:
         place = table_of.index(words, place)

@@ -38,7 +38,7 @@ def test_it_hides_other_teams(cast: Cast) -> None:
     make_quota(cast)
     page = text(client_of(cast.charlie).get("/quotas/"))
     assert "Team A" not in page
-    assert "Nothing is limited yet" in page
+    assert "No quotas yet" in page
     assert client_of(cast.charlie).get("/quotas/?team=team-a").status_code == 404
 
 
@@ -153,8 +153,8 @@ def test_a_key_of_another_team_is_no_choice(cast: Cast) -> None:
     [
         ("cost:month", "a lot", "hard", "Write a number."),
         ("tokens:day", "1.5", "hard", "Write a whole number."),
-        ("cost:month", "-1", "hard", "not below zero"),
-        ("concurrency:", "4", "soft", "only be limited hard"),
+        ("cost:month", "-1", "hard", "cannot be negative"),
+        ("concurrency:", "4", "soft", "always hard"),
         ("smiles:day", "4", "hard", "Select a valid choice"),
     ],
 )
@@ -246,7 +246,7 @@ def test_it_refuses_an_increase_that_means_nothing(cast: Cast, change: dict) -> 
 def test_it_removes_after_asking(cast: Cast) -> None:
     quota = make_quota(cast, alias="support-chat")
     url = f"/quotas/{quota.public_id}/remove/"
-    assert "will no longer stop at this quota" in text(client_of(cast.alice).get(url))
+    assert "will no longer be limited by this quota" in text(client_of(cast.alice).get(url))
     assert Quota.objects.exists()
     assert client_of(cast.alice).post(url).status_code == 302
     assert not Quota.objects.exists()
@@ -263,7 +263,7 @@ def test_it_shows_the_last_changes_to_those_who_may_read_the_log(cast: Cast) -> 
     quota = make_quota(cast)
     quotas.change_quota(actor=make.SYSTEM, quota=quota, limit=120_000_000, mode="hard")
     assert "$100.00 to $120.00" in text(client_of(cast.alice).get("/quotas/"))
-    assert "Last changes" not in text(client_of(cast.bob).get("/quotas/"))
+    assert "Recent changes" not in text(client_of(cast.bob).get("/quotas/"))
 
 
 def test_it_warns_of_the_limit_that_runs_out_first(cast: Cast) -> None:

@@ -13,7 +13,7 @@ from console.audit.models import EventType, Status
 from console.audit.redaction import kept_name
 from console.audit.search import Criteria
 from console.catalog.models import Alias
-from console.core.clock import now
+from console.core.clock import now, period_start
 from console.core.ids import parse_request_id
 from console.teams.models import ApiKey, Environment, User
 from usage_app.access_audit import Sight
@@ -25,6 +25,11 @@ RANGES: dict[str, tuple[str, dt.timedelta]] = {
     "30d": ("Last 30 days", dt.timedelta(days=30)),
     "90d": ("Last 90 days", dt.timedelta(days=90)),
 }
+# Whole days of UTC, as the log shows its times: how many days ago each began, and how many it lasts, if it is over.
+DAYS: dict[str, tuple[str, int, int | None]] = {"today": ("Today", 0, None), "yesterday": ("Yesterday", 1, 1)}
+_TIMES = [(name, RANGES[name][0]) for name in ("1h", "24h")]
+_TIMES += [(name, words) for name, (words, _, _) in DAYS.items()]
+_TIMES += [(name, RANGES[name][0]) for name in RANGES if name not in dict(_TIMES)]
 _MOST_CHOICES = 200
 # A prompt's name, or one of its versions, as the library writes them; that room is beside this one.
 _PROMPT = re.compile(r"[a-z0-9][a-z0-9_/-]*(@[1-9][0-9]{0,8})?")
@@ -45,13 +50,20 @@ def _moment(label: str) -> forms.DateTimeField:
     )
 
 
+def _span(name: str) -> tuple[dt.datetime, dt.datetime | None]:
+    """Return the first moment of a named time and the first after it; None where it goes on until now."""
+    if name in RANGES:
+        return now() - RANGES[name][1], None
+    _, ago, days = DAYS[name]
+    start = period_start("day", now()) - dt.timedelta(days=ago)
+    return start, start + dt.timedelta(days=days) if days else None
+
+
 class AuditFilterForm(forms.Form):
     """Every field is optional. `since` and `until` go before `range`."""
 
     q = forms.CharField(label="Text", required=False, max_length=200, strip=True)
-    range = forms.ChoiceField(
-        label="Time", required=False, choices=[("", "Any time"), *((k, v[0]) for k, v in RANGES.items())]
-    )
+    range = forms.ChoiceField(label="Time", required=False, choices=[("", "Any time"), *_TIMES])
     since = _moment("From")
     until = _moment("Until")
     type = forms.MultipleChoiceField(label="Kind", required=False, choices=_KINDS, widget=forms.CheckboxSelectMultiple)
@@ -80,7 +92,7 @@ class AuditFilterForm(forms.Form):
         r"^[0-9a-f]{32}\Z",
         label="Trace",
         required=False,
-        error_messages={"invalid": "A trace has an id of 32 digits, of which those above 9 are small letters to f."},
+        error_messages={"invalid": "A trace id has 32 hexadecimal digits in lower case."},
     )
 
     def __init__(self, data: QueryDict, *, sight: Sight) -> None:
@@ -100,7 +112,7 @@ class AuditFilterForm(forms.Form):
         """Offer the choices, and keep a well-formed id that is not among them: keys and people go, records stay."""
         if chosen and chosen not in dict(choices):
             with suppress(ValueError):
-                choices = [*choices, (str(uuid.UUID(chosen)), "No longer here")]
+                choices = [*choices, (str(uuid.UUID(chosen)), "Deleted")]
         self.fields[field].choices = [("", "Any"), *choices]  # type: ignore[attr-defined]
 
     def clean_prompt(self) -> str:
@@ -114,7 +126,7 @@ class AuditFilterForm(forms.Form):
         cleaned = super().clean() or {}
         since, until = cleaned.get("since"), cleaned.get("until")
         if since and until and since >= until:
-            self.add_error("until", "This is before the start. Choose a later end.")
+            self.add_error("until", "The end is before the start. Choose a later end.")
         if "\0" in cleaned.get("q", ""):
             self.add_error("q", "Text with a NUL character is not in the log.")
         return cleaned
@@ -124,7 +136,7 @@ class AuditFilterForm(forms.Form):
         chosen = self.cleaned_data
         start, end = chosen["since"], chosen["until"]
         if chosen["range"] and not (start or end):
-            start = now() - RANGES[chosen["range"]][1]
+            start, end = _span(chosen["range"])
         return Criteria(
             team_ids=self.sight.team_ids,
             start=start,

@@ -8,7 +8,7 @@ from console.core.forms import MONO
 class KeptHeadForm(forms.Form):
     head = forms.CharField(
         max_length=4096,
-        label="A head you kept",
+        label="Saved head",
         widget=forms.Textarea(attrs={**MONO, "rows": 2, "placeholder": "812:9c41…"}),
-        help_text="NUMBER:SHA256, as it is copied here or printed by verifyaudit, or what the downloaded file says.",
+        help_text="NUMBER:SHA256, as copied here, printed by verifyaudit or contained in the downloaded file.",
     )

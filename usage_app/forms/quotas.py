@@ -22,7 +22,7 @@ WHATS = [
         (metric.label, [(f"{metric}:{window}", f"{metric.label} per {window}") for window in _WINDOWS])
         for metric in _METRICS
     ),
-    ("Concurrency", [(f"{Metric.CONCURRENCY}:", "Calls at once")]),
+    ("Concurrency", [(f"{Metric.CONCURRENCY}:", "Concurrent calls")]),
 ]
 _MODES = [
     (Mode.HARD, "Hard: refuse further calls with 429"),
@@ -33,8 +33,8 @@ _MODES = [
 _TOGETHER = "together"
 # By what becomes of a call that names none.
 _EACH = [
-    (Nameless.PASS.value, "Each end user alone; calls that name none pass, uncounted"),
-    (Nameless.REFUSE.value, "Each end user alone; calls of keys and widgets that name none are refused"),
+    (Nameless.PASS.value, "Each end user separately; calls without one are not limited"),
+    (Nameless.REFUSE.value, "Each end user separately; calls of keys and widgets without one are refused"),
 ]
 
 
@@ -59,7 +59,7 @@ class _AmountForm(forms.Form):
             self.add_error(name, str(error))
             return
         if amount < 0:
-            self.add_error(name, "A limit is not below zero.")
+            self.add_error(name, "A limit cannot be negative.")
             return
         self.cleaned_data[name] = amount
 
@@ -69,13 +69,13 @@ def unit_hint(metric: str) -> str:
         case Metric.COST:
             return f"In {amounts.currency_sign().strip()}, for example 2,200 or 0.50."
         case Metric.CONCURRENCY:
-            return "How many calls may be open at once."
+            return "How many calls may be open at the same time."
     return f"A number of {metric}. 250k and 2.5 M are understood."
 
 
 class SetQuotaForm(_AmountForm):
     applies_to = forms.ChoiceField(label="Applies to")
-    what = forms.ChoiceField(label="What is limited", choices=WHATS, initial=f"{Metric.COST}:{Window.MONTH}")
+    what = forms.ChoiceField(label="Metric", choices=WHATS, initial=f"{Metric.COST}:{Window.MONTH}")
     limit = AmountField(
         label="Limit",
         help_text="Cost in the installation's currency, for example 2,200 or 0.50; tokens and requests as numbers, for"
@@ -83,7 +83,7 @@ class SetQuotaForm(_AmountForm):
     )
     mode = forms.ChoiceField(label="At the limit", choices=_MODES, initial=Mode.HARD, widget=forms.RadioSelect)
     counted = forms.ChoiceField(
-        label="Counted",
+        label="Counting",
         choices=[(_TOGETHER, "All calls together"), *_EACH],
         initial=_TOGETHER,
         widget=forms.RadioSelect,
@@ -119,7 +119,7 @@ class SetQuotaForm(_AmountForm):
         assert isinstance(field, forms.ChoiceField)
         field.choices = [(team.name, found) for team, found in choices.items() if found]
         if not allows_team_wide:
-            field.help_text = "Quotas of the whole team are set by operators, and hold as well."
+            field.help_text = "Quotas of the whole team are set by operators and apply in addition."
         self._allows_team_wide = allows_team_wide
 
     def clean(self) -> dict[str, Any]:
@@ -129,7 +129,7 @@ class SetQuotaForm(_AmountForm):
             self._parse("limit", data["metric"])
             if data["metric"] == Metric.CONCURRENCY and data.get("mode") == Mode.SOFT:
                 self.add_error(
-                    "mode", "Calls at once can only be limited hard: there is no later moment to warn about."
+                    "mode", "A limit of concurrent calls is always hard: there is nothing to warn about later."
                 )
         self._check_counted(data)
         return data
@@ -142,9 +142,11 @@ class SetQuotaForm(_AmountForm):
                 "counted", "Only operators limit all of a team together; limit each end user, or one key of it."
             )
         elif counted != _TOGETHER and kind == "shadow":
-            self.add_error("counted", "Copies for a shadow are no end user's; count them together.")
+            self.add_error("counted", "Shadow copies have no end user; count them together.")
         elif counted != _TOGETHER and data.get("metric") == Metric.CONCURRENCY:
-            self.add_error("counted", "Calls at once are not counted by end user; limit requests per minute.")
+            self.add_error(
+                "counted", "Concurrent calls cannot be limited for each end user; limit requests per minute instead."
+            )
 
     @property
     def is_team_wide(self) -> bool:
@@ -176,9 +178,7 @@ class SetQuotaForm(_AmountForm):
 class ChangeQuotaForm(_AmountForm):
     limit = AmountField(label="Limit")
     mode = forms.ChoiceField(label="At the limit", choices=_MODES, widget=forms.RadioSelect)
-    nameless = forms.ChoiceField(
-        label="Calls that name no end user", choices=Nameless.choices, widget=forms.RadioSelect
-    )
+    nameless = forms.ChoiceField(label="Calls without an end user", choices=Nameless.choices, widget=forms.RadioSelect)
     seen_revision = seen_field()
 
     def __init__(self, *args: Any, quota: Quota, **kwargs: Any) -> None:
@@ -208,7 +208,7 @@ class IncreaseForm(_AmountForm):
         label="Until (UTC)",
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"],
-        help_text="The limit falls back by itself.",
+        help_text="Then the limit returns to its old value.",
     )
     reason = forms.CharField(label="Why", max_length=300, help_text="Kept in the audit log.")
 
@@ -222,7 +222,7 @@ class IncreaseForm(_AmountForm):
         data = super().clean() or {}
         self._parse("amount", self._metric)
         if data.get("amount") == 0:
-            self.add_error("amount", "Raise it by more than nothing.")
+            self.add_error("amount", "Enter an amount above zero.")
         if data.get("ends_at") and data["ends_at"] <= now():
-            self.add_error("ends_at", "That is over already; choose a later moment.")
+            self.add_error("ends_at", "That is in the past; choose a later time.")
         return data

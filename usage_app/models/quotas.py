@@ -119,7 +119,7 @@ class Quota(models.Model):
     @property
     def what(self) -> str:
         if self.metric == Metric.CONCURRENCY:
-            what = "Calls at once"
+            what = "Concurrent calls"
         else:
             what = f"{Metric(self.metric).label} per {self.window}"
         if self.each_end_user:

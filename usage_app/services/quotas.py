@@ -26,7 +26,7 @@ def _check(metric: str, window: str, limit: int, mode: str) -> None:
     if metric not in Metric.values:
         raise BadInput(f"{metric!r} is not a metric; choose one of {', '.join(Metric.values)}.", param="metric")
     if metric == Metric.CONCURRENCY and window:
-        raise BadInput("Concurrency is calls at once and has no window; leave it out.", param="window")
+        raise BadInput("Concurrent calls have no window; leave it out.", param="window")
     if metric != Metric.CONCURRENCY and window not in Window.values:
         raise BadInput(f"{window!r} is not a window; choose one of {', '.join(Window.values)}.", param="window")
     _check_limit(metric, limit, mode)
@@ -38,7 +38,9 @@ def _check_limit(metric: str, limit: int, mode: str) -> None:
     if mode not in Mode.values:
         raise BadInput(f"{mode!r} is not a mode; choose hard or soft.", param="mode")
     if metric == Metric.CONCURRENCY and mode == Mode.SOFT:
-        raise BadInput("Calls at once can only be limited hard: there is no later moment to warn about.", param="mode")
+        raise BadInput(
+            "A limit of concurrent calls is always hard: there is nothing to warn about later.", param="mode"
+        )
 
 
 def _check_end_users(metric: str, purpose: str, nameless: str, *, each_end_user: bool) -> None:
@@ -50,7 +52,10 @@ def _check_end_users(metric: str, purpose: str, nameless: str, *, each_end_user:
         if nameless != Nameless.PASS:
             raise BadInput("Only a limit for each end user has a rule for calls without one.", param="nameless")
     elif metric == Metric.CONCURRENCY:
-        raise BadInput("Calls at once are not counted by end user; limit requests per minute.", param="each_end_user")
+        raise BadInput(
+            "Concurrent calls cannot be limited for each end user; limit requests per minute instead.",
+            param="each_end_user",
+        )
     elif purpose:
         raise BadInput("Copies for a shadow are ours and no end user's; limit them as a whole.", param="each_end_user")
 

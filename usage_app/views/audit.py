@@ -233,7 +233,7 @@ def audit_picture(request: TeamRequest, reference: str, kind: str, number: int) 
     event = access.event_for(request.caller, reference, to="read_content")
     found = contents.picture_at(event, kind, number)
     if found is None:
-        raise NotFound("There is no such picture, or it is too large to be shown.")
+        raise NotFound("There is no such image, or it is too large to show.")
     try:
         is_on_record = _reading(request).unsign(request.GET.get("reading", ""), max_age=_READING) == reference
     except BadSignature:

@@ -43,7 +43,7 @@ def chain(request: TeamRequest) -> HttpResponse:
 def verify(request: TeamRequest) -> HttpResponse:
     try:
         checks.start(actor=request.caller.actor, is_operator=request.caller.is_operator)
-        said = "The chain is being checked. You may leave this page."
+        said = "Checking the chain. You can leave this page."
     except Refusal as refusal:
         said = refusal.message
     return go(request, reverse("usage:chain"), said)

@@ -84,7 +84,7 @@ def set_quota(request: TeamRequest) -> HttpResponse:
         with refusals_at(form):
             quota = services.set_quota(actor=request.caller.actor, **values)
             return go(request, _back(request), f"{quota.team}: {quota.title} is limited from the next call on.")
-    text = "Counts from the next call on, with what the present period has used already."
+    text = "Applies from the next call on and includes what the current period has used already."
     return ask(request, _question(request, "New quota", text, "Create quota"), form)
 
 
@@ -100,7 +100,7 @@ def change_quota(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     question = _question(
         request,
         f"Change {quota.title}",
-        f"{quota.team}. What was used stays counted.",
+        f"{quota.team}. Usage so far stays counted.",
         "Save changes",
         remove_url=reverse("usage:remove_quota", args=[quota.public_id]),
     )
@@ -133,8 +133,8 @@ def remove_quota(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     quota = access.quota_for(request.caller, public_id, to="manage")
     if request.method == "POST":
         services.remove_quota(actor=request.caller.actor, quota=quota)
-        return go(request, _back(request), f"{quota.team}: {quota.title} is not limited any more.")
-    text = f"{_loss(quota)} The audit log keeps what was used; a new quota starts with the present period's use."
+        return go(request, _back(request), f"{quota.team}: {quota.title} is no longer limited.")
+    text = f"{_loss(quota)} The audit log keeps what was used; a new quota starts with the usage of the current period."
     question = _question(request, f"Remove the quota “{quota.title}”?", text, "Remove quota", is_destructive=True)
     return ask(request, question, forms.Form())
 
@@ -142,8 +142,13 @@ def remove_quota(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
 def _loss(quota: Quota) -> str:
     scope = f"alias {quota.alias}" if quota.alias else quota.of or "the whole team"
     if quota.each_end_user:
-        return f"No end user of {quota.team} ({scope}) will stop at this quota any more, and its increases are lost."
-    return f"Calls of {quota.team} ({scope}) will no longer stop at this quota, and its increases and alerts are lost."
+        return (
+            f"No end user of {quota.team} ({scope}) will be limited by this quota any more. Its increases are deleted."
+        )
+    return (
+        f"Calls of {quota.team} ({scope}) will no longer be limited by this quota. Its increases and alerts are "
+        "deleted."
+    )
 
 
 @needs("view_usage")
@@ -155,12 +160,15 @@ def increase_quota(request: TeamRequest, public_id: uuid.UUID) -> HttpResponse:
     if form.is_valid():
         with refusals_at(form):
             services.increase_quota(actor=request.caller.actor, quota=quota, **form.cleaned_data)
-            return go(request, _back(request), f"{quota.team}: {quota.title} is raised for a while.")
+            return go(request, _back(request), f"{quota.team}: {quota.title} is raised temporarily.")
     if quota.each_end_user:
-        text = f"Each end user of {quota.team} may use {state.limit_text}; all of them get more. {state.forecast_text}."
+        text = (
+            f"Each end user of {quota.team} may use {state.limit_text}; the increase applies to all of them. "
+            f"{state.forecast_text}."
+        )
     else:
         text = f"{quota.team} has used {state.used_text} of {state.limit_text}. {state.forecast_text}."
-    return ask(request, _question(request, f"Raise {quota.title} for a while", text, "Raise limit"), form)
+    return ask(request, _question(request, f"Raise {quota.title} temporarily", text, "Raise limit"), form)
 
 
 @needs("view_usage")
@@ -175,7 +183,7 @@ def end_increase(request: TeamRequest, increase_id: uuid.UUID) -> HttpResponse:
     question = _question(
         request,
         "End the increase now?",
-        f"{increase.quota.team}, {increase.quota.title}: the limit falls back from the next call on.",
+        f"{increase.quota.team}, {increase.quota.title}: the limit returns to its old value from the next call on.",
         "End increase",
         is_destructive=True,
     )

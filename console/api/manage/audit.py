@@ -24,7 +24,7 @@ from console.teams.callers import Caller, TeamRequest
 from console.teams.models import Environment
 from usage_app import access_audit as access
 from usage_app.downloads import send_export
-from usage_app.forms.audit import RANGES, AuditFilterForm
+from usage_app.forms.audit import DAYS, RANGES, AuditFilterForm
 from usage_app.queries.audit import content as contents
 from usage_app.queries.audit.listing import listing, parse_cursor
 from usage_app.queries.audit.ratings import ratings_of
@@ -34,7 +34,7 @@ from usage_app.services import audit as services
 _FILTERS = [
     OpenApiParameter("team", str, description="Only this team, by its short name."),
     OpenApiParameter("q", str, description="Text. It is looked for in content, too, where the caller may read it."),
-    OpenApiParameter("range", str, enum=list(RANGES), description="The time that ends now."),
+    OpenApiParameter("range", str, enum=[*RANGES, *DAYS], description="The time that ends now, or a whole day of UTC."),
     OpenApiParameter("since", OpenApiTypes.DATETIME, description="Goes before `range`."),
     OpenApiParameter("until", OpenApiTypes.DATETIME),
     OpenApiParameter("type", str, many=True, enum=EventType.values),

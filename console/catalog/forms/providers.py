@@ -60,7 +60,7 @@ class ProviderForm(ShortNamed):
     )
     total_seconds = forms.IntegerField(min_value=1, max_value=3600, required=False, label="Seconds for a whole call")
 
-    max_concurrency = _limit("Calls at once")
+    max_concurrency = _limit("Concurrent calls")
     requests_per_minute = _limit("Requests per minute")
     tokens_per_minute = _limit("Tokens per minute")
     preset = forms.SlugField(required=False, widget=forms.HiddenInput)

@@ -41,7 +41,7 @@ class Wanted:
 
     @property
     def name(self) -> str:
-        name = f"{self.metric} per {self.window}" if self.window else "calls at once"
+        name = f"{self.metric} per {self.window}" if self.window else "concurrent calls"
         name += " of shadow copies" if self.purpose else " for each end user" if self.each else ""
         return f"{name} of {self.team}" + (f", {' '.join(self.of)}" if self.of[0] else "")
 
@@ -116,10 +116,10 @@ class QuotaPlan:
 
     def _suits_end_users(self, entry: Entry, purpose: str, *, each: bool) -> bool:
         if each and entry["metric"] == Metric.CONCURRENCY:
-            said = "Calls at once are not counted by end user; leave it out."
+            said = "Concurrent calls cannot be limited for each end user; leave it out."
             self.plan.problem(entry, "each_end_user", said)
         elif each and purpose:
-            self.plan.problem(entry, "each_end_user", "Copies for a shadow are no end user's; leave it out.")
+            self.plan.problem(entry, "each_end_user", "Shadow copies have no end user; leave it out.")
         elif entry.has("nameless") and not each:
             self.plan.problem(
                 entry, "nameless", "Only with each_end_user: true is there a rule for calls that name none."
@@ -133,7 +133,7 @@ class QuotaPlan:
         if (metric == Metric.CONCURRENCY) != entry.has("window"):
             return True
         if entry.has("window"):
-            self.plan.problem(entry, "window", "Calls at once have no window; leave it out.")
+            self.plan.problem(entry, "window", "Concurrent calls have no window; leave it out.")
         elif "window" not in entry.places:  # one that is there and wrong is put down already
             self.plan.problem(entry, "", f"A quota of {metric} needs window: minute, hour, day or month.")
         return False

@@ -159,7 +159,7 @@ QUOTA = Record(
         "metric": Field(Choice(lambda: list(Metric.values)), "What is counted.", required=True),
         "window": Field(Choice(lambda: list(Window.values)), "Per what; every metric but concurrency needs one."),
         "limit": Field(
-            Number(1_000_000_000_000), "Requests, tokens, calls at once, or currency units for cost.", required=True
+            Number(1_000_000_000_000), "Requests, tokens, concurrent calls, or currency units for cost.", required=True
         ),
         "mode": Field(Choice(lambda: list(Mode.values)), "hard refuses at the limit, soft warns; hard unless given."),
         "key": Field(Text("the name of one of the team's API keys", longest=80), "Only calls with this key."),

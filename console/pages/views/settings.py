@@ -15,20 +15,20 @@ from console.telemetry.queries import ways
 
 _PARTS = {
     "database": ("PostgreSQL", "Holds everything that must not be lost"),
-    "migrations": ("Migrations", "Whether the database has the shape this version needs"),
-    "snapshot": ("Snapshot", "What calls are planned from"),
-    "valkey": ("Valkey", "Brings work to the workers; never the truth"),
+    "migrations": ("Migrations", "Whether the database schema matches this version"),
+    "snapshot": ("Snapshot", "The configuration calls are planned from"),
+    "valkey": ("Valkey", "Queues work for the workers; holds nothing that must not be lost"),
     "builtin_models": ("Built-in models", "Small, for trying things out"),
 }
 _WORDS = {
-    "ok": ("OK", "ok", "Fine"),
-    "away": ("Away", "bad", "It does not answer."),
-    "starting": ("Starting", "warn", "Not there yet."),
-    "failed": ("Failed", "bad", "It could not be loaded."),
+    "ok": ("OK", "ok", "OK"),
+    "away": ("Unreachable", "bad", "No answer."),
+    "starting": ("Starting", "warn", "Not ready yet."),
+    "failed": ("Failed", "bad", "Could not be loaded."),
     "missing": ("Missing", "bad", "Run manage.py migrate."),
-    "late": ("Late", "warn", "Work is taken too slowly."),
-    "never": ("Not seen", "warn", "No worker of this lane has taken anything yet."),
-    "unknown": ("Unknown", "line", "It could not be asked."),
+    "late": ("Late", "warn", "Work is picked up too slowly."),
+    "never": ("Not seen", "warn", "No worker of this lane has picked up anything yet."),
+    "unknown": ("Unknown", "line", "Could not be checked."),
 }
 
 
@@ -54,7 +54,7 @@ def parts(checks: dict[str, dict[str, Any]]) -> list[Part]:
     found = [_part(*_PARTS[name], checks[name]) for name in _PARTS if name in checks]
     for lane, check in checks.get("workers", {}).items():
         if isinstance(check, dict):
-            found.append(_part(f"Worker, {lane} lane", "Takes background work", check))
+            found.append(_part(f"Worker, {lane} lane", "Runs background work", check))
     return found
 
 
@@ -64,5 +64,5 @@ def _part(name: str, about: str, check: dict[str, Any]) -> Part:
     if "ms" in check:
         says = f"Answered in {words.duration(float(check['ms']) * 1000)}."
     if "seconds_ago" in check:
-        says = f"Took a probe {check['seconds_ago']} s ago."
+        says = f"Answered a probe {check['seconds_ago']} s ago."
     return Part(name, about, word, tone, str(check.get("says", says)))

@@ -107,7 +107,7 @@ def expectation(request: TeamRequest, kind: str, subject_id: uuid.UUID) -> HttpR
         name=subject.name,
         **form.cleaned_data,
     )
-    said = f"Noted what is expected of {subject.name}."
+    said = f"Saved the expectations for {subject.name}."
     if is_htmx(request):
         return toast(listing(request, inventory_of(request)), said)
     query = f"?{request.GET.urlencode()}" if request.GET else ""

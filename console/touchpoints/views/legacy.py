@@ -81,7 +81,7 @@ def migrate(request: TeamRequest, legacy_id: uuid.UUID) -> HttpResponse:
             services.change_legacy(
                 actor=request.caller.actor, legacy=legacy, status=Status.MIGRATED, **form.cleaned_data
             )
-            return go(request, back(), f"{legacy.name} is migrated.")
+            return go(request, back(), f"{legacy.name} is marked as migrated.")
     context = {"active": ACTIVE, "legacy": legacy, "form": form}
     return render(request, "touchpoints/migrate.html", context, status=status_of(form))
 
@@ -93,5 +93,5 @@ def remove(request: TeamRequest, legacy_id: uuid.UUID) -> HttpResponse:
     legacy = access.legacy_one_for(request.caller, legacy_id, to=access.EDIT)
     if request.method == "POST":
         services.remove_legacy(actor=request.caller.actor, legacy=legacy)
-        return go(request, back(), f"Took {legacy.name} off the list.")
+        return go(request, back(), f"Removed {legacy.name} from the list.")
     return render(request, "touchpoints/remove.html", {"active": ACTIVE, "legacy": legacy})

@@ -66,7 +66,7 @@ def import_list(request: TeamRequest) -> HttpResponse:
         except Refusal as refusal:
             refuse(form, refusal)
         else:
-            beside = f" {skipped:,} {'was' if skipped == 1 else 'were'} there already." if skipped else ""
+            beside = f" {skipped:,} {'was' if skipped == 1 else 'were'} already listed." if skipped else ""
             said = f"Listed {counted(made, 'place')}.{beside}"
             return go(request, f"{reverse('touchpoints:touchpoints')}?state=to_migrate", said)
     context = {"active": ACTIVE, "form": form, "problems": problems[:50], "more": max(0, len(problems) - 50)}

@@ -36,7 +36,7 @@ _WORDS: dict[str, str] = {
     Status.ERROR: "Error",
     Status.INTERRUPTED: "Interrupted",
     Status.REFUSED: "Refused",
-    Status.CLIENT_DISCONNECTED: "Client left",
+    Status.CLIENT_DISCONNECTED: "Client disconnected",
 }
 _SHORT: dict[str, str] = {EventType.ADMIN: "Change", EventType.ACCESS: "Access"}
 # What pins a model's name down: a date or a version at its end.

@@ -39,7 +39,7 @@ class NewProviderSerializer(Strict):
     first_byte_seconds = serializers.IntegerField(default=None, allow_null=True)
     total_seconds = serializers.IntegerField(default=None, allow_null=True)
     max_concurrency = serializers.IntegerField(
-        default=None, allow_null=True, help_text="Calls at once; null: no limit."
+        default=None, allow_null=True, help_text="Concurrent calls; null: no limit."
     )
     requests_per_minute = serializers.IntegerField(default=None, allow_null=True)
     tokens_per_minute = serializers.IntegerField(default=None, allow_null=True)
