@@ -63,7 +63,10 @@ def edit(request: TeamRequest, slug: str) -> HttpResponse:
     """Save the draft and perhaps go on to its next page; or look at what is typed, and ask it, which saves nothing."""
     agent = access.agent_for(request.caller, slug, to="edit")
     if request.method != "POST":
-        return _page(request, agent, DraftForm(agent=agent, draft=agent.draft))
+        form = DraftForm(agent=agent, draft=agent.draft)
+        if made := request.GET.get("prompt", "")[:300]:  # the one that was just written for it
+            form.initial["prompt_slug"] = made
+        return _page(request, agent, form)
     form = DraftForm(request.POST, agent=agent, draft=agent.draft)
     if request.POST.get("do") in _PIECES:
         return _looked_at(request, agent, form)
@@ -91,7 +94,7 @@ _PAGES = {"publish": "agents:publish", "grant": "agents:choose_tool", "limits": 
 def _next_page(agent: Agent, do: str) -> str | None:
     """Return the page a saved draft goes on to, if any: `grant:` and a name is that tool's, `make:` makes it."""
     if do == "prompt":
-        return reverse("prompts:new_prompt") + f"?team={agent.team.slug}"
+        return f"{reverse('prompts:new_prompt')}?{urlencode({'team': agent.team.slug, 'agent': agent.slug})}"
     if do in _PAGES:
         return reverse(_PAGES[do], args=[agent.slug])
     does, _, tool = do.partition(":")

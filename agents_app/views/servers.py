@@ -36,7 +36,10 @@ def new_server(request: TeamRequest) -> HttpResponse:
     if form.is_valid():
         with refusals_at(form):
             made = services.create_server(actor=request.caller.actor, **form.changes())
-            return go(request, url_of(made), f"Connected {made.name}. Refresh its tools next.")
+            # Asked at once: whoever typed an address wants to know whether anybody answers there, and what it offers.
+            made = services.look(actor=request.caller.actor, server=made)
+            offers = f"It offers {counted(len(made.found), 'tool')}; add those that agents may be granted."
+            return go(request, url_of(made), f"Connected {made.name}. {offers}" if not made.trouble else "")
     context = {**frame(request, "servers"), "form": form}
     return render(request, "agents/tools/server_form.html", context, status=status_of(form))
 

@@ -1,10 +1,11 @@
 """Write a new prompt: the editor, what it comes to while typing, and the draft that is kept of it."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_POST
 
 from console.core.errors import Refusal
@@ -67,8 +68,19 @@ def new_prompt(request: TeamRequest) -> HttpResponse:
                 looking.note(typed, refusal)
         else:
             drafts.drop_draft(actor=request.caller.actor, prompt=None)
+            if back := _agent_url(request):
+                said = f"Created {made.slug}, version 1. It is filled in here: save the draft to use it."
+                return go(request, f"{back}?{urlencode({'prompt': made.slug})}", said)
             return go(request, reverse("prompts:prompt", args=[made.slug]), f"Created {made.slug}, version 1.")
     return _new_page(request, form, typed, teams, status=422)
+
+
+def _agent_url(request: TeamRequest) -> str:
+    """Return the draft of the agent that the prompt is written for, as `?agent=` says, if any."""
+    try:
+        return reverse("agents:edit", args=[request.GET.get("agent", "")])
+    except NoReverseMatch:
+        return ""
 
 
 def _kind(text: str) -> str:
@@ -119,6 +131,7 @@ def _new_page(
     copy_of: str = "",
     status: int = 200,
 ) -> HttpResponse:
+    back = _agent_url(request)
     context = {
         **looking.editor_context(typed, slug="new", number=1, team=_team_of(request, teams)),
         "form": form,
@@ -127,7 +140,9 @@ def _new_page(
         "copy_of": copy_of,
         "has_other_draft": bool(copy_of) and drafts.draft_of(None, request.caller.user) is not None,
         "draft_url": reverse("prompts:new_draft"),
-        "action_url": reverse("prompts:new_prompt"),
+        "action_url": reverse("prompts:new_prompt")
+        + (f"?{urlencode({'agent': request.GET['agent']})}" if back else ""),
+        "cancel_url": back,
         "check_url": reverse("prompts:check_new"),
     }
     return render(request, looking.template(request), context, status=status)

@@ -78,7 +78,7 @@ def test_it_builds_an_assistant_from_nothing_without_htmx(builder, cast):
         suggested_questions="Where is my order?\n\nWho are you?",
     )
     asked = builder.post("/agents/helper/edit/", form_of(agent, do="prompt"))
-    assert asked["Location"] == "/prompts/new/?team=team-a", "an agent needs one, and a newcomer has none"
+    assert asked["Location"] == "/prompts/new/?team=team-a&agent=helper", "an agent needs one, and a newcomer has none"
     for do, page in (("grant", "grants/new/"), ("limits", "limits/"), ("publish", "publish/")):
         typed |= {"do": do, "seen_revision": Agent.objects.get().draft.revision}
         assert builder.post("/agents/helper/edit/", typed)["Location"] == f"/agents/helper/{page}"

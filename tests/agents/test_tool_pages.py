@@ -190,7 +190,10 @@ def test_a_change_of_a_server_is_looked_at_before_it_counts(builder, cast):
     answer = builder.post("/tools/servers/new/", typed)
     server = ToolServer.objects.get()
     assert answer["Location"] == f"/tools/servers/{server.pk}/" and decrypt(server.secret) == "tok3n"
-    assert "Not refreshed yet" in builder.get(answer["Location"]).text
+    page = builder.get(answer["Location"]).text
+    assert "cannot be reached" in page and "Connected Clock" not in page, "it was asked at once"
+    assert "Nothing is known of its tools yet" in page and "offers no tools" not in page
+    ToolServer.objects.update(trouble="")
     builder.post(f"/tools/servers/{server.pk}/look/")
     assert "cannot be reached" in builder.get(answer["Location"]).text
     offer = offer_of("act", "Acts <b>now</b>.", {"type": "object"}, {"readOnlyHint": True})

@@ -42,6 +42,8 @@ def test_it_adds_a_model_with_its_price(operator: Client) -> None:
     version = ModelVersion.objects.get(name="big-2026-01-01")
     assert version.capabilities == ["chat", "tools"]
     assert (version.family, version.exact) == ("big", "2026-01-01")
+    month = ModelVersion(name="acme-large-2026-01")
+    assert (month.family, month.exact) == ("acme-large", "2026-01")
     price = price_now(version)
     assert price is not None
     assert price.shown == {"input": "0.15", "output": "0.60"}

@@ -250,3 +250,10 @@ def test_it_says_when_apply_would_not_read_it(monkeypatch: pytest.MonkeyPatch) -
 def test_it_is_recorded() -> None:
     exported()
     assert AuditEvent.objects.get().action == "configuration.exported"
+
+
+def test_a_dash_is_standard_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    out = StringIO()
+    call_command("export", "-", stdout=out)
+    assert out.getvalue() == exported() and not list(tmp_path.iterdir()), "as `apply -` reads it"

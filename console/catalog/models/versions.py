@@ -12,7 +12,7 @@ from console.core.clock import now
 from console.core.ids import uuid7
 
 # The end of a model's name that says which one exactly: -2026-07-30, -20260730, :8b, @v2, -4.1, -r14
-_VERSION = re.compile(r"[-@:](\d{4}-\d{2}-\d{2}|\d{8}|[rv]?\d+(?:\.\d+)*b?)$")
+_VERSION = re.compile(r"[-@:](\d{4}-\d{2}(?:-\d{2})?|\d{8}|[rv]?\d+(?:\.\d+)*b?)$")
 
 
 class Capability(models.TextChoices):

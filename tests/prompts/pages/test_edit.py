@@ -44,6 +44,18 @@ def test_a_variable_that_left_the_text_is_not_saved_with_it(cast: Cast, signed_i
     assert head.prompt.head is not None and (head.prompt.head.number, head.prompt.head.variables) == (2, [])
 
 
+def test_it_leads_back_to_the_agent_it_is_written_for(cast: Cast, signed_in: SignedIn, bella: User) -> None:
+    make.make_agent(cast.team_a, "helper")
+    client = signed_in(bella)
+    page = client.get("/prompts/new/?team=team-a&agent=helper").content.decode()
+    assert page.count('action="/prompts/new/?agent=helper"') == 1 and 'href="/agents/helper/edit/">Cancel' in page
+    answer = client.post("/prompts/new/?agent=helper", editor("You help.", **NEW))
+    assert answer["Location"] == "/agents/helper/edit/?prompt=support%2Fanswer"
+    assert 'value="support/answer"' in client.get(answer["Location"]).content.decode()
+    answer = client.post("/prompts/new/?agent=//evil.example", editor("You help.", **NEW | {"slug": "other"}))
+    assert answer["Location"] == "/prompts/other/"
+
+
 def test_it_begins_as_a_duplicate(cast: Cast, signed_in: SignedIn, bella: User) -> None:
     specs = [{"name": "plan", "type": "choice", "choices": ["free", "team"], "default": "free"}]
     prompt = make.make_prompt(cast.team_a, "support/answer", "One {{plan}}", variables=specs, tags=["live"])

@@ -13,22 +13,23 @@ class Command(BaseCommand):
     help = "Write the installation's configuration as a file that `apply` reads. Secrets are never written."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", nargs="?", help="Where to write; standard output unless given.")
+        parser.add_argument("file", nargs="?", help="Where to write; standard output unless given, or as -.")
         parser.add_argument(
             "--documents", metavar="FOLDER", default="", help="Write documents into this folder beside the file."
         )
 
     def handle(self, **options: Any) -> None:
         files: dict[str, str] = {}
+        named = "" if options["file"] == "-" else options["file"]
         text = export(documents=options["documents"], files=files)
-        beside = Path(options["file"]).resolve().parent if options["file"] else Path.cwd()
+        beside = Path(named).resolve().parent if named else Path.cwd()
         for path, content in files.items():
             _write(beside / path, content)
-        if not options["file"]:
+        if not named:
             self.stdout.write(text, ending="")
             return
-        _write(Path(options["file"]), text)
-        self.stderr.write(f"Wrote {options['file']}{f' and {len(files)} documents' if files else ''}.")
+        _write(Path(named), text)
+        self.stderr.write(f"Wrote {named}{f' and {len(files)} documents' if files else ''}.")
 
 
 def _write(path: Path, text: str) -> None:
