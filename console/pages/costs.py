@@ -23,9 +23,9 @@ from usage_app.queries.costs import (
     Line,
     Spent,
     costs,
-    costs_of_end_users,
+    costs_of_named,
     costs_of_places,
-    dearest_end_users,
+    dearest_named,
     month_after,
     month_before,
 )
@@ -34,6 +34,7 @@ from usage_app.services.pruning import TOUCHPOINTS_KEPT_DAYS
 MOST_MONTHS = 36
 TOUCHPOINT = "touchpoint"
 END_USER = "end_user"
+METADATA = "metadata"  # with a dot and the name of a label behind it, by that label's values
 # There may be a million: the page names so many, a file or a program gets so many, and the rest is one line.
 SHOWN_END_USERS = 50
 MOST_END_USERS = 5_000
@@ -44,16 +45,17 @@ BY = {
     "environment": "Environment",
     TOUCHPOINT: "Key, widget, agent",
     END_USER: "End user",
+    METADATA: "Metadata",
 }
 _ELSE = "else"
-_OTHERS, _NOBODY = "others", "nobody"
+_OTHERS, _NOBODY, _VALUE, _WITHOUT = "others", "nobody", "value", "without"
 
 
 class Place(NamedTuple):
-    """What a key, a widget, an agent or an end user is called.
+    """What a key, a widget, an agent, an end user or a value of a label is called.
 
-    What is none of the first three is of the kind `else` and has no name; nor have the end users that are not named one
-    by one (`others`), and calls that say nothing of one (`nobody`).
+    What is none of the first three is of the kind `else` and has no name; nor have the end users and values that are
+    not named one by one (`others`), and calls that say nothing of one (`nobody`, `without`).
     """
 
     kind: str
@@ -102,8 +104,18 @@ def month_of(text: str, present: dt.date, param: str) -> dt.date:
         raise BadInput("Write a month as a year and a month, such as 2026-10.", param=param) from None
 
 
+def label_in(by: str) -> str:
+    """Return the label whose values costs are cut by, nothing where they are cut by something else."""
+    return by.removeprefix(f"{METADATA}.") if by.startswith(f"{METADATA}.") else ""
+
+
+def is_named(by: str) -> bool:
+    """Say whether costs are cut by what callers name themselves: end users, or the values of a label."""
+    return by == END_USER or bool(label_in(by))
+
+
 def bill(teams: Sequence[Team], month: dt.date, by: str, today: dt.date) -> Bill:
-    """Return a month cut by one of BY, what cost most first."""
+    """Return a month cut by one of BY or by a label, what cost most first."""
     ids = [team.pk for team in teams]
     span = {"since": month_before(month), "until": month_after(month)}
     names = {team.pk: team for team in teams}
@@ -113,9 +125,9 @@ def bill(teams: Sequence[Team], month: dt.date, by: str, today: dt.date) -> Bill
             # Keys and widgets of two teams may have one name; what is left over is one line of all.
             of_team = None if named.kind == _ELSE else line.cut[0]
             sums[of_team, named][line.month] += line.spent
-    elif by == END_USER:
-        for line, named in _named_end_users(ids, month, SHOWN_END_USERS, with_before=True):
-            of_team = line.cut[0] if named.kind == END_USER else None
+    elif is_named(by):
+        for line, named in _named(ids, month, SHOWN_END_USERS, label=label_in(by), with_before=True):
+            of_team = line.cut[0] if named.name else None
             sums[of_team, named][line.month] += line.spent
     else:
         for line in costs(ids, by=[by], **span):
@@ -125,7 +137,7 @@ def bill(teams: Sequence[Team], month: dt.date, by: str, today: dt.date) -> Bill
     rows = []
     for cut, of in sums.items():
         spent = of[month]
-        team_id, place = cut if by in {TOUCHPOINT, END_USER} else (cut if by == "team" else None, None)
+        team_id, place = cut if by == TOUCHPOINT or is_named(by) else (cut if by == "team" else None, None)
         team = names[team_id] if team_id else None
         share = spent.cost_micros * 100 / whole.cost_micros if whole.cost_micros else 0.0
         name = place.name if place else str(team) if team else cut
@@ -137,34 +149,37 @@ def bill(teams: Sequence[Team], month: dt.date, by: str, today: dt.date) -> Bill
 
 
 def _below(row: Row) -> int:
-    """Return how far below the lines with a name one stands that is what is left of end users."""
-    return {_OTHERS: 1, _NOBODY: 2}.get(row.place.kind if row.place else "", 0)
+    """Return how far below the lines with a name one stands that is what is left of them."""
+    return {_OTHERS: 1, _NOBODY: 2, _WITHOUT: 2}.get(row.place.kind if row.place else "", 0)
 
 
-def _named_end_users(
-    team_ids: Collection[uuid.UUID], month: dt.date, most: int, *, with_before: bool = False
+def _named(
+    team_ids: Collection[uuid.UUID], month: dt.date, most: int, *, label: str = "", with_before: bool = False
 ) -> Iterator[tuple[Line, Place]]:
-    """Yield what the dearest end users of a month spent, and then, by team, what the others did and what was nobody's.
+    """Yield what the dearest end users of a month spent, or values of a label, and then, by team, what the others did
+    and what calls did that name none.
 
     With `with_before`, the same ones' month before comes as well.
     """
     since, until = month_before(month) if with_before else month, month_after(month)
-    lines = dearest_end_users(team_ids, month, most)
+    lines = dearest_named(team_ids, month, most, label=label)
     named = {line.cut for line in lines}
     if with_before and lines:
-        earlier = costs_of_end_users(team_ids, {name for _, name in named}, since=since, until=month)
+        earlier = costs_of_named(team_ids, {name for _, name in named}, since=since, until=month, label=label)
         lines += [line for line in earlier if line.cut in named]
     left: dict[tuple[dt.date, uuid.UUID], Spent] = {}
-    for line in costs_of_end_users(team_ids, [""], since=since, until=until):
+    for line in costs_of_named(team_ids, [""], since=since, until=until, label=label):
         left[line.month, line.cut[0]] = line.spent
-    nobodys = {(line.month, line.cut[0]): line.spent for line in costs(team_ids, since=since, until=until, by=["team"])}
+    nameless = {
+        (line.month, line.cut[0]): line.spent for line in costs(team_ids, since=since, until=until, by=["team"])
+    }
     for key, spent in left.items():
-        nobodys[key] = nobodys.get(key, Spent()) - spent
+        nameless[key] = nameless.get(key, Spent()) - spent
     for line in lines:
         team_id, name = line.cut
         left[line.month, team_id] = left.get((line.month, team_id), Spent()) - line.spent
-        yield line, Place(END_USER, name, "")
-    for kind, sums in ((_OTHERS, left), (_NOBODY, nobodys)):
+        yield line, Place(_VALUE if label else END_USER, name, "")
+    for kind, sums in ((_OTHERS, left), (_WITHOUT if label else _NOBODY, nameless)):
         for (of_month, team_id), spent in sorted(sums.items()):
             if spent != Spent():
                 yield Line(of_month, (team_id, ""), spent), Place(kind, "", "")
@@ -204,7 +219,7 @@ def span_of(since: dt.date, last: dt.date, param: str = "to") -> dict[str, dt.da
 def lines_of(
     teams: Sequence[Team], by: Sequence[str], *, since: dt.date, until: dt.date, end_user: str = ""
 ) -> list[tuple[dict[str, str], Spent]]:
-    """Return months cut by some of CUTS, by touchpoints or by end users: the words of each line, and what it came to.
+    """Return months cut by some of CUTS, by touchpoints, end users or a label: the words of each line, and its sums.
 
     With `end_user`, as the log keeps it, only that one's lines. BadInput for all end users of several months.
     """
@@ -215,10 +230,11 @@ def lines_of(
             ({"month": f"{line.month:%Y-%m}", "team": slugs[line.cut[0]], **place._asdict()}, line.spent)
             for line, place in _named_places(ids, since=since, until=until)
         ]
-    if END_USER in by:
+    if is_named(by[0]):
+        lines = _of_values(ids, since, until, label) if (label := label_in(by[0])) else None
         return [
             ({"month": f"{line.month:%Y-%m}", "team": slugs[line.cut[0]], "kind": kind, "name": name}, line.spent)
-            for line, (kind, name, _) in _of_end_users(ids, since, until, end_user)
+            for line, (kind, name, _) in lines or _of_end_users(ids, since, until, end_user)
         ]
     found = []
     for line in costs(ids, by=by, since=since, until=until):
@@ -227,16 +243,22 @@ def lines_of(
     return found
 
 
+def _of_values(ids: Collection[uuid.UUID], since: dt.date, until: dt.date, label: str) -> Iterator[tuple[Line, Place]]:
+    while since < until:
+        yield from _named(ids, since, MOST_END_USERS, label=label)
+        since = month_after(since)
+
+
 def _of_end_users(
     ids: Collection[uuid.UUID], since: dt.date, until: dt.date, end_user: str
 ) -> Iterator[tuple[Line, Place]]:
     if end_user:
-        for line in costs_of_end_users(ids, [end_user], since=since, until=until):
+        for line in costs_of_named(ids, [end_user], since=since, until=until):
             yield line, Place(END_USER, end_user, "")
         return
     if month_after(since) != until:
         raise BadInput("Ask for one month of all end users at once, or for one end user.", param="to")
-    yield from _named_end_users(ids, since, MOST_END_USERS)
+    yield from _named(ids, since, MOST_END_USERS)
 
 
 def figures(spent: Spent) -> dict[str, Any]:
@@ -253,7 +275,7 @@ def figures(spent: Spent) -> dict[str, Any]:
 
 def as_csv(lines: Sequence[tuple[dict[str, str], Spent]], by: Sequence[str]) -> str:
     """Return the lines as CSV; the currency stands in each, for whoever puts several files together."""
-    cuts = ("team", *Place._fields) if TOUCHPOINT in by else ("team", "kind", "name") if END_USER in by else by
+    cuts = ("team", *Place._fields) if TOUCHPOINT in by else ("team", "kind", "name") if is_named(by[0]) else by
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["month", *cuts, *figures(Spent()), "currency"])

@@ -13,7 +13,15 @@ from usage_app.models.quotas import (
     Window,
 )
 from usage_app.models.reservations import Reservation
-from usage_app.models.sums import RollUpState, UsageDay, UsageEndUser, UsageHour, UsageTotal, UsageTouchpoint
+from usage_app.models.sums import (
+    RollUpState,
+    UsageDay,
+    UsageEndUser,
+    UsageHour,
+    UsageLabel,
+    UsageTotal,
+    UsageTouchpoint,
+)
 
 __all__ = [
     "EndUserCounter",
@@ -30,6 +38,7 @@ __all__ = [
     "UsageDay",
     "UsageEndUser",
     "UsageHour",
+    "UsageLabel",
     "UsageTotal",
     "UsageTouchpoint",
     "Window",

@@ -206,6 +206,50 @@ class UsageEndUser(models.Model):
         return f"{self.month:%Y-%m} {self.end_user}: {self.requests}"
 
 
+class UsageLabel(models.Model):
+    """One month, UTC, of one value of one name in the `metadata` of a team's calls.
+
+    The row without a value sums up all calls that have the name, and says how many values have a row. There are at most
+    so many as `usage_app/sql/labels.py` says: a label may be another one with each call. Kept as the log is.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    month = models.DateField(help_text="Its first day.")
+    team_id = models.UUIDField()
+    name = models.CharField(max_length=64)
+    value = models.CharField(max_length=512)
+    values_kept = models.IntegerField(default=0)
+    requests = models.BigIntegerField(default=0)
+    errors = models.BigIntegerField(default=0)
+    refusals = models.BigIntegerField(default=0)
+    prompt_tokens = models.BigIntegerField(default=0)
+    completion_tokens = models.BigIntegerField(default=0)
+    cost_micros = models.BigIntegerField(default=0)
+
+    class Meta:
+        # In this order it finds the names there are, too: those rows have no value.
+        constraints = [
+            models.UniqueConstraint(fields=["team_id", "month", "value", "name"], name="one_row_per_month_and_label")
+        ]
+        # In the order of the bill, so that its first lines are read and no others.
+        indexes = [
+            models.Index(
+                "team_id",
+                "month",
+                "name",
+                models.F("cost_micros").desc(),
+                models.F("requests").desc(),
+                "value",
+                name="labels_by_cost",
+                condition=~models.Q(value=""),
+            ),
+            models.Index(fields=["month"], name="labels_by_month"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m} {self.name}={self.value}: {self.requests}"
+
+
 class RollUpState(models.Model):
     """How far `roll_up` has read the audit log (its `tx` column). One row."""
 

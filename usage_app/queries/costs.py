@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Min, QuerySet, Sum
 from django.db.models.functions import TruncMonth
 
-from usage_app.models import UsageDay, UsageEndUser, UsageTouchpoint
+from usage_app.models import UsageDay, UsageEndUser, UsageLabel, UsageTouchpoint
 from usage_app.sql.calls import UNCOUNTED_TYPES
 from usage_app.sql.end_users import dearest
 
@@ -71,30 +71,46 @@ def costs_of_places(team_ids: Collection[uuid.UUID], *, since: dt.date, until: d
     return _lines(rows, since, until, ["team_id", "kind", "subject"])
 
 
-def dearest_end_users(team_ids: Collection[uuid.UUID], month: dt.date, most: int) -> list[Line]:
-    """Return at most so many end users of a month, what cost most first, cut by team and name. One query."""
-    rows = dearest(list(team_ids), month, most)
+def dearest_named(team_ids: Collection[uuid.UUID], month: dt.date, most: int, *, label: str = "") -> list[Line]:
+    """Return at most so many end users of a month, or values of a label, what cost most first, cut by team and name.
+
+    One query.
+    """
+    rows = dearest(list(team_ids), month, most, label)
     return [Line(month, (team_id, name), Spent(*sums)) for team_id, name, *sums in rows]
 
 
-def costs_of_end_users(
-    team_ids: Collection[uuid.UUID], names: Collection[str], *, since: dt.date, until: dt.date
+def costs_of_named(
+    team_ids: Collection[uuid.UUID], names: Collection[str], *, since: dt.date, until: dt.date, label: str = ""
 ) -> list[Line]:
-    """Return the months of these end users, cut by team and name. All of a team's together have no name. One query."""
-    months = [since]  # one by one: between two of them PostgreSQL would read all end users there are
+    """Return the months of these end users, or values of a label, cut by team and name.
+
+    All of a team's together, that have any, have no name. One query.
+    """
+    months = [since]  # one by one: between two of them PostgreSQL would read all there are
     while (month := month_after(months[-1])) < until:
         months.append(month)
-    rows = UsageEndUser.objects.filter(team_id__in=team_ids, month__in=months, end_user__in=list(names)).order_by(
-        "month", "-cost_micros", "-requests", "end_user", "team_id"
+    rows: QuerySet[Any] = UsageLabel.objects.filter(name=label) if label else UsageEndUser.objects.all()
+    column = "value" if label else "end_user"
+    found = (
+        rows.filter(team_id__in=team_ids, month__in=months, **{f"{column}__in": list(names)})
+        .order_by("month", "-cost_micros", "-requests", column, "team_id")
+        .values_list("month", "team_id", column, *_SUMS)
     )
-    found = rows.values_list("month", "team_id", "end_user", *_SUMS)
     return [Line(month, (team_id, name), Spent(*sums)) for month, team_id, name, *sums in found]
+
+
+def labels_of(team_ids: Collection[uuid.UUID], months: Collection[dt.date]) -> list[str]:
+    """Return the names that calls were labelled with in these months, those of the dearest calls first. One query."""
+    rows = UsageLabel.objects.filter(team_id__in=team_ids, month__in=months, value="")
+    found = rows.values("name").annotate(cost=Sum("cost_micros"), calls=Sum("requests"))
+    return list(found.order_by("-cost", "-calls", "name").values_list("name", flat=True))
 
 
 def costs_of_end_user(team_ids: Collection[uuid.UUID], name: str, today: dt.date) -> list[tuple[dt.date, Spent]]:
     """Return the present month of an end user, and the one before, in these teams together. One query."""
     present, sums = today.replace(day=1), defaultdict[dt.date, Spent](Spent)
-    for line in costs_of_end_users(team_ids, [name], since=month_before(present), until=month_after(present)):
+    for line in costs_of_named(team_ids, [name], since=month_before(present), until=month_after(present)):
         sums[line.month] += line.spent
     return [(month, sums[month]) for month in (present, month_before(present))]
 

@@ -14,6 +14,7 @@ from usage_app.sql.pruning import (
     prune_end_user_counters,
     prune_end_users,
     prune_hours,
+    prune_labels,
     prune_touchpoints,
 )
 
@@ -58,4 +59,5 @@ def prune() -> int:
     gone += _in_batches(partial(prune_touchpoints, moment - dt.timedelta(days=TOUCHPOINTS_KEPT_DAYS)))
     # Who they are is known as long as the log says it, and not longer.
     gone += _in_batches(partial(prune_end_users, (moment - kept).date().replace(day=1)))
+    gone += _in_batches(partial(prune_labels, (moment - kept).date().replace(day=1)))
     return gone

@@ -1,4 +1,4 @@
-"""Whose calls cost most, of as many end users as there may be."""
+"""What cost most of what callers name themselves, of as many names as there may be."""
 
 import datetime as dt
 import uuid
@@ -7,21 +7,24 @@ from typing import Any
 from django.db import connection  # noqa: TID251
 
 _DEAREST = """
-SELECT u.team_id, u.end_user, u.requests, u.errors, u.refusals, u.prompt_tokens, u.completion_tokens, u.cost_micros
+SELECT u.team_id, u.{column}, u.requests, u.errors, u.refusals, u.prompt_tokens, u.completion_tokens, u.cost_micros
 FROM unnest(%(teams)s::uuid[]) t(team_id) CROSS JOIN LATERAL (
-    SELECT * FROM usage_usageenduser e
-    WHERE e.team_id = t.team_id AND e.month = %(month)s AND e.end_user <> ''
-    ORDER BY e.cost_micros DESC, e.requests DESC, e.end_user LIMIT %(most)s
+    SELECT * FROM {table} e
+    WHERE e.team_id = t.team_id AND e.month = %(month)s AND e.{column} <> '' {only}
+    ORDER BY e.cost_micros DESC, e.requests DESC, e.{column} LIMIT %(most)s
 ) u
-ORDER BY u.cost_micros DESC, u.requests DESC, u.end_user, u.team_id LIMIT %(most)s"""
+ORDER BY u.cost_micros DESC, u.requests DESC, u.{column}, u.team_id LIMIT %(most)s"""
+_END_USERS = _DEAREST.format(table="usage_usageenduser", column="end_user", only="")
+_VALUES = _DEAREST.format(table="usage_usagelabel", column="value", only="AND e.name = %(label)s")
 
 
-def dearest(team_ids: list[uuid.UUID], month: dt.date, most: int) -> list[tuple[Any, ...]]:
-    """Return (team, end user, requests, errors, refusals, prompt and completion tokens, cost), the dearest first.
+def dearest(team_ids: list[uuid.UUID], month: dt.date, most: int, label: str = "") -> list[tuple[Any, ...]]:
+    """Return (team, name, requests, errors, refusals, prompt and completion tokens, cost), the dearest first.
 
-    Each team's are read in the order of the index and merged, which the ORM cannot say: a million that are not shown
-    are not read.
+    Those are end users, or the values of a label. Each team's are read in the order of the index and merged, which the
+    ORM cannot say: a million that are not shown are not read.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_DEAREST, {"teams": team_ids, "month": month, "most": most})
+        given: dict[str, Any] = {"teams": team_ids, "month": month, "most": most, "label": label}
+        cursor.execute(_VALUES if label else _END_USERS, given)
         return list(cursor.fetchall())

@@ -65,6 +65,16 @@ def prune_end_users(before: dt.date, limit: int) -> int:
         return int(cursor.rowcount)
 
 
+def prune_labels(before: dt.date, limit: int) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM usage_usagelabel WHERE id = ANY(ARRAY("
+            "SELECT id FROM usage_usagelabel WHERE month < %s LIMIT %s))",
+            [before, limit],
+        )
+        return int(cursor.rowcount)
+
+
 def prune_touchpoints(before: dt.datetime, limit: int) -> int:
     with connection.cursor() as cursor:
         cursor.execute(

@@ -5,6 +5,7 @@ from django.db import connection  # noqa: TID251
 from console.core.histogram import BOUNDS, OCTAVES, PER_OCTAVE
 from console.core.histogram_sql import added, counted
 from usage_app.sql.calls import NOT_CALLS
+from usage_app.sql.labels import add_labels
 
 _CUT = "team_id, environment, type, lane, alias, model"
 _PLACE = "team_id, kind, subject, environment, alias, model"
@@ -89,7 +90,8 @@ WITH grouped AS MATERIALIZED (
            sum(cost_micros) AS cost_micros,
            coalesce(sum(latency_us) FILTER (WHERE status <> 'refused'), 0) AS latency_us,
            coalesce(sum(first_token_us) FILTER (WHERE status <> 'refused'), 0) AS first_token_us,
-           max(at) AS last_at, count(*) FILTER (WHERE end_user <> '') AS named
+           max(at) AS last_at, count(*) FILTER (WHERE end_user <> '') AS named,
+           count(metadata) AS labelled
     FROM audit_event
     WHERE tx >= %(from_tx)s AND tx < %(to_tx)s AND team_id IS NOT NULL AND type NOT IN ('admin', 'access')
     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, lb, fb
@@ -98,7 +100,7 @@ hours AS ({_upsert("usage_usagehour", "hour", "hour", f"key_id, {_CUT}")} RETURN
 days AS ({_upsert("usage_usageday", "day", _DAY, _CUT)} RETURNING 1),
 totals AS ({_TOTALS} RETURNING 1),
 places AS ({_upsert("usage_usagetouchpoint", "day", _DAY, _PLACE, is_last_kept=True, source=_SOMEWHERE)} RETURNING 1)
-SELECT coalesce(sum(n), 0), coalesce(sum(named), 0) FROM grouped"""  # noqa: S608
+SELECT coalesce(sum(n), 0), coalesce(sum(named), 0), coalesce(sum(labelled), 0) FROM grouped"""  # noqa: S608
 
 # Whose calls they were, a month at a time, and all of a team's together, which have no name. Apart from the rest, whose
 # rows they would be many times as many of; where nobody says it, nothing is read.
@@ -134,7 +136,9 @@ def roll_up(from_tx: int, to_tx: int) -> int:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute(_ROLL_UP, {"from_tx": from_tx, "to_tx": to_tx, "bounds": list(BOUNDS)})
-        calls, named = cursor.fetchone()
+        calls, named, labelled = cursor.fetchone()
         if named:
             cursor.execute(_END_USERS, {"from_tx": from_tx, "to_tx": to_tx})
+        if labelled:
+            add_labels(cursor, from_tx, to_tx)
         return int(calls)

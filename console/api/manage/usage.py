@@ -200,7 +200,7 @@ class CostLineSerializer(SpentSerializer):
     kind = serializers.CharField(
         required=False,
         help_text="Of a touchpoint: key, widget or agent; else, for what is none of them. Of end users: end_user, "
-        "others or nobody.",
+        "others or nobody. Of metadata: value, others or without.",
     )
     name = serializers.CharField(required=False)
     owner = serializers.CharField(required=False)
@@ -223,7 +223,8 @@ class Costs(Endpoint):
         description="Every environment counts, tests and copies to a shadow too. Single touchpoints are known for 100 "
         "days; what they spent before is in the line of the kind `else`. Of end users come one month's "
         f"{bills.MOST_END_USERS:,} that cost most, and what the others spent and what was nobody's in lines of the "
-        "kinds `others` and `nobody`.",
+        "kinds `others` and `nobody`. Of the values of a name in the metadata come as many of each month, and lines of "
+        "the kinds `others` and `without`.",
         parameters=[
             OpenApiParameter("team", str, description="Only this team, by its short name."),
             OpenApiParameter("from", str, description="The first month, such as 2026-10; the present one if left out."),
@@ -232,8 +233,8 @@ class Costs(Endpoint):
                 "by",
                 str,
                 default="team",
-                description=f"One or more of {', '.join(CUTS)}, with commas between them; or {bills.TOUCHPOINT} or "
-                f"{bills.END_USER} alone.",
+                description=f"One or more of {', '.join(CUTS)}, with commas between them; or {bills.TOUCHPOINT}, "
+                f"{bills.END_USER} or {bills.METADATA}.… alone, such as {bills.METADATA}.project.",
             ),
             OpenApiParameter("end_user", str, description="Only this one's lines, of several months if need be."),
         ],
@@ -241,10 +242,11 @@ class Costs(Endpoint):
     )
     def get(self, request: Any) -> Response:
         asked = self.request.query_params
-        by = list(dict.fromkeys(asked.get("by", "team").split(",")))
+        said = asked.get("by", "team")
+        by = [said] if bills.label_in(said) else list(dict.fromkeys(said.split(",")))
         end_user = kept_name("", asked.get("end_user", ""))
-        if by not in ([bills.TOUCHPOINT], [bills.END_USER]) and not set(by) <= set(CUTS):
-            alone = f"{bills.TOUCHPOINT} or {bills.END_USER} alone"
+        if by != [bills.TOUCHPOINT] and not (len(by) == 1 and bills.is_named(by[0])) and not set(by) <= set(CUTS):
+            alone = f"{bills.TOUCHPOINT}, {bills.END_USER} or {bills.METADATA}.… alone"
             raise BadInput(f"by is some of {', '.join(CUTS)}, or {alone}.", param="by")
         if end_user and by != [bills.END_USER]:
             raise BadInput(f"end_user is for by={bills.END_USER}.", param="end_user")
@@ -253,13 +255,13 @@ class Costs(Endpoint):
         teams = bills.teams_billed(self.caller, asked.get("team", ""))
         span = bills.span_of(since, last)
         lines = bills.lines_of(teams, by, since=span["since"], until=span["until"], end_user=end_user)
-        said = {
+        answer = {
             "currency": settings.CURRENCY,
             "by": by,
             "data": [words | bills.figures(spent) for words, spent in lines],
             "total": bills.figures(sum((spent for _, spent in lines), Spent())),
         }
-        return Response(CostsSerializer(said).data)
+        return Response(CostsSerializer(answer).data)
 
 
 urlpatterns = [

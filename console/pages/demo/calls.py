@@ -4,6 +4,7 @@ The same seed at the same moment gives the same calls, down to the last token.
 """
 
 import datetime as dt
+import json
 import random
 import uuid
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ COLUMNS = (
     "actor", "key_id", "key", "environment", "lane", "surface", "route", "client_address", "client_request_id",
     "alias", "model", "model_version_id", "stream", "attempts", "prompt_tokens", "cached_tokens", "completion_tokens",
     "cost_micros", "latency_us", "first_token_us", "overhead_us", "input_sha256", "output_sha256", "prompt",
-    "end_user",
+    "end_user", "metadata",
 )  # fmt: skip
 # The share of calls whose content is kept, and how many of the newest all keep theirs.
 _CONTENT, _NEWEST = 0.02, 600
@@ -67,6 +68,17 @@ def _whose(stream: Stream, number: int) -> str:
     """Return whose call it is: the product that customers use says so, and some of them use it more than others."""
     share = number * 7919 % 997 / 997
     return f"customer-{1001 + int(share**3 * 180)}" if stream.key == "help-app" else ""
+
+
+_FEATURES = ("answers", "answers", "answers", "search", "search", "summaries")
+_PLANS = ("free", "team", "business")
+
+
+def _what_for(stream: Stream, number: int) -> dict[str, str] | None:
+    """Return what a call was for: the same product says which of its features asked, and on which plan."""
+    if stream.key != "help-app" or number % 11 == 0:
+        return None
+    return {"feature": _FEATURES[number * 31 % 6], "plan": _PLANS[number * 7919 % 997 % 3]}
 
 
 def calls(
@@ -127,7 +139,7 @@ def _call(
     elif stream.is_stream and 0.5 < chance < 0.506:
         status, completion = "client_disconnected", completion // 3
         latency = first + completion * stream.token_us
-    whose = _whose(stream, number)
+    whose, what_for = _whose(stream, number), _what_for(stream, number)
     has_answer = status in {"ok", "client_disconnected"}
     cost = (prompt - cached) * version.input + cached * version.cached + completion * version.output
     if status == "error":
@@ -136,7 +148,15 @@ def _call(
     digests: list[bytes | None] = [None, None]
     payloads: list[tuple[Any, ...]] = []
     if keeps:
-        texts = bodies(stream.topics, stream.alias, number, is_stream=stream.is_stream, rng=rng, user=whose)
+        texts = bodies(
+            stream.topics,
+            stream.alias,
+            number,
+            is_stream=stream.is_stream,
+            rng=rng,
+            user=whose,
+            metadata=what_for,
+        )
         for place, kind in enumerate(("input", "output")):
             if kind == "output" and not has_answer:
                 continue
@@ -150,5 +170,6 @@ def _call(
         version.label if status != "refused" else "", version.id if status != "refused" else None, stream.is_stream,
         attempts, prompt, cached, completion, round(cost), latency, first if has_answer else None,
         rng.randint(900, 2_400), *digests, took_part, whose,
+        json.dumps(what_for) if what_for else None,
     )  # fmt: skip
     return Made(row, payloads)

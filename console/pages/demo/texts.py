@@ -1,6 +1,7 @@
 """What the demo's people asked and what they were told. All invented; read in the log's drawer."""
 
 import random
+from typing import Any
 
 import orjson
 
@@ -79,7 +80,14 @@ _TALK: dict[str, list[tuple[str, str]]] = {
 
 
 def bodies(
-    topics: str, alias: str, name: int | str, *, is_stream: bool, rng: random.Random, user: str = ""
+    topics: str,
+    alias: str,
+    name: int | str,
+    *,
+    is_stream: bool,
+    rng: random.Random,
+    user: str = "",
+    metadata: Any = None,
 ) -> tuple[str, str]:
     """Return the request's and the answer's body as the wire format has them."""
     question, answer = rng.choice(_TALK[topics])
@@ -87,6 +95,7 @@ def bodies(
         "model": alias,
         "messages": [{"role": "system", "content": _SYSTEM[topics]}, {"role": "user", "content": question}],
         **({"user": user} if user else {}),
+        **({"metadata": metadata} if metadata else {}),
         **({"stream": True} if is_stream else {}),
     }
     message = {"role": "assistant", "content": answer}

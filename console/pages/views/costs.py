@@ -9,8 +9,10 @@ from console.core.errors import BadInput
 from console.pages import costs as bills
 from console.teams.access import needs, scope_of
 from console.teams.callers import TeamRequest
-from usage_app.queries.costs import CUTS, first_month, month_after, month_before
+from usage_app.queries.costs import CUTS, first_month, labels_of, month_after, month_before
 from usage_app.services.costs import export_costs
+
+_MOST_LABELS = 20
 
 
 @needs("view_usage")
@@ -21,20 +23,28 @@ def costs(request: TeamRequest) -> HttpResponse:
     scope = scope_of(request, "view_usage")
     teams = bills.teams_billed(request.caller, request.GET.get("team", ""))
     by = request.GET.get("by", "")
-    if by not in bills.BY:
+    if by not in bills.BY and not bills.label_in(by):
         by = "alias" if scope else "team"
     try:
         month = bills.month_of(request.GET.get("month", ""), today, "month")
     except BadInput:
         month = today.replace(day=1)
+    labels = (
+        labels_of([team.pk for team in teams], [month, month_before(month)]) if by.startswith(bills.METADATA) else []
+    )
+    if by == bills.METADATA and labels:
+        by = f"{by}.{labels[0]}"
+    label = bills.label_in(by)
     first = first_month([team.pk for team in teams])
     context = {
         "active": "costs",
         "scope": scope,
         "by": by,
-        "cut": bills.BY[by],
+        "cut": label or bills.BY[by],
+        "label": label,
+        "labels": labels[:_MOST_LABELS],
         "cuts": bills.BY.items(),
-        "bill": bills.bill(teams, month, by, today),
+        "bill": bills.bill(teams, month, by, today) if by != bills.METADATA else None,
         "month": month,
         "month_words": f"{month:%Y-%m}",
         "earlier": f"{month_before(month):%Y-%m}" if first and first < month else "",
@@ -58,7 +68,7 @@ def export(request: TeamRequest) -> HttpResponse:
     last = bills.month_of(request.GET.get("to", "") or f"{month:%Y-%m}", today, "to")
     span = bills.span_of(month, last)
     asked = request.GET.get("by", "")
-    by = [asked] if asked in {bills.TOUCHPOINT, bills.END_USER} else list(CUTS)
+    by = [asked] if asked == bills.TOUCHPOINT or bills.is_named(asked) else list(CUTS)
     lines = bills.lines_of(teams, by, since=span["since"], until=span["until"])
     export_costs(
         actor=request.caller.actor,
