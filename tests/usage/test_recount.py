@@ -6,6 +6,7 @@ from django.core.management import CommandError, call_command
 
 from console.audit import sql as audit_sql
 from console.core import clock
+from console.core.ids import uuid7_at
 from console.teams.services.keys import rotate_key
 from tests import make
 from tests.conftest import Cast
@@ -15,6 +16,8 @@ from usage_app.queries.exactness import differences
 from usage_app.queries.quotas import remaining
 from usage_app.services import quotas
 from usage_app.shapes import quota_shapes
+
+_LATER = (dt.timedelta(seconds=1), dt.timedelta(minutes=10))
 
 pytestmark = pytest.mark.django_db
 
@@ -73,6 +76,21 @@ def test_it_counts_a_call_in_the_period_of_its_admission(cast: Cast) -> None:
     (found,) = differences(closed=True)
     assert (found.used, found.true_used) == (1, 150)
     assert differences(closed=False) == []
+
+
+def test_what_ends_in_the_next_period_counts_where_its_call_was_admitted(cast: Cast) -> None:
+    """Attempts after which a call goes on, and copies of one, get ids of their own when they end or begin."""
+    end = make_quota(cast).opening_period
+    yesterday = {"at": end - dt.timedelta(milliseconds=1), "closed_at": end, "end_user": "emma"}
+    late = [a_call(cast.team_a, **yesterday, id=uuid7_at(end + of)) for of in _LATER]
+    assert len(late) == 2 and differences() == [], "none of today"
+    QuotaCounter.objects.create(quota=Quota.objects.get(), period_start=end - dt.timedelta(days=1), used=300)
+    assert differences(closed=True) == []
+    first = {"at": end, "end_user": "emma"}
+    a_call(cast.team_a, **first, id=uuid7_at(end - dt.timedelta(milliseconds=1)))
+    QuotaCounter.objects.filter(period_start=end).update(used=150)
+    assert differences(closed=True) == [], "its id is made just before its moment is read"
+    assert make_quota(cast, metric="requests").opening_used == 1
 
 
 def test_it_finds_a_reservation_that_leaked(cast: Cast) -> None:

@@ -5,6 +5,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.db import connection  # noqa: TID251
 
 from usage_app.models import Quota
@@ -26,6 +27,12 @@ _SCOPE = """team_id = %(team)s
 # The log's names for what roll-ups by key and alias do not tell apart.
 _INSIDE = """(%(agent)s = '' OR split_part(agent, '@', 1) = %(agent)s)
           AND (%(widget)s::uuid IS NULL OR (actor_kind = 'widget' AND actor_id = %(widget)s))"""
+
+
+# A line counts in the period its call was admitted in, by `at`. Its id only says in which part of the log it can be: an
+# attempt that another one followed got its id when it ended, by when the longest call there may be can have passed.
+_SOONER, _LATER = (f"interval '{seconds} seconds'" for seconds in (1, 3_600 + 2 * settings.GATEWAY_TOTAL_SECONDS))
+_SINCE_START = f"at >= %(start)s AND id >= audit_id_floor(%(start)s - {_SOONER})"
 
 
 def _parameters(quota: Quota) -> dict[str, Any]:
@@ -62,7 +69,7 @@ def used_before(quota: Quota) -> int:
     statement = f"""
     SELECT coalesce((SELECT n FROM ({rolled}) h), 0) + coalesce((
         SELECT {_OF_EVENTS[metric]} FROM audit_event
-        WHERE {_SCOPE} AND {_INSIDE} AND id >= audit_id_floor(%(start)s) AND tx >= {floor}
+        WHERE {_SCOPE} AND {_INSIDE} AND {_SINCE_START} AND tx >= {floor}
           AND type NOT IN {NOT_CALLS} AND status <> 'refused'), 0)"""  # noqa: S608
     with connection.cursor() as cursor:
         cursor.execute(statement, _parameters(quota))
@@ -78,7 +85,7 @@ def open_end_users(quota: Quota) -> None:
     INSERT INTO usage_endusercounter (quota_id, period_start, end_user, used, opening)
     SELECT %(quota)s, %(start)s, end_user, n, n FROM (
         SELECT end_user, {_OF_EVENTS[quota.metric]} AS n FROM audit_event
-        WHERE {_SCOPE} AND {_INSIDE} AND end_user <> '' AND id >= audit_id_floor(%(start)s)
+        WHERE {_SCOPE} AND {_INSIDE} AND end_user <> '' AND {_SINCE_START}
           AND type NOT IN {NOT_CALLS} AND status <> 'refused' GROUP BY 1
     ) used WHERE n > 0"""  # noqa: S608
     with connection.cursor() as cursor:
@@ -116,15 +123,16 @@ _KEYS = """keys AS (
     UNION SELECT k.quota_id, a.replaced_by_id FROM keys k JOIN teams_apikey a ON a.id = k.key_id
     WHERE a.replaced_by_id IS NOT NULL
 )"""
+_PERIOD_END = """(s.period_start AT TIME ZONE 'UTC' + CASE q."window"
+          WHEN 'minute' THEN interval '1 minute' WHEN 'hour' THEN interval '1 hour'
+          WHEN 'day' THEN interval '1 day' ELSE interval '1 month' END) AT TIME ZONE 'UTC'"""
 # Which lines of the log `a` a quota `q` counts in the period of `s`.
 _COUNTED = f"""a.team_id = q.team_id AND (q.alias = '' OR a.alias = q.alias)
       AND (q.agent = '' OR split_part(a.agent, '@', 1) = q.agent)
       AND (q.widget_id IS NULL OR (a.actor_kind = 'widget' AND a.actor_id = q.widget_id))
       AND (q.key_id IS NULL OR a.key_id = ANY(ARRAY(SELECT k.key_id FROM keys k WHERE k.quota_id = q.id)))
-      AND a.id >= audit_id_floor(s.period_start)
-      AND a.id < audit_id_floor((s.period_start AT TIME ZONE 'UTC' + CASE q."window"
-          WHEN 'minute' THEN interval '1 minute' WHEN 'hour' THEN interval '1 hour'
-          WHEN 'day' THEN interval '1 day' ELSE interval '1 month' END) AT TIME ZONE 'UTC')
+      AND a.at >= s.period_start AND a.at < {_PERIOD_END}
+      AND a.id >= audit_id_floor(s.period_start - {_SOONER}) AND a.id < audit_id_floor({_PERIOD_END} + {_LATER})
       AND a.epoch >= q.since_epoch AND a.type NOT IN {NOT_CALLS} AND a.status <> 'refused'
       AND (a.type = 'shadow') = (q.purpose = 'shadow')"""  # noqa: S608
 _RECOUNT = f"""
