@@ -3,11 +3,11 @@
 import datetime as dt
 from dataclasses import dataclass
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from console.teams.access import teams_for
 from console.teams.callers import Caller
-from prompts_app.models import Prompt, Review, ReviewComment
+from prompts_app.models import Label, Prompt, Review, ReviewComment
 from prompts_app.queries.comparison import Comparison, ShownRow
 
 _LIGHT = tuple(
@@ -53,13 +53,20 @@ def desk(caller: Caller, prompts: QuerySet[Prompt]) -> Desk:
 
     alive = light(Review.objects.filter(prompt__in=prompts.order_by().values("pk")))
     going_on = Q(status__in=[Review.Status.OPEN, Review.Status.CHANGES, Review.Status.APPROVED])
-    own = alive.filter(going_on, requested_by=caller.user) if caller.user else alive.none()
+    # Once the label has moved, an approval is used or of no use: it is decided, and nothing goes on.
+    moved = Label.objects.filter(
+        prompt=OuterRef("prompt"), name=OuterRef("label"), revision__gt=OuterRef("seen_revision")
+    )
+    is_over = Q(Exists(moved), status=Review.Status.APPROVED)
+    own = alive.filter(going_on, requested_by=caller.user).exclude(is_over) if caller.user else alive.none()
     decided = alive.exclude(status=Review.Status.OPEN).exclude(decided_at=None).order_by("-decided_at", "-id")
     to_decide = list(light(waiting(caller))[:_MOST])
     others = alive.filter(status=Review.Status.OPEN).exclude(pk__in=[row.pk for row in to_decide])
     if caller.user:
         others = others.exclude(requested_by=caller.user)
-    return Desk(to_decide, list(own[:_MOST]), list(others[:_MOST]), list(decided[:_MOST]))
+    mine = list(own[:_MOST])
+    decided = decided.exclude(pk__in=[row.pk for row in mine])
+    return Desk(to_decide, mine, list(others[:_MOST]), list(decided[:_MOST]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from agents_app.engine.advancing import advance
 from agents_app.models import Run
+from agents_app.services.triggers import create_trigger
 from agents_app.tools.registry import KINDS
 from console.catalog.models import Provider
 from console.gateway import sync
@@ -114,6 +115,15 @@ def test_it_restarts_once_after_a_person_said_yes_and_says_why(
     expect(page.get_by_role("button", name="Ask", exact=True)).to_be_focused()
     check_axe(page)
     shoot(page, "run")
+    # What is long wraps in the table of triggers, so that its last button is in sight.
+    bella.name = "Bella Francesca Maria Antonia von und zu Langenhausen-Hohenstein am See"
+    bella.save()
+    hook = {"config": {"source": "plain", "auth": "token"}, "environment": "production", "owner": bella}
+    create_trigger(actor=make.actor_for(bella), agent=run.agent, kind="webhook", name="Alertmanager", **hook)
+    page.goto("/agents/watcher/triggers/")
+    remove = page.get_by_role("link", name="Remove")
+    right = "(it) => it.getBoundingClientRect().right"
+    assert remove.evaluate(right) <= page.locator(".panel", has=remove).evaluate(right)
     for path in (f"/runs/{run.public_id}/?step=2", "/runs/", "/agents/watcher/triggers/", "/agents/watcher/limits/"):
         take_to_phone(page, path)
         check_width(page)

@@ -98,8 +98,12 @@ def test_somebody_else_decides_and_the_author_publishes(
     assert b"Publish v2 to production</a>" not in author.get(url(review)).content
     other.post(url(review, "decide/"), {"decision": "approve", "note": "Good"})
     fields = {"version": 2, "label": "production", "reason": "reviewed", "seen_revision": 1}
+    desk = author.get("/prompts/reviews/").context["desk"]
+    assert ([row.pk for row in desk.own], desk.decided) == ([review.pk], []), "it goes on until it is published"
     assert author.post("/prompts/answer/-/publish/", fields).status_code == 302
     assert Label.objects.get(name="production").version.number == 2
+    desk = author.get("/prompts/reviews/").context["desk"]
+    assert (desk.own, [row.pk for row in desk.decided]) == ([], [review.pk])
     assert "Production is v2 now" in author.get(url(review)).content.decode()
 
 
