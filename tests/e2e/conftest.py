@@ -57,16 +57,34 @@ _AXE = (
 )
 _SAME = ["#nav", ".topbar"]
 _MANY = ".operations > li:nth-child(n + 4)"
+# Of the frame, what axe is asked to leave out, and what nobody sees until it is opened.
+_FRAME = "#nav > *, body > dialog:not([open]), body > [popover]:not(:popover-open)"
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 # What the same elements can break in one theme or width and not in the other. Names and roles stay what they are.
 _RULES_OF_LOOKS = ["color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size"]
 # Answers null when axe is not there yet. `again` asks only for the rules of looks, unless something came into sight or
 # went out of it since the look before. `turned` looks at the other theme.
-_FIND_BARRIERS = """async ({frame, same, many, rules, rulesOfLooks, again, turned}) => {
+_FIND_BARRIERS = """async ({frame, same, part, many, rules, rulesOfLooks, again, turned}) => {
   if (!window.axe) return null;
-  // Axe reads the styles of what it is asked to leave out, too, all of it: what is only more of the same is taken away.
-  const more = frame ? [] : [...document.querySelectorAll(many)].map((one) => [one.parentElement, one]);
-  for (const [, one] of more) one.remove();
+  // Axe reads the styles of what it is asked to leave out, too, and of what nobody sees: most of a page. It is taken
+  // away meanwhile, and so is what is only more of the same.
+  const gone = [];
+  const takeAway = (selector) => [...document.querySelectorAll(selector)].map((one) => {
+    const mark = document.createComment("");
+    gone.unshift([mark, one]);
+    one.replaceWith(mark);
+    return one;
+  });
+  const nav = document.querySelector("#nav"), scrolled = nav?.scrollTop;
+  if (!frame) {
+    takeAway(many);
+    const place = () => JSON.stringify(document.querySelector("main, body").getBoundingClientRect());
+    const before = place();
+    const ids = takeAway(part).flatMap((one) => [one, ...one.querySelectorAll("[id]")].map(({id}) => id));
+    if (place() !== before) throw Error("The page moved when its frame was taken away for axe.");
+    const twice = ids.filter((id) => id && document.getElementById(id));
+    if (twice.length) throw Error(`The page has ids of its frame: ${twice}`);
+  }
   const {classList} = document.documentElement;
   if (turned) classList.toggle("dark");
   const theme = classList.contains("dark") ? "dark" : "light";
@@ -80,7 +98,8 @@ _FIND_BARRIERS = """async ({frame, same, many, rules, rulesOfLooks, again, turne
     preload: false,
   });
   if (turned) classList.toggle("dark");
-  for (const [parent, one] of more) parent.append(one);
+  for (const [mark, one] of gone) mark.replaceWith(one);
+  if (scrolled) nav.scrollTop = scrolled;
   return violations.flatMap(({id, nodes}) => nodes.map(({html, failureSummary}) =>
     `${theme}, ${id}: ${html.slice(0, 160)} (${failureSummary.split("\\n").at(-1).trim()})`));
 }"""
@@ -231,12 +250,16 @@ def look_for_barriers(page: Page, *, frame: bool = False, again: bool = False, t
     The frame is the same around every page: who looks at that asks for it, and for what axe asks of whole documents.
     Of the API's reference it sees the first operations of each topic: hundreds are made alike.
     """
-    wanted = {"frame": frame, "same": _SAME, "many": _MANY, "again": again, "turned": turned}
+    wanted = {"frame": frame, "same": _SAME, "part": _FRAME, "many": _MANY, "again": again, "turned": turned}
     wanted |= {"rules": _RULES, "rulesOfLooks": _RULES_OF_LOOKS}
     found: list[str] | None = page.evaluate(_FIND_BARRIERS, wanted)
     if found is None:
-        # Not as a script of every page to come: those would read it whole, looked at or not.
-        page.evaluate(_AXE)
+        # Not as a script of every page to come: those would read it whole, looked at or not. Nor by `evaluate`, where
+        # Playwright has it compiled anew for every page: this way V8 finds what it compiled for the page before.
+        session = page.context.new_cdp_session(page)
+        answer = session.send("Runtime.evaluate", {"expression": _AXE})
+        assert "exceptionDetails" not in answer, answer
+        session.detach()
         found = page.evaluate(_FIND_BARRIERS, wanted)
     assert found is not None
     return found
