@@ -133,7 +133,7 @@ def test_a_version_has_figures_and_a_call_is_rated(page_as: OpenPage, people: Ca
     took_part = '[{"slug":"support/answer","number":1}]'
     call = request_id(a_call(people.team_a, prompt=took_part))
     page.goto(f"/audit/{call}/")
-    page.get_by_label("Why?").fill("It names no plan.")
+    page.get_by_label("Comment").fill("It names no plan.")
     page.get_by_role("button", name="Bad answer").click()
     expect(page.get_by_role("button", name="Bad answer")).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#ratings").get_by_text("Bella (user)")).to_be_visible()
