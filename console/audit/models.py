@@ -12,9 +12,9 @@ from console.core.ids import TRACE_PARENT, uuid7
 _BESIDE = re.compile(rf'"traceparent": ?"{TRACE_PARENT.pattern}"')
 
 
-# Kinds of tokens with a price of their own that few calls have any of, in the order of a Usage. Like `cached_tokens`
-# they are part of the prompt's; what is written for an hour is part of what is written.
-TOKEN_KINDS = ("cache_write_tokens", "cache_write_1h_tokens")
+# Kinds of tokens with a price of their own that few calls have any of, in the order of a Usage. They are part of the
+# prompt's or the completion's, as `cached_tokens` are; what is written for an hour is part of what is written.
+TOKEN_KINDS = ("cache_write_tokens", "cache_write_1h_tokens", "audio_input_tokens", "audio_output_tokens")
 
 
 class Status(models.TextChoices):

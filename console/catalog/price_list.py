@@ -18,7 +18,7 @@ from genai_prices.types import ModelInfo, TieredPrices
 
 # What is charged by the call or the message besides cannot be said per million tokens.
 _BY_THE_CALL = ("requests_kcount", "input_text_messages_kcount")
-_GO_OUT = frozenset({"reasoning"})
+_GO_OUT = frozenset({"reasoning", "audio_output"})
 _NAMES = {
     "input": "input_mtok",
     "cached_input": "cache_read_mtok",
@@ -26,6 +26,8 @@ _NAMES = {
     "reasoning": "output_reasoning_mtok",
     "cache_write": "cache_write_mtok",
     "cache_write_1h": "cache_write_1h_mtok",
+    "audio_input": "input_audio_mtok",
+    "audio_output": "output_audio_mtok",
 }
 
 

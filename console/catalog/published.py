@@ -33,6 +33,8 @@ class Published(NamedTuple):
     reasoning: Decimal | None = None
     cache_write: Decimal | None = None
     cache_write_1h: Decimal | None = None
+    audio_input: Decimal | None = None
+    audio_output: Decimal | None = None
     long_above: int | None = None
     long_input: Decimal | None = None
     long_output: Decimal | None = None

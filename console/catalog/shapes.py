@@ -12,6 +12,8 @@ from console.core.crypto import SecretUnreadable, decrypt
 _PARTS = 1_000_000
 # The `ttl` of a cache mark, without which nothing is kept for an hour.
 _FOR_AN_HOUR = b'"1h"'
+# Without one of these nothing is heard, and nothing said aloud: names of parts, types of files, what is to come back.
+_SOUNDS = (b"audio", b"video", b'"file"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,8 @@ class PriceShape:
     reasoning: int
     cache_write: int
     cache_write_1h: int
+    audio_input: int
+    audio_output: int
     long_above: int = 0
     long: "PriceShape | None" = None  # of calls whose prompt has more tokens than that
 
@@ -34,18 +38,22 @@ class PriceShape:
         reasoning: int = 0,
         written: int = 0,
         written_1h: int = 0,
+        audio_in: int = 0,
+        audio_out: int = 0,
     ) -> int:
         """Return the cost of a Usage in micro-units, rounded up.
 
-        Tokens read from a cache and written to one are part of the prompt, reasoning of the completion.
+        Tokens read from a cache and written to one are part of the prompt, reasoning of the completion, audio of both.
         """
         if self.long is not None and prompt > self.long_above:
-            return self.long.cost(prompt, completion, cached, reasoning, written, written_1h)
+            return self.long.cost(prompt, completion, cached, reasoning, written, written_1h, audio_in, audio_out)
         thought = min(reasoning, completion)
         parts = (prompt - cached) * self.input + cached * self.cached_input
         parts += (completion - thought) * self.output + thought * self.reasoning
         if written:
             parts += written * (self.cache_write - self.input) + written_1h * (self.cache_write_1h - self.cache_write)
+        if audio_in or audio_out:
+            parts += audio_in * (self.audio_input - self.input) + audio_out * (self.audio_output - self.output)
         return -(-parts // _PARTS)
 
     def most(self, prompt: int, completion: int, sent: bytes) -> int:
@@ -56,7 +64,10 @@ class PriceShape:
         most_in = max(self.input, self.cached_input, self.cache_write)
         if self.cache_write_1h > most_in and _FOR_AN_HOUR in sent:
             most_in = self.cache_write_1h
-        parts = prompt * most_in + completion * max(self.output, self.reasoning)
+        most_out = max(self.output, self.reasoning)
+        if (self.audio_input > most_in or self.audio_output > most_out) and any(word in sent for word in _SOUNDS):
+            most_in, most_out = max(most_in, self.audio_input), max(most_out, self.audio_output)
+        parts = prompt * most_in + completion * most_out
         most = -(-parts // _PARTS)
         if self.long is not None and prompt > self.long_above:
             most = max(most, self.long.most(prompt, completion, sent))  # the provider may count fewer
@@ -182,6 +193,8 @@ def _price(row: Price) -> PriceShape:
         cached_input=dearer(price.cached_input, price.input, long_input),
         cache_write=dearer(price.cache_write, price.input, long_input),
         cache_write_1h=dearer(price.cache_write_1h, price.input, long_input),
+        audio_input=dearer(price.audio_input, price.input, long_input),
+        audio_output=dearer(price.audio_output, price.output, long_output),
     )
     return replace(price, long_above=row.long_above, long=long)
 
@@ -199,6 +212,8 @@ def _usual(row: Price) -> PriceShape:
         reasoning=int(reasoning * _PARTS),
         cache_write=int(written * _PARTS),
         cache_write_1h=int(for_an_hour * _PARTS),
+        audio_input=int((row.input if row.audio_input is None else row.audio_input) * _PARTS),
+        audio_output=int((row.output if row.audio_output is None else row.audio_output) * _PARTS),
     )
 
 

@@ -19,6 +19,8 @@ class Usage(NamedTuple):
     reasoning: int = 0
     written: int = 0  # into the provider's cache
     written_1h: int = 0  # of those, to stay there for an hour
+    audio_in: int = 0  # of the prompt, what was neither read from a cache nor written to one
+    audio_out: int = 0  # of the completion, besides reasoning
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from tests.audit.test_seal import tamper
 from tests.conftest import Cast
 from tests.make import client_of
 
-KINDS = '{"cache_write_tokens":600,"cache_write_1h_tokens":200}'
+KINDS = '{"cache_write_tokens":600,"cache_write_1h_tokens":200,"audio_input_tokens":50}'
 
 
 @pytest.mark.django_db
@@ -25,17 +25,19 @@ def test_they_stand_on_the_record_in_the_api_and_in_exports(cast: Cast) -> None:
     call, plain = a_call(cast.team_a, token_kinds=KINDS, cached_tokens=300), a_call(cast.team_a)
     client = client_of(cast.alice)
     page = text(client.get(f"/audit/{request_id(call)}/", headers=HTMX))
-    assert "Cache read" in page and ">600 tokens" in page and "200 for an hour" in page
+    assert (
+        "Cache read" in page and ">600 tokens" in page and "200 for an hour" in page and "50 tokens in, 0 out" in page
+    )
     assert "Cache written" not in text(client.get(f"/audit/{request_id(plain)}/", headers=HTMX))
     said = {row["request_id"]: row for row in client.get("/api/audit/events/").json()["data"]}
-    names = ("cached_tokens", "cache_write_tokens", "cache_write_1h_tokens")
-    assert [said[request_id(call)][name] for name in names] == [300, 600, 200]
-    assert [said[request_id(plain)][name] for name in names] == [0, 0, 0]
+    names = ("cached_tokens", "cache_write_tokens", "cache_write_1h_tokens", "audio_input_tokens")
+    assert [said[request_id(call)][name] for name in names] == [300, 600, 200, 50]
+    assert [said[request_id(plain)][name] for name in names] == [0, 0, 0, 0]
     assert client.get(f"/api/audit/events/{request_id(call)}/").json()["cache_write_tokens"] == 600
     sent = b"".join(client.get("/audit/export/", {"format": "csv"}).streaming_content).decode()
     rows = {row["request_id"]: row for row in csv.DictReader(io.StringIO(sent))}
-    assert [rows[request_id(call)][name] for name in names] == ["300", "600", "200"]
-    assert [rows[request_id(plain)][name] for name in names] == ["0", "0", "0"]
+    assert [rows[request_id(call)][name] for name in names] == ["300", "600", "200", "50"]
+    assert [rows[request_id(plain)][name] for name in names] == ["0", "0", "0", "0"]
     sent = b"".join(client.get("/audit/export/", {"format": "jsonl"}).streaming_content)
     lines = {line["request_id"]: line for line in map(json.loads, sent.splitlines())}
     assert lines[request_id(call)]["cache_write_1h_tokens"] == 200

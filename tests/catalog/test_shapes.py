@@ -1,6 +1,7 @@
 """The snapshot's view of the catalog: prices as whole numbers, pins with everything around them."""
 
 import datetime as dt
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -15,10 +16,11 @@ from tests import make
 
 YESTERDAY = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
 RATES = ("input", "cached_input", "output", "reasoning", "cache_write", "cache_write_1h")
+RATES += ("audio_input", "audio_output")
 
 
 def a_price(**rates: int) -> PriceShape:
-    usual = {name: 8_000_000 if name in {"output", "reasoning"} else 2_000_000 for name in RATES}
+    usual = {name: 8_000_000 if name in {"output", "reasoning", "audio_output"} else 2_000_000 for name in RATES}
     return PriceShape(dt.datetime.now(dt.UTC), **{**usual, **rates})
 
 
@@ -79,19 +81,41 @@ def test_what_is_not_said_of_long_inputs_is_as_of_others() -> None:
     assert older.most(101, 1, b"") == 101 + 8, "the provider may count fewer, and then it is 8"
 
 
+def test_what_is_heard_and_said_aloud_costs_what_audio_does() -> None:
+    price = a_price(cached_input=1_000_000, audio_input=40_000_000, audio_output=80_000_000)
+    used = Usage(100, 50, cached=20, reasoning=5, audio_in=30, audio_out=10)
+    assert price.cost(*used) == 50 * 2 + 20 + 30 * 40 + 40 * 8 + 10 * 80
+    for silent in (b"{}", b'{"messages":[{"role":"user","content":"Hello"}]}'):
+        assert price.most(100, 50, silent) == 100 * 2 + 50 * 8, "a call in writing is set aside as one"
+    for loud in (
+        b'{"type":"input_audio"}',
+        b'{"modalities":["text","audio"]}',
+        b'{"audio":{"id":"a"}}',
+        b'{"type":"image_url","image_url":{"url":"data:video/mp4;base64,"}}',
+        b'{"type":"file","file":{"file_id":"f"}}',
+    ):
+        assert price.most(100, 50, loud) == 100 * 40 + 50 * 80
+    assert a_price(audio_input=1, audio_output=1).most(100, 50, b"audio") == 100 * 2 + 50 * 8
+
+
 @given(
     st.fixed_dictionaries({name: st.integers(0, 9_000_000) for name in RATES}),
-    st.lists(st.integers(0, 10_000), min_size=5, max_size=5),
-    st.integers(0, 10_000),
+    st.lists(st.integers(0, 10_000), min_size=6, max_size=6),
+    st.lists(st.integers(0, 10_000), min_size=3, max_size=3),
 )
-def test_no_usage_costs_more_than_was_set_aside(rates: dict[str, int], parts: list[int], thought: int) -> None:
+def test_no_usage_costs_more_than_was_set_aside(
+    rates: dict[str, int], goes_in: list[int], comes_out: list[int]
+) -> None:
     price = PriceShape(dt.datetime.now(dt.UTC), **rates)
-    plain, cached, for_minutes, for_an_hour, completion = parts
-    written = for_minutes + for_an_hour
-    used = Usage(plain + cached + written, completion, cached, thought, written, for_an_hour)
-    assert price.cost(*used) <= price.most(used.prompt, completion, b'"ttl":"1h"')
-    without = Usage(plain + cached + for_minutes, completion, cached, thought, for_minutes)
-    assert price.cost(*without) <= price.most(without.prompt, completion, b"{}")
+    plain, cached, for_minutes, for_an_hour, heard, long_above = goes_in
+    written, thought, said = for_minutes + for_an_hour, *comes_out[:2]
+    if long_above % 2:
+        price = replace(price, long_above=long_above, long=price)
+    prompt, completion = plain + cached + written + heard, sum(comes_out)
+    used = Usage(prompt, completion, cached, thought, written, for_an_hour, heard, said)
+    assert price.cost(*used) <= price.most(prompt, completion, b'"ttl":"1h" audio')
+    without = used._replace(written_1h=0, audio_in=0, audio_out=0)
+    assert price.cost(*without) <= price.most(prompt, completion, b"{}")
 
 
 @pytest.mark.django_db

@@ -131,11 +131,13 @@ def test_what_few_models_charge_is_folded_away_until_it_says_something(operator:
     version = make.make_model("x")
     address = f"/models/versions/{version.pk}/"
     assert '<details class="price-seldom">' in operator.get(address).content.decode()
-    fields = {"input": "3", "output": "15", "cache_write": "3.75", "cache_write_1h": "6"}
+    fields = {"input": "3", "output": "15", "cache_write": "3.75", "cache_write_1h": "6", "audio_output": "64"}
     assert operator.post(f"{address}price/", fields).status_code == 302
     price = price_now(version)
     assert price is not None and (price.cache_write, price.cache_write_1h) == (Decimal("3.75"), 6)
-    assert "Cache writes 3.75 · Cache writes for an hour 6.00" in operator.get(address).content.decode()
+    assert (
+        "Cache writes 3.75 · Cache writes for an hour 6.00 · Audio out 64.00" in operator.get(address).content.decode()
+    )
     refused = operator.post(f"{address}price/", {**fields, "cache_write": "-1"})
     assert refused.status_code == 422 and '<details class="price-seldom" open>' in refused.content.decode()
     after = json.loads(AuditEvent.objects.get(action="price.set").detail)["after"]

@@ -41,7 +41,7 @@ models:
     max_output_tokens: 16384
     capabilities: [chat, tools, vision]
     price: {input: 0.15, output: 0.6, cached_input: 0.075, cache_write: 0.1875, cache_write_1h: 0.3,
-      long_above: 200000, long_input: 0.3}
+      long_above: 200000, long_input: 0.3, audio_input: 10}
 aliases:
   - name: support-chat
     production: openai/gpt-4o-mini
@@ -118,7 +118,7 @@ def test_it_shows_the_difference_first_and_changes_only_that(run: Any) -> None:
     assert "~ member    ines@example.com in support\n    role: member → builder" in said
     assert (
         "    context_tokens: 128000 → 64000\n    price: 0.15 in, 0.6 out, 0.075 cached, "
-        "0.1875 written to the cache, 0.3 written for an hour, 0.3 in above 200000 tokens → 0.1 in" in said
+        "0.1875 written to the cache, 0.3 written for an hour, 10 audio in, 0.3 in above 200000 tokens → 0.1 in" in said
     )
     assert "= provider  openai" in said
     assert Quota.objects.get(metric="requests").limit == 300

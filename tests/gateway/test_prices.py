@@ -128,3 +128,41 @@ def test_what_was_used_is_counted_again_to_the_same(ask, world, priced):
     long = 40 * 2000 + 10 * 200 + 10 * 2500
     assert QuotaCounter.objects.get(quota=quota).used == short + long
     assert differences() == []
+
+
+def test_audio_costs_what_it_does(ask, world, priced):
+    priced(output=3000, cached_input=100, audio_input=40_000, audio_output=80_000)
+    counted = used(100, 50, cached_tokens=20, audio_tokens=30)
+    counted["completion_tokens_details"] = {"reasoning_tokens": 5, "audio_tokens": 10, "text_tokens": 35}
+    world.upstream.enqueue(completion(usage=counted))
+    assert ask().json()["usage"] == counted
+    world.upstream.enqueue_stream(*streamed(counted))
+    assert ask(stream=True).status_code == 200
+    for line in world.calls():
+        assert line.cost_micros == 50 * 1000 + 20 * 100 + 30 * 40_000 + 40 * 3000 + 10 * 80_000
+        assert (line.by_kind["audio_input_tokens"], line.by_kind["audio_output_tokens"]) == (30, 10)
+        assert (line.prompt_tokens, line.completion_tokens) == (100, 50), "limits of tokens count them as they did"
+
+
+def test_no_more_is_heard_than_is_left(ask, world, priced):
+    priced(output=3000, audio_input=40_000, audio_output=80_000)
+    counted = used(100, 50, cached_tokens=60, cache_write_tokens=10, audio_tokens=90)
+    counted["completion_tokens_details"] = {"reasoning_tokens": 45, "audio_tokens": 50}
+    world.upstream.enqueue(completion(usage=counted))
+    ask()
+    (line,) = world.calls()
+    assert (line.by_kind["audio_input_tokens"], line.by_kind["audio_output_tokens"]) == (30, 5)
+    assert line.cost_micros == 70 * 1000 + 30 * 40_000 + 45 * 3000 + 5 * 80_000
+
+
+def test_audio_is_set_aside_for_who_sends_or_wants_some(ask, world, priced):
+    set_quota(actor=SYSTEM, team=world.team, metric="cost", window="day", limit=1)
+    priced(output=0)
+    tokens = may_need(ask("Hello")) // 1000
+    priced(output=0, audio_input=40_000)
+    assert may_need(ask("Hello")) == tokens * 1000
+    part = {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}
+    priced(output=0)
+    tokens = may_need(ask(messages=[{"role": "user", "content": [part]}])) // 1000
+    priced(output=0, audio_input=40_000)
+    assert may_need(ask(messages=[{"role": "user", "content": [part]}])) == tokens * 40_000

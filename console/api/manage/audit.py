@@ -106,6 +106,10 @@ class EventSerializer(serializers.ModelSerializer[AuditEvent]):
     cache_write_1h_tokens = serializers.IntegerField(
         source="by_kind.cache_write_1h_tokens", help_text="Of those, what was written for an hour."
     )
+    audio_input_tokens = serializers.IntegerField(source="by_kind.audio_input_tokens", help_text="Of the prompt's.")
+    audio_output_tokens = serializers.IntegerField(
+        source="by_kind.audio_output_tokens", help_text="Of the completion's."
+    )
 
     class Meta:
         model = AuditEvent
@@ -114,9 +118,9 @@ class EventSerializer(serializers.ModelSerializer[AuditEvent]):
             "team", "actor_kind", "actor_id", "actor", "key_id", "key", "environment", "lane", "surface", "route",
             "client_address", "client_request_id", "end_user", "metadata", "alias", "model", "model_version_id",
             "prompt", "agent", "stream", "attempts", "prompt_tokens", "cached_tokens", "cache_write_tokens",
-            "cache_write_1h_tokens", "completion_tokens", "reasoning_tokens", "cost_micros", "usage_note",
-            "latency_us", "first_token_us", "overhead_us", "target_type", "target_id", "target", "detail", "knowledge",
-            "ratings", "input_sha256", "output_sha256",
+            "cache_write_1h_tokens", "audio_input_tokens", "completion_tokens", "reasoning_tokens",
+            "audio_output_tokens", "cost_micros", "usage_note", "latency_us", "first_token_us", "overhead_us",
+            "target_type", "target_id", "target", "detail", "knowledge", "ratings", "input_sha256", "output_sha256",
         ]  # fmt: skip
 
     def get_request_id(self, event: AuditEvent) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 
 from console.catalog.forms.base import VersionField
-from console.catalog.models import Capability, ModelVersion
+from console.catalog.models import PARTS, Capability, ModelVersion
 from console.catalog.queries import choices
 from console.core.errors import BadInput
 from console.core.forms import seen_field
@@ -93,13 +93,15 @@ class PriceForm(forms.Form):
     cache_write = _price("Cache writes", when_empty="Empty: as input.")
     cache_write_1h = _price("Cache writes for an hour", when_empty="Empty: as other cache writes.")
 
+    audio_input = _price("Audio in", when_empty="Empty: as input.")
+    audio_output = _price("Audio out", when_empty="Empty: as output.")
     long_above = forms.IntegerField(
         min_value=1, required=False, label="Long inputs: above so many tokens", help_text="Empty: all cost the same."
     )
     long_input = _price("Input of long ones", when_empty="Empty: as input. The cache is dearer with it.")
     long_output = _price("Output of long ones", when_empty="Empty: as output. Reasoning is dearer with it.")
 
-    _SELDOM = ("cache_write", "cache_write_1h", "long_above", "long_input", "long_output")
+    _SELDOM = tuple(part for part in PARTS if part not in {"input", "output", "cached_input", "reasoning"})
 
     @property
     def usual(self) -> list[forms.BoundField]:

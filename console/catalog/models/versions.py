@@ -69,7 +69,18 @@ class ModelVersion(models.Model):
 
 
 # What a price is made of, in the order it is written in.
-AMOUNTS = ("input", "output", "cached_input", "reasoning", "cache_write", "cache_write_1h", "long_input", "long_output")
+AMOUNTS = (
+    "input",
+    "output",
+    "cached_input",
+    "reasoning",
+    "cache_write",
+    "cache_write_1h",
+    "audio_input",
+    "audio_output",
+    "long_input",
+    "long_output",
+)
 PARTS = (*AMOUNTS, "long_above")  # which is a number of tokens
 
 
@@ -91,6 +102,9 @@ class Price(models.Model):
     reasoning = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
     cache_write = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
     cache_write_1h = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)  # empty: as the others
+    # Empty: as input and output.
+    audio_input = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
+    audio_output = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
     # Where the input has more tokens, all of it and the output cost this, and the other parts are dearer in proportion.
     # Empty: as others.
     long_above = models.PositiveIntegerField(null=True, blank=True)
@@ -112,6 +126,11 @@ class Price(models.Model):
                 condition=(models.Q(cache_write__isnull=True) | models.Q(cache_write__gte=0))
                 & (models.Q(cache_write_1h__isnull=True) | models.Q(cache_write_1h__gte=0)),
                 name="price_of_cache_writes_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=(models.Q(audio_input__isnull=True) | models.Q(audio_input__gte=0))
+                & (models.Q(audio_output__isnull=True) | models.Q(audio_output__gte=0)),
+                name="price_of_audio_not_negative",
             ),
             models.CheckConstraint(
                 condition=models.Q(long_above__isnull=True, long_input__isnull=True, long_output__isnull=True)
@@ -137,6 +156,7 @@ class Price(models.Model):
     def besides(self) -> list[str]:
         """What it has prices for beyond what every model charges, in words."""
         words = {"cache_write": "Cache writes", "cache_write_1h": "Cache writes for an hour"}
+        words |= {"audio_input": "Audio in", "audio_output": "Audio out"}
         shown = self.shown
         found = [f"{said} {shown[name]}" for name, said in words.items() if name in shown]
         if self.long_above is not None:

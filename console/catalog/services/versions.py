@@ -143,6 +143,8 @@ def set_price(
     reasoning: Decimal | None = None,
     cache_write: Decimal | None = None,
     cache_write_1h: Decimal | None = None,
+    audio_input: Decimal | None = None,
+    audio_output: Decimal | None = None,
     long_above: int | None = None,
     long_input: Decimal | None = None,
     long_output: Decimal | None = None,
@@ -168,6 +170,8 @@ def set_price(
         "reasoning": reasoning,
         "cache_write": cache_write,
         "cache_write_1h": cache_write_1h,
+        "audio_input": audio_input,
+        "audio_output": audio_output,
         "long_input": long_input,
         "long_output": long_output,
     }

@@ -168,5 +168,6 @@ def _price_text(price: Amounts | None) -> str:
     above = f"above {price['long_above']} tokens"
     words = {"input": "in", "output": "out", "cached_input": "cached", "cache_write": "written to the cache"}
     words |= {"cache_write_1h": "written for an hour", "long_input": f"in {above}", "long_output": f"out {above}"}
+    words |= {"audio_input": "audio in", "audio_output": "audio out"}
     amounts = ((name, value) for name in AMOUNTS if (value := price[name]) is not None)
     return ", ".join(f"{shown(value)} {words.get(name, name)}" for name, value in amounts)

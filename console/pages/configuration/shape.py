@@ -36,6 +36,8 @@ _PRICES = {
     "reasoning": Field(_price, "Per million output tokens the model thought with."),
     "cache_write": Field(_price, "Per million input tokens written to the provider's cache."),
     "cache_write_1h": Field(_price, "Per million of those written for an hour."),
+    "audio_input": Field(_price, "Per million input tokens of audio."),
+    "audio_output": Field(_price, "Per million output tokens of audio."),
     "long_above": Field(Whole(), "Tokens of input above which the next two hold."),
     "long_input": Field(_price, "Per million input tokens of longer inputs."),
     "long_output": Field(_price, "Per million output tokens of longer inputs."),

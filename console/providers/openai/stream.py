@@ -45,10 +45,11 @@ def usage_of(raw: Any) -> Usage | None:
     if not read and not written:
         return Usage(prompt, completion)
     cached = min(_detail(read, "cached_tokens"), prompt)
-    stored = _detail(read, "cache_write_tokens")
-    return Usage(
-        prompt, completion, cached, _detail(written, "reasoning_tokens"), stored and min(stored, prompt - cached)
-    )
+    stored = min(_detail(read, "cache_write_tokens"), prompt - cached)
+    thought = _detail(written, "reasoning_tokens")
+    heard = min(_detail(read, "audio_tokens"), prompt - cached - stored)
+    said = min(_detail(written, "audio_tokens"), max(completion - thought, 0))
+    return Usage(prompt, completion, cached, thought, stored, 0, heard, said)
 
 
 def usage_in(answer: dict[str, Any], choices: int) -> Usage | None:

@@ -201,7 +201,7 @@ def test_nothing_is_lost_between_two_that_speak_messages(anthropic_sdk, desk):
         assert "anthropic-beta" not in seen.headers
     for line in desk.calls():
         assert (line.prompt_tokens, line.cached_tokens, line.completion_tokens) == (150, 100, 7)
-        assert line.by_kind == {"cache_write_tokens": 30, "cache_write_1h_tokens": 20}
+        assert json.loads(line.token_kinds) == {"cache_write_tokens": 30, "cache_write_1h_tokens": 20}
         assert line.cost_micros == 120 * 3 + 10 * 3.75 + 20 * 6 + 7 * 15 + 0.5  # rounded up
         kept = json.loads(Payload.objects.get(event_id=line.pk, kind="output").body)
         assert kept["content"][2]["input"] == {"n": 7} and kept["usage"]["cache_read_input_tokens"] == 100

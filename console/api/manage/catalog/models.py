@@ -35,6 +35,8 @@ class NewPriceSerializer(Strict):
     cache_write_1h = serializers.DecimalField(
         12, 6, default=None, allow_null=True, help_text="What is written for an hour; null: as cache_write."
     )
+    audio_input = serializers.DecimalField(12, 6, default=None, allow_null=True, help_text="null: as input.")
+    audio_output = serializers.DecimalField(12, 6, default=None, allow_null=True, help_text="null: as output.")
     long_above = serializers.IntegerField(
         default=None,
         allow_null=True,

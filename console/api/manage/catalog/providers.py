@@ -76,6 +76,8 @@ class PublishedPriceSerializer(serializers.Serializer[Any]):
     reasoning = serializers.DecimalField(12, 6, allow_null=True)
     cache_write = serializers.DecimalField(12, 6, allow_null=True)
     cache_write_1h = serializers.DecimalField(12, 6, allow_null=True)
+    audio_input = serializers.DecimalField(12, 6, allow_null=True)
+    audio_output = serializers.DecimalField(12, 6, allow_null=True)
     long_above = serializers.IntegerField(allow_null=True)
     long_input = serializers.DecimalField(12, 6, allow_null=True)
     long_output = serializers.DecimalField(12, 6, allow_null=True)
