@@ -10,9 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.db.models import Max, Sum
+from django.urls import reverse
 
 from console.core.clock import now
 from console.core.words import counted
+from console.teams.models import ApiKey
 from prompts_app.models import Label, Prompt, PromptKeyUse, PromptUse
 from prompts_app.sql import TRIALS
 
@@ -106,18 +108,26 @@ def keys(prompt: Prompt) -> list[Use]:
         .annotate(total=Sum("calls"), last=Max("day"), shown=Max("key"), of=Max("team"))
         .order_by("-total", "shown")
     )
-    return [
-        Use(
-            "key",
-            row["shown"],
-            row["team_id"],
-            row["of"],
-            holds=False,
-            detail=f"{counted(row['total'], 'call')} in 30 days, last on {row['last']:%-d %b}",
-            calls=row["total"],
+    # What people call it: of one that is gone only its ending is left.
+    ids = [row["key_id"] for row in rows]
+    names = dict(ApiKey.objects.filter(pk__in=ids).values_list("pk", "name")) if ids else {}
+    found = []
+    for row in rows:
+        name = names.get(row["key_id"], "")
+        detail = f"{counted(row['total'], 'call')} in 30 days, last on {row['last']:%-d %b}"
+        found.append(
+            Use(
+                "key",
+                name or row["shown"],
+                row["team_id"],
+                row["of"],
+                holds=False,
+                url=reverse("teams:key", args=[row["key_id"]]) if name else "",
+                detail=f"{row['shown']}: {detail}" if name else detail,
+                calls=row["total"],
+            )
         )
-        for row in rows
-    ]
+    return found
 
 
 SOURCES: list[Source] = [including_prompts, calls, keys]

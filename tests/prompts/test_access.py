@@ -96,14 +96,18 @@ def test_where_used_shows_no_names_of_other_teams(cast: Cast) -> None:
         PromptKeyUse.objects.create(
             prompt=tone, day=dt.date.today(), key_id=uuid.uuid4(), key=key, team_id=team.pk, team=team.name, calls=3
         )
+    named = make.make_key(cast.team_a, name="Help app")[0]
+    of = {"key_id": named.pk, "key": "fk_live_…help", "team_id": cast.team_a.pk, "team": "Team A"}
+    PromptKeyUse.objects.create(prompt=tone, day=dt.date.today(), calls=1, **of)
     client = Client()
     for user, path in ((cast.bob, "where-used"), (cast.alice, "where-used")):
         client.force_login(user)
         page = client.get(f"/prompts/tone/-/{path}/").content.decode()
         assert "…ours" in page and "mine" in page and "of teams you do not belong to" in page
         assert "…them" not in page and "their-plan" not in page
+        assert f'href="/keys/{named.pk}/">Help app</a>' in page and "fk_live_…help: 1 call in 30 days" in page
     api = client.get("/api/prompts/tone/-/where-used/").json()
-    assert {use["name"] for use in api["data"]} == {"mine", "fk_live_…ours"} and api["hidden"] == 2
+    assert {use["name"] for use in api["data"]} == {"mine", "fk_live_…ours", "Help app"} and api["hidden"] == 2
 
 
 def test_it_follows_partials_through_partials(cast: Cast) -> None:
