@@ -10,7 +10,7 @@ from console.core.forms import ShortNamed, offer
 from console.knowledge import files
 from console.knowledge.likeness import MEASURED
 from console.knowledge.models import Collection, Document, Language
-from console.knowledge.services.documents import MOST_CHARACTERS
+from console.knowledge.services.documents import MOST_CHARACTERS, check_text
 from console.teams.models import Team
 
 ORGANISATION = "-"  # no team has such a slug
@@ -178,8 +178,10 @@ class DocumentForm(forms.Form):
         given["kind"] = self.cleaned_data.get("kind") or self._typed_kind()
         return given
 
-    def _typed_kind(self) -> str:
+    def _typed_kind(self) -> str | None:
         current = self.document.current if self.document else None
+        if current is not None and current.text == check_text(self.cleaned_data["text"]):
+            return None  # what was not typed stays what it was read from
         is_text = current is not None and current.kind == Document.Kind.TEXT
         return Document.Kind.TEXT if is_text else Document.Kind.MARKDOWN
 

@@ -97,6 +97,10 @@ def test_it_keeps_collections_and_the_versions_of_their_documents(
     assert "least_likeness: 0.25 → none" in said
     folder.apply(COLLECTIONS)
     assert DocumentVersion.objects.get(document=terms, number=2).text == "Goods can be returned."
+    with_headings = COLLECTIONS.replace("terms.txt}", "terms.txt, kind: markdown}")
+    assert "kind: text → markdown" in folder.apply(with_headings) and terms.versions.count() == 3
+    assert "0 to create, 0 to change, 4 unchanged" in folder.apply(with_headings)
+    folder.apply(COLLECTIONS)
 
     # What an export says is what there is, inline and in files beside it, whatever the text is made of.
     add_document(

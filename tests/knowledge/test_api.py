@@ -36,9 +36,13 @@ def test_it_does_what_the_pages_do(client: Client, world: World) -> None:
     stale = ask("POST", f"{there}versions/", text="Other", seen_version=1)
     assert (stale.status_code, stale.json()["error"]["code"]) == (409, "stale_document")
     assert ask("GET", f"{there}versions/1/").json()["text"] == POLICY.strip()
+    # The same text without its headings is another version; as the kind it is already, it is none.
+    for kind, status in (("text", 201), ("text", 400), ("pdf", 400), ("markdown", 201)):
+        same = ask("POST", f"{there}versions/", text=POLICY.replace("30", "60"), kind=kind)
+        assert same.status_code == status, same.text
     question = {"question": "refund of a jacket", "collections": ["shop"], "limit": 1}
     (found,) = ask("POST", "search/", **question).json()["data"]
-    assert (found["document"], found["version"], found["heading"]) == ("Policy", 2, "Price policy › Refunds")
+    assert (found["document"], found["version"], found["heading"]) == ("Policy", 4, "Price policy › Refunds")
     assert ask("POST", f"{there}current/", version=1).json()["version"] == 1
     assert "30 days" in ask("POST", "search/", **question).json()["data"][0]["text"]
     missing = ask("POST", "search/", **question | {"collections": ["none"]})

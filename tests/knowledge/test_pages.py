@@ -11,6 +11,7 @@ from django.urls import reverse
 from console.audit.models import AuditEvent
 from console.knowledge import access, where_used
 from console.knowledge.models import Collection, Document
+from console.knowledge.services.documents import add_document
 from tests import make
 from tests.core.test_office import docx_of, xlsx_of
 from tests.knowledge.conftest import POLICY, World
@@ -68,6 +69,12 @@ def test_it_goes_from_a_collection_to_an_answer_and_back(client: Client, world: 
     assert document.current.number == 1 and document.newest == 2
     line = AuditEvent.objects.get(action="document.rolled_back")
     assert json.loads(line.detail) == {"before": {"version": 2}, "after": {"version": 1}} and line.team == "Team A"
+    read = add_document(actor=world.alice, collection=shop, name="Terms", text="# 1\n\nFinal.", kind="pdf")
+    renamed = {"name": "All terms", "text": "# 1\r\n\r\nFinal.", "message": "", "seen_version": "1"}
+    client.post(page("edit_document", read.pk), renamed)
+    read.refresh_from_db()
+    assert (read.name, read.newest) == ("All terms", 1), "what nobody typed stays as it was read"
+    client.post(page("delete_document", read.pk))
     client.post(page("delete_document", document.pk))
     assert "Nothing was found" in client.post(page("search", shop.pk), question).text
     assert client.get(page("document", document.pk)).status_code == 404

@@ -29,6 +29,11 @@ _RECENT = 3
 _WITH_HEADINGS = frozenset({Document.Kind.MARKDOWN, Document.Kind.HTML})
 
 
+def is_read_alike(kind: str, other: str) -> bool:
+    """Say whether a text is taken apart in the same way as either kind of document."""
+    return (kind in _WITH_HEADINGS) == (other in _WITH_HEADINGS)
+
+
 def check_text(text: str) -> str:
     """Return a text as it is kept, or refuse it."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").strip()
@@ -95,7 +100,8 @@ def save_version(
     before = document.current
     text = check_text(text)
     is_renamed = name is not None and _rename(document, name)
-    if before is not None and before.text == text and document.newest == before.number:
+    is_same = before is not None and before.text == text and (kind is None or is_read_alike(kind, before.kind))
+    if before is not None and is_same and document.newest == before.number:
         if not is_renamed:
             raise NothingChanged(f"Nothing differs from version {before.number}, so there is nothing to save.")
         _note(actions.DOCUMENT_CHANGED, actor, document, {"after": {"name": document.name}})

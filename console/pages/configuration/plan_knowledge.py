@@ -31,6 +31,7 @@ class Kept(NamedTuple):
     characters: int
     current: int
     newest: int
+    kind: str
 
 
 def ref_of(entry: Entry) -> Ref:
@@ -126,6 +127,8 @@ class KnowledgePlan:
         is_same = hashlib.sha256(fields["text"].encode()).hexdigest() == kept.sha256
         was = f"version {kept.current}, {kept.characters:,} characters"
         change = [] if is_same else [FieldChange("text", was, f"version {kept.newest + 1}, {size}")]
+        if (entry.has("kind") or entry.has("file")) and not documents.is_read_alike(fields["kind"], kept.kind):
+            change.append(FieldChange("kind", kept.kind, fields["kind"]))
 
         def save() -> None:
             document = Document.objects.select_related("collection").get(pk=kept.id)
@@ -186,7 +189,7 @@ def _beside(entry: Entry) -> dict[str, Any]:
 
 def _kept(collection: Collection) -> dict[str, Kept]:
     rows = Document.objects.filter(collection=collection, deleted_at=None, current__isnull=False).values_list(
-        "name", "pk", "current__sha256", "current__characters", "current__number", "newest"
+        "name", "pk", "current__sha256", "current__characters", "current__number", "newest", "current__kind"
     )
     return {row[0]: Kept(*row[1:]) for row in rows}
 
