@@ -60,7 +60,7 @@ def queue(request: TeamRequest, queue_id: UUID) -> HttpResponse:
     return _page(request, queue_id)
 
 
-def _page(request: TeamRequest, queue_id: UUID, secret: str = "") -> HttpResponse:
+def _page(request: TeamRequest, queue_id: UUID, *, secret: str = "", is_renewed: bool = False) -> HttpResponse:
     row = queries.queue_rows(access.queues_for(request.caller).filter(pk=queue_id)).first()
     row = row or access.queue_for(request.caller, queue_id)
     state = request.GET.get("state", "")
@@ -83,6 +83,7 @@ def _page(request: TeamRequest, queue_id: UUID, secret: str = "") -> HttpRespons
         "may_read": may_read,
         "may_edit": request.caller.may("build", row.team_id),
         "secret": secret,
+        "is_renewed": is_renewed,
     }
     response = render(request, "agents/tools/queue.html", context)
     if secret:
@@ -100,7 +101,9 @@ def renew_queue_secret(request: TeamRequest, queue_id: UUID) -> HttpResponse:
             "reject them."
         )
         return ask(request, "queues", "Make a new secret", row.name, lost, url_of(row), to="for")
-    return _page(request, queue_id, services.renew_queue_secret(actor=request.caller.actor, queue=row))
+    had_one = bool(row.secret)
+    secret = services.renew_queue_secret(actor=request.caller.actor, queue=row)
+    return _page(request, queue_id, secret=secret, is_renewed=had_one)
 
 
 def _result(item: QueueItem, may_read: bool) -> str:

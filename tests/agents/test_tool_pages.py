@@ -349,3 +349,12 @@ def test_programs_do_what_pages_do(cast, bella, upstream, monkeypatch):
     assert send("POST", f"/queue-items/{item.pk}/requeue/").json()["state"] == "ready"
     assert send("POST", f"/queue-items/{item.pk}/requeue/").status_code == 409
     assert send("GET", f"/queues/{queue['id']}/items/?state=no").status_code == 400
+
+
+def test_a_queue_says_what_its_results_wait_for(builder, cast):
+    queue = make.make_queue(cast.team_a, callback_addresses=["https://shop.example.com/results"])
+    waits, stops = "once the queue has a secret to sign them with", "The old secret stops working now"
+    assert waits in builder.get(f"/tools/queues/{queue.pk}/").text
+    first = builder.post(f"/tools/queues/{queue.pk}/secret/").text
+    assert "The secret of" in first and waits not in first and stops not in first, "there was none before"
+    assert stops in builder.post(f"/tools/queues/{queue.pk}/secret/").text
