@@ -10,6 +10,8 @@ import pytest
 
 from console.audit.models import AuditEvent
 from console.batches.models import Batch, File
+from console.batches.services.batches import delete_batch
+from console.teams.actors import Actor
 from console.teams.callers import SYSTEM
 from console.teams.services.keys import rotate_key
 from tests import make, sdks
@@ -195,3 +197,19 @@ def test_others_see_what_they_may(client: httpx.Client, server: LiveServer, worl
     assert content.headers["content-disposition"] == f'attachment; filename="{mine}"'
     assert content.headers["content-type"] == "application/octet-stream"
     Batch.objects.all().delete()
+
+
+def test_deleting_a_batch_removes_no_file_of_somebody_else(
+    client: httpx.Client, world: World, sdk: Any, run: Run
+) -> None:
+    """Whoever may read content may make a batch of another key's file, and delete what they made: the batch."""
+    theirs = sdk.files.create(file=("tickets.jsonl", jsonl(line(1))), purpose="batch").id
+    _, reader = make.make_key(world.team, "reader", scopes=["models:call", "usage:read", "audit:content"])
+    headers = {"Authorization": f"Bearer {reader}"}
+    assert client.delete(f"/v1/files/{theirs}", headers=headers).status_code == 403
+    body = {"input_file_id": theirs, "endpoint": CHAT, "completion_window": "24h"}
+    assert client.post("/v1/batches", json=body, headers=headers).status_code == 200
+    batch = run(Batch.objects.get())
+    assert batch.output_file_id is not None
+    delete_batch(actor=Actor("key", batch.key_id, "reader"), batch=batch)
+    assert [file.public_id for file in File.objects.all()] == [theirs], "what the batch answered is gone"

@@ -103,7 +103,10 @@ def cancel_batch(*, actor: Actor, batch: Batch, surface: str = "console") -> Bat
 
 @transaction.atomic
 def delete_batch(*, actor: Actor, batch: Batch, surface: str = "console") -> None:
-    """Remove a batch that is over, with what was asked and answered. Its calls stay in the log."""
+    """Remove a batch that is over, with what was asked and answered. Its calls stay in the log.
+
+    An input that somebody else made stays: to read it was enough to make a batch of it, and is no leave to remove it.
+    """
     batch = hold(batch, "team")
     if not batch.is_over:
         raise Conflict("The batch is still under way; cancel it first.", code="batch_in_progress")
@@ -112,7 +115,8 @@ def delete_batch(*, actor: Actor, batch: Batch, surface: str = "console") -> Non
     batch.delete()
     if Batch.objects.filter(input_file_id=batch.input_file_id).exists():
         files.remove(batch.input_file_id)
-    for file in File.objects.filter(pk__in=files).order_by("pk"):
+    made = File.objects.filter(team_id=batch.team_id, key_id=batch.key_id, person_id=batch.person_id)
+    for file in made.filter(pk__in=files).order_by("pk"):
         delete_file(actor=actor, file=file, surface=surface)
 
 
