@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from console.batches.models import File, FileChunk
+from console.core.errors import Gone
 
 CHUNK = 256 * 1024
 
@@ -65,15 +66,17 @@ class Reader:
         return self._held[1]
 
 
-def chunks(file_id: uuid.UUID) -> Iterator[bytes]:
-    """Yield a file's bytes in order, one query each."""
-    number = 0
+def chunks(file_id: uuid.UUID, *, size: int = 0) -> Iterator[bytes]:
+    """Yield a file's bytes in order, one query each; Gone where they end before `size`, since somebody removed it."""
+    number = read = 0
     while True:
         body = FileChunk.objects.filter(file_id=file_id, number=number).values_list("body", flat=True).first()
         if body is None:
+            if read < size:
+                raise Gone
             return
         yield bytes(body)
-        number += 1
+        number, read = number + 1, read + len(body)
 
 
 class RawLine(NamedTuple):
@@ -85,10 +88,10 @@ class RawLine(NamedTuple):
     is_cut: bool = False
 
 
-def raw_lines(file_id: uuid.UUID, *, longest: int) -> Iterator[RawLine]:
-    """Yield a file's lines without their ends, keeping no more than one line and one chunk."""
+def raw_lines(file_id: uuid.UUID, *, longest: int, size: int = 0) -> Iterator[RawLine]:
+    """Yield a file's lines without their ends, keeping no more than one line and one chunk. `size` as in `chunks`."""
     rest, offset, number, dropped = b"", 0, 0, 0
-    for chunk in chunks(file_id):
+    for chunk in chunks(file_id, size=size):
         *whole, rest = (rest + chunk).split(b"\n")
         for body in whole:
             number += 1

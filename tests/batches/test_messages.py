@@ -6,9 +6,10 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
+from console.api.v1 import message_batches
 from console.audit.models import AuditEvent
 from console.batches.models import Batch, File, Line
-from console.batches.services.batches import rerun_batch
+from console.batches.services.batches import delete_batch, rerun_batch
 from console.catalog.models import Provider
 from console.teams.actors import SYSTEM
 from console.teams.services.keys import change_key
@@ -151,6 +152,24 @@ def test_results_whose_files_are_gone_have_no_address(
     assert anthropic_sdk.messages.batches.retrieve(batch.id).results_url is None
     answer = client.get(f"/v1/messages/batches/{batch.id}/results")
     assert (answer.status_code, answer.json()["error"]["type"]) == (404, "not_found_error")
+
+
+def test_results_that_are_deleted_while_they_are_read_break_off(
+    client: httpx.Client, world: World, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that ended as usual would say that those were all."""
+    made = client.post("/v1/messages/batches", json={"requests": [request("one"), request("two", max_tokens=0)]})
+    batch = run(Batch.objects.get())
+    assert batch.output_file and batch.error_file, "two files, read one after the other"
+    told = message_batches._told
+
+    def delete_meanwhile(line: dict[str, Any]) -> bytes:
+        Batch.objects.exists() and delete_batch(actor=SYSTEM, batch=batch)
+        return told(line)
+
+    monkeypatch.setattr(message_batches, "_told", delete_meanwhile)
+    with pytest.raises(httpx.RemoteProtocolError):
+        client.get(f"/v1/messages/batches/{made.json()['id']}/results")
 
 
 def test_what_failed_is_run_again_and_what_is_no_call_fails_again(
