@@ -40,10 +40,18 @@ def settle(call: Call, usage: Usage | None, output: str | None) -> tuple[Usage, 
         if not call.sent or call.is_unused:
             return Usage(0, 0), ""
         return call.estimate or estimated(call, output), "estimated"
+    return usage, ""
+
+
+def _is_over_reservation(call: Call, tokens: int, cost_micros: int) -> bool:
+    """Say whether a limit had less set aside than was used: of tokens, or of money, as for what proves a long input."""
     for limit, reserved in call.plan.charges:
         if limit.metric == "tokens":
-            return usage, "over_reservation" if usage.prompt + usage.completion > reserved else ""
-    return usage, ""
+            if tokens > reserved:
+                return True
+        elif limit.metric == "cost" and cost_micros > reserved:
+            return True
+    return False
 
 
 def estimated(call: Call, output: str | None) -> Usage:
@@ -72,6 +80,8 @@ def end_record(
     call.used = charged
     if plan.price:
         call.cost_micros = plan.price.cost(*charged)
+    if not note and _is_over_reservation(call, charged.prompt + charged.completion, call.cost_micros):
+        note = "over_reservation"
     end: dict[str, Any] = {
         "closed_at": now(),
         "status": status,

@@ -166,3 +166,16 @@ def test_audio_is_set_aside_for_who_sends_or_wants_some(ask, world, priced):
     tokens = may_need(ask(messages=[{"role": "user", "content": [part]}])) // 1000
     priced(output=0, audio_input=40_000)
     assert may_need(ask(messages=[{"role": "user", "content": [part]}])) == tokens * 40_000
+
+
+@pytest.mark.parametrize("limits", [["cost"], ["tokens", "cost"]])
+def test_an_input_that_proves_a_long_one_is_charged_in_full_and_marked(ask, world, priced, limits):
+    """What was set aside was for a short one. Who limits only cost is told as who limits tokens is."""
+    quotas = [set_quota(actor=SYSTEM, team=world.team, metric=metric, window="day", limit=10**9) for metric in limits]
+    priced(long_above=2_000, long_input=2000)
+    for prompt in (10, 3_000):
+        world.upstream.enqueue(completion(usage=used(prompt)))
+        ask()
+    assert [line.usage_note for line in world.calls()] == ["", "over_reservation"]
+    assert QuotaCounter.objects.get(quota=quotas[-1]).used == 10 * 1000 + 3_000 * 2000
+    assert differences() == []
