@@ -130,7 +130,9 @@ def test_it_sets_a_price_from_a_date(operator: Client) -> None:
 def test_what_few_models_charge_is_folded_away_until_it_says_something(operator: Client) -> None:
     version = make.make_model("x")
     address = f"/models/versions/{version.pk}/"
-    assert '<details class="price-seldom">' in operator.get(address).content.decode()
+    page = operator.get(address).content.decode()
+    assert '<details class="price-seldom">' in page
+    assert page.index('name="long_above"') < page.index('name="long_input"') < page.index('name="long_output"')
     fields = {"input": "3", "output": "15", "cache_write": "3.75", "cache_write_1h": "6", "audio_output": "64"}
     assert operator.post(f"{address}price/", fields).status_code == 302
     price = price_now(version)

@@ -91,15 +91,15 @@ class PriceForm(forms.Form):
         help_text="Empty: from now on. What was charged stays.",
     )
     cache_write = _price("Cache writes", when_empty="Empty: as input.")
-    cache_write_1h = _price("Cache writes for an hour", when_empty="Empty: as other cache writes.")
+    cache_write_1h = _price("Cache writes, 1 hour", when_empty="Empty: as other cache writes.")
 
     audio_input = _price("Audio in", when_empty="Empty: as input.")
     audio_output = _price("Audio out", when_empty="Empty: as output.")
     long_above = forms.IntegerField(
-        min_value=1, required=False, label="Long inputs: above so many tokens", help_text="Empty: all cost the same."
+        min_value=1, required=False, label="Long inputs above", help_text="Tokens. Empty: all cost the same."
     )
-    long_input = _price("Input of long ones", when_empty="Empty: as input. The cache is dearer with it.")
-    long_output = _price("Output of long ones", when_empty="Empty: as output. Reasoning is dearer with it.")
+    long_input = _price("Long input", when_empty="Empty: as input. Cache and audio rise with it.")
+    long_output = _price("Long output", when_empty="Empty: as output. Reasoning and audio rise with it.")
 
     _SELDOM = tuple(part for part in PARTS if part not in {"input", "output", "cached_input", "reasoning"})
 
@@ -110,7 +110,7 @@ class PriceForm(forms.Form):
     @property
     def seldom(self) -> list[forms.BoundField]:
         """The fields for what few models charge by itself, which are folded away."""
-        return [self[name] for name in self._SELDOM]
+        return [self[name] for name in self.fields if name in self._SELDOM]
 
     @property
     def says_seldom(self) -> bool:
