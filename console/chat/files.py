@@ -43,14 +43,14 @@ _PROBLEMS = {
     "locked": "is locked with a password. Attach an unlocked copy.",
     "pages": f"has more than {MOST_PAGES} pages. Attach the part that matters.",
     "characters": f"has more than {MOST_CHARACTERS:,} characters. Attach the part that matters.",
-    "empty": "has no text that can be read, only pictures perhaps. Attach its text.",
+    "empty": "has no text that can be read, perhaps only images. Attach its text.",
     "broken": "could not be read as {}. Save it again without a password, or attach its text.",
 }
 _PICTURE_PROBLEMS = {
     "busy": _PROBLEMS["busy"],
-    "slow": f"took longer than {apart.SECONDS} seconds to read. Attach a smaller picture.",
-    "pixels": f"has more than {MOST_PIXELS // 1_000_000} million pixels. Attach a smaller picture.",
-    "broken": "could not be read as a picture. Save it again, as PNG or JPEG.",
+    "slow": f"took longer than {apart.SECONDS} seconds to read. Attach a smaller image.",
+    "pixels": f"has more than {MOST_PIXELS // 1_000_000} million pixels. Attach a smaller image.",
+    "broken": "could not be read as an image. Save it again, as PNG or JPEG.",
 }
 
 # {"name", "media_type", "bytes", "text"}, of a picture also {"data"}, its bytes in base64, in place of words.
@@ -82,7 +82,9 @@ def of_values(given: Iterable[Mapping[str, str]], *, sees: bool = False) -> list
         if "data" in file:
             _check_ending(name, sees=sees)
             if _ending(name) not in PICTURES:
-                raise _cannot(f"{name} is not named as a picture ({_listed(PICTURES)}); of other files send the text.")
+                raise _cannot(
+                    f"{name} does not have the name of an image ({_listed(PICTURES)}); send the text of other files."
+                )
             made.append(_picture(name, _decoded(name, file["data"])))
         else:
             media_type = MEDIA_TYPES.get(_ending(name), "text/plain")
@@ -98,7 +100,7 @@ def is_picture(file: Attachment) -> bool:
 
 def _decoded(name: str, data: str) -> bytes:
     if len(data) > MOST_BYTES * 4 // 3 + 4:
-        raise _cannot(f"{name} is larger than {MOST_BYTES // 1024**2} MB. Attach a smaller picture.")
+        raise _cannot(f"{name} is larger than {MOST_BYTES // 1024**2} MB. Attach a smaller image.")
     try:
         return b64decode(data, validate=True)
     except (NotBase64, ValueError):
@@ -108,7 +110,7 @@ def _decoded(name: str, data: str) -> bytes:
 def _check_ending(name: str, *, sees: bool) -> None:
     ending = _ending(name)
     if ending in PICTURES and not sees:
-        raise _cannot(f"{name} cannot be attached: the model that answers here does not look at pictures.")
+        raise _cannot(f"{name} cannot be attached: the model behind this assistant does not accept images.")
     if ending not in MEDIA_TYPES and ending not in PICTURES:
         raise _cannot(f"{name} cannot be attached: files may be {_listed(accepted(sees=sees))}.")
 

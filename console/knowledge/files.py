@@ -32,7 +32,7 @@ _PROBLEMS = {
     "locked": "is locked with a password. Upload an unlocked copy.",
     "pages": f"has more than {MOST_PAGES} pages. Split it into several documents.",
     "characters": f"has more than {MOST_CHARACTERS:,} characters. Split it into several documents.",
-    "empty": "has no text that can be read, only pictures perhaps. Paste its text.",
+    "empty": "has no text that can be read, perhaps only images. Paste its text.",
     "broken": "could not be read as {}. Save it again without a password, or paste its text.",
 }
 

@@ -28,9 +28,7 @@ def attached(typed: Bench, uploads: "Sequence[UploadedFile[bytes]]") -> Bench:
         turns.append(Turn("user", raw=json.dumps({"role": "user", "content": [shown]})))
     changed = replace(typed, turns=(*typed.turns, *turns))
     if len(changed.turns) > MOST_TURNS or sum(len(one.raw) for one in changed.turns) > _MOST_LETTERS:
-        raise BadInput(
-            "There is no room for that here. Take other pictures out, or attach smaller ones.", param="files"
-        )
+        raise BadInput("There is no room for that here. Remove other images, or attach smaller ones.", param="files")
     return changed
 
 

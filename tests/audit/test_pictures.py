@@ -93,8 +93,8 @@ def test_they_stand_where_they_were_for_those_who_may_read_content(cast: Cast) -
     assert [source.partition("?")[0] for source in sources] == [
         f"/audit/{request_id(identifier)}/pictures/{kind}/0/" for kind in ("input", "output")
     ]
-    assert "[picture at https://pictures.example/a.png]" in page and letters(asked) not in page
-    assert f"[picture 1: {len(letters(asked))} letters of base64]" in page, "as stored"
+    assert "[image at https://pictures.example/a.png]" in page and letters(asked) not in page
+    assert f"[image 1: {len(letters(asked))} characters of base64]" in page, "as stored"
     for source, raw, media_type in zip(sources, (asked, answered), ("image/png", "image/webp"), strict=True):
         answer = alice.get(source)
         assert (answer.content, answer["Content-Type"]) == (raw, media_type)
@@ -145,7 +145,7 @@ def test_each_wire_format_and_what_nobody_knows(cast: Cast, settings) -> None:
     assert len(shown(client_of(cast.alice), identifier)[1]) == 1
     large = f"data:image/png;base64,{letters(picture((300, 300)))}"
     page, sources = shown(client_of(cast.alice), a_call(cast.team_a, content=(chat_with(large), "{}")))
-    assert sources == [] and "[picture not kept: " in page
+    assert sources == [] and "[image not kept: " in page
     assert "What is it?" in page and "All text is kept, but not all images" in page
 
 
@@ -160,7 +160,7 @@ def test_what_is_no_picture_or_too_large_for_a_browser_is_not_served(cast: Cast)
     identifier = a_call(cast.team_a, content=(body, "{}"))
     alice = client_of(cast.alice)
     text, sources = shown(alice, identifier)
-    assert [alice.get(source).status_code for source in sources] == [404] and "[picture: image/svg+xml, " in text
+    assert [alice.get(source).status_code for source in sources] == [404] and "[image: image/svg+xml, " in text
 
 
 @pytest.mark.django_db

@@ -88,7 +88,7 @@ def test_it_refuses_in_one_sentence_and_keeps_what_was_typed(cast: Cast) -> None
         "tune.mp3 cannot be attached: files may be txt, md, csv, json, pdf, docx or xlsx.": [
             upload("tune.mp3", b"ID3")
         ],
-        "photo.png cannot be attached: the model that answers here does not look at pictures.": [
+        "photo.png cannot be attached: the model behind this assistant does not accept images.": [
             upload("photo.png", b"\x89PNG")
         ],
         "A message may have 5 files; you chose 6.": many,

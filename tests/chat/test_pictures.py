@@ -63,7 +63,7 @@ def seeing(room: Room) -> Room:
 def test_a_model_that_sees_is_shown_them_and_the_page_too(seeing: Room) -> None:
     room = seeing
     page = html.unescape(room.client.get(reverse("chat:chat")).content.decode())
-    assert ".png,.jpg" in page and "Excel, or pictures" in page
+    assert ".png,.jpg" in page and "Excel, or images" in page
     room.upstream.enqueue_stream(sse(*text_chunks("A red wall.")))
     chosen = [upload("wall.jpg", photograph()), upload("note.txt", b"North side.")]
     response = room.client.post(reverse("chat:start"), {"agent": "helper", "text": "What is this?", "files": chosen})
@@ -139,11 +139,11 @@ def test_only_the_newest_are_sent_again(seeing: Room, monkeypatch: pytest.Monkey
 def test_what_is_no_picture_is_refused_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(picture, "MOST_PIXELS", 1_000)
     bad = {
-        "a.png could not be read as a picture.": upload("a.png", b"\x89PNG\r\n\x1a\n and then nothing"),
-        "b.gif could not be read as a picture.": upload("b.gif", b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
+        "a.png could not be read as an image.": upload("a.png", b"\x89PNG\r\n\x1a\n and then nothing"),
+        "b.gif could not be read as an image.": upload("b.gif", b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
         "c.png has more than 64 million pixels.": upload("c.png", picture_of((50, 50))),
         "d.svg cannot be attached: files may be txt, md, csv, json, pdf, docx, xlsx, png": upload("d.svg", b"<svg/>"),
-        "e.webp could not be read as a picture.": upload("e.webp", picture_of(form="BMP")),
+        "e.webp could not be read as an image.": upload("e.webp", picture_of(form="BMP")),
     }
     for sentence, chosen in bad.items():
         with pytest.raises(CannotSend) as refused:
@@ -165,9 +165,9 @@ def test_programs_send_them_in_base64(seeing: Room) -> None:
     data = base64.b64encode(picture_of()).decode()
     for wrong, reason in [
         ({"name": "a.png", "data": "%%"}, "must be its bytes in base64"),
-        ({"name": "a.txt", "data": data}, "is not named as a picture"),
-        ({"name": "a.png"}, "A file has its text, or a picture's data."),
-        ({"name": "a.png", "data": data, "text": "x"}, "A file has its text, or a picture's data."),
+        ({"name": "a.txt", "data": data}, "does not have the name of an image"),
+        ({"name": "a.png"}, "A file has its text, or an image's data."),
+        ({"name": "a.png", "data": data, "text": "x"}, "A file has its text, or an image's data."),
     ]:
         refused = call(room.client, "POST", "conversations/", {"agent": "helper", "files": [wrong]})
         assert refused.status_code == 400 and reason in refused.json()["error"]["message"], refused.text

@@ -84,7 +84,7 @@ def test_a_model_that_does_not_look_at_pictures_is_not_sent_any(client, world: W
     for content in (json.dumps(body), hidden):
         answer = client.post(path, content=content, headers=HEADERS | {"content-type": "application/json"})
         error = answer.json()["error"]
-        assert answer.status_code == 400 and "'support-chat' does not look at pictures" in error["message"], error
+        assert answer.status_code == 400 and "'support-chat' does not accept images" in error["message"], error
     assert "an operator ticks Vision on the model's page" in error["message"] and not world.upstream.seen
     if path == "/v1/responses":
         assert error["param"] == "input"

@@ -113,7 +113,7 @@ def test_pictures_and_words_of_files_stand_before_the_last_message(world: World)
     code = bob.post("/playground/code/?set-up=a", sent).content.decode()
     assert part["image_url"]["url"] in code
     for name, raw, words_of_it in (
-        ("c.png", b"no picture", "c.png could not be read as a picture."),
+        ("c.png", b"no picture", "c.png could not be read as an image."),
         ("c.svg", b"<svg/>", "c.svg cannot be attached: files may be"),
     ):
         refused = bob.post("/playground/", {**sent, "files": [SimpleUploadedFile(name, raw)]})

@@ -212,7 +212,7 @@ def _text(message: dict[str, Any]) -> str:
         return content
     parts = content if isinstance(content, list) else []
     if any(not isinstance(part, dict) or part.get("type") != "text" for part in parts):
-        raise BadInput("Runs take text; leave pictures and sound out.", param="messages")
+        raise BadInput("Runs take text only; leave out images and audio.", param="messages")
     return "\n".join(str(part.get("text", "")) for part in parts)
 
 

@@ -93,5 +93,5 @@ def _text(content: Any, where: str) -> str:
     if isinstance(content, str):
         return content
     if any(part["type"] not in _TEXTS for part in content):
-        raise BadInput("Runs take text; leave pictures, files and sound out.", param=f"{where}.content")
+        raise BadInput("Runs take text only; leave out images, files and audio.", param=f"{where}.content")
     return "\n".join(str(part.get("text") or part.get("refusal") or "") for part in content)

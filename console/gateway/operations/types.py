@@ -13,7 +13,7 @@ NO_TOOLS = (
 )
 
 NO_VISION = (
-    "The model behind {!r} does not look at pictures, by what is noted of it. Call one that does; "
+    "The model behind {!r} does not accept images, according to its capabilities. Call one that does; "
     "if it does, an operator ticks Vision on the model's page."
 )
 

@@ -187,7 +187,7 @@ def _part(part: Part, where: str) -> Part:
     if kind == "input_audio" and isinstance(part.get("input_audio"), dict):
         return {"type": "input_audio", "input_audio": part["input_audio"]}
     if kind == "input_image":
-        raise BadInput("Send a picture as image_url: an address, or a data URL with its bytes.", param=where)
+        raise BadInput("Send an image as image_url: a URL, or a data URL with its bytes.", param=where)
     if kind == "input_file":
         raise BadInput("Send a file as file_data, a data URL with its bytes; providers do not read ours.", param=where)
     raise _not_here(kind, f"{where}.type")

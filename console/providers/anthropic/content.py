@@ -39,7 +39,7 @@ def _block(part: dict[str, Any], where: str) -> Block | None:
     elif kind == "file":
         block = _document(part.get("file"), f"{where}.file")
     else:
-        raise BadInput(f"This model takes text, pictures and files, but not {str(kind)[:40]!r}.", param=f"{where}.type")
+        raise BadInput(f"This model takes text, images and files, but not {str(kind)[:40]!r}.", param=f"{where}.type")
     if block is not None and "cache_control" in part:
         block["cache_control"] = part["cache_control"]
     return block
@@ -48,13 +48,13 @@ def _block(part: dict[str, Any], where: str) -> Block | None:
 def _picture(image: Any, where: str) -> Block:
     url = image.get("url") if isinstance(image, dict) else image
     if not isinstance(url, str) or not url:
-        raise BadInput("A picture needs a URL, or its bytes as a data URL.", param=f"{where}.url")
+        raise BadInput("An image needs a URL, or its bytes as a data URL.", param=f"{where}.url")
     if not url.startswith("data:"):
         return {"type": "image", "source": {"type": "url", "url": url}}
     media_type, data = _data_url(url, f"{where}.url")
     media_type = _OTHER_NAMES.get(media_type, media_type)
     if media_type not in _PICTURES:
-        raise BadInput("A picture must be image/jpeg, image/png, image/gif or image/webp.", param=f"{where}.url")
+        raise BadInput("An image must be image/jpeg, image/png, image/gif or image/webp.", param=f"{where}.url")
     return {"type": "image", "source": {"type": "base64", "media_type": media_type, "data": data}}
 
 

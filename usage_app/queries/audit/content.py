@@ -112,10 +112,10 @@ def _shown(picture: Picture) -> str:
     if picture.data.startswith(_MARK):
         return picture.data
     if picture.data.startswith("[not kept"):  # by what keeps it: console.audit.pictures
-        return f"[picture {picture.data[1:]}"
+        return f"[image {picture.data[1:]}"
     if picture.data:
-        return f"[picture: {picture.media_type}, {len(picture.data):,} letters of base64]"
-    return f"[picture at {picture.address}]" if picture.address else "[picture]"
+        return f"[image: {picture.media_type}, {len(picture.data):,} characters of base64]"
+    return f"[image at {picture.address}]" if picture.address else "[image]"
 
 
 def _calls(message: dict[str, Any]) -> str:
@@ -229,7 +229,7 @@ def pane(kind: str, payload: Payload | None) -> Pane:
 
 
 def _letters(number: int, pictures: list[str]) -> str:
-    return f"[picture {number + 1}: {len(pictures[number]):,} letters of base64]" if number < len(pictures) else ""
+    return f"[image {number + 1}: {len(pictures[number]):,} characters of base64]" if number < len(pictures) else ""
 
 
 def picture_at(event: AuditEvent, kind: str, number: int) -> tuple[bytes, str] | None:

@@ -32,7 +32,7 @@ class File(ChatEndpoint):
 
     @extend_schema(
         operation_id="file_of_message",
-        summary="What was sent of a file: a picture's bytes, or text",
+        summary="What was sent of a file: an image's bytes, or text",
         responses={(200, "image/png"): OpenApiTypes.BINARY},
     )
     def get(self, request: Any, pk: uuid.UUID, place: int) -> HttpResponse:

@@ -49,7 +49,7 @@ class AttachedFileSerializer(serializers.Serializer[Any]):
     media_type = serializers.CharField()
     bytes = serializers.IntegerField()
     text = serializers.CharField(required=False, help_text="In the answer for one message only.")
-    href = serializers.CharField(help_text="Where what was sent of it is: a picture's bytes, or text.")
+    href = serializers.CharField(help_text="Where what was sent of it is: an image's bytes, or text.")
 
 
 class ChatMessageSerializer(serializers.ModelSerializer[Message]):
@@ -93,12 +93,12 @@ class NewFileSerializer(Strict):
         required=False, trim_whitespace=False, help_text="A file's text; PDFs are read by the page only."
     )
     data = serializers.CharField(  # type: ignore[assignment]
-        required=False, help_text="Or a picture's bytes in base64, where the assistant's model looks at pictures."
+        required=False, help_text="Or an image's bytes in base64, if the assistant's model accepts images."
     )
 
     def validate(self, given: dict[str, Any]) -> dict[str, Any]:
         if ("text" in given) == ("data" in given):
-            raise serializers.ValidationError("A file has its text, or a picture's data.")
+            raise serializers.ValidationError("A file has its text, or an image's data.")
         return given
 
 
