@@ -18,7 +18,7 @@ from console.batches.engine.parsing import LONGEST_ID
 from console.batches.models import Batch, Line, LineState
 from console.batches.services.creator import Creator
 from console.catalog.access import aliases_for
-from console.core.errors import BadInput, Refusal
+from console.core.errors import BadInput, Gone, Refusal
 from console.teams.callers import Caller
 from prompts_app.access import label_for, prompt_for, version_for
 from prompts_app.errors import UnknownLabel
@@ -189,6 +189,7 @@ def table_of(batch: Batch) -> Iterator[bytes]:
     """Yield a finished batch as CSV: id, the values of each row, its answer, or why there is none.
 
     Its files hold the lines in the order of their numbers, so all are read side by side, and none is whole in memory.
+    Gone where somebody deletes the batch meanwhile.
     Lines that programs wrote may name any values: those beyond the first names have no column.
     """
     names: dict[str, None] = {}
@@ -209,6 +210,8 @@ def table_of(batch: Batch) -> Iterator[bytes]:
         if len(piece) >= _BYTES_AT_ONCE:
             yield bytes(piece)
             piece.clear()
+    if not Batch.objects.filter(pk=batch.pk).exists():
+        raise Gone  # with its lines: what was read until then would look like all of them
     yield bytes(piece)
 
 

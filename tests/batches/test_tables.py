@@ -13,6 +13,9 @@ from django.test import Client
 from console.audit.models import AuditEvent
 from console.batches import tables
 from console.batches.models import Batch
+from console.batches.services.batches import delete_batch
+from console.core.errors import Gone
+from console.teams.actors import SYSTEM
 from prompts_app.models import Prompt
 from tests import make
 from tests.batches.conftest import content
@@ -200,3 +203,18 @@ def test_it_is_for_those_who_may_call_models_and_read_the_answers(
     auditor = make.make_member(world.team, role="auditor")
     assert client_of(auditor).get(URL).status_code == 403
     assert client_of(auditor).get(f"/batches/{batch.pk}/table.csv").status_code == 200
+
+
+def test_a_table_of_a_batch_that_is_deleted_meanwhile_breaks_off(
+    world: World, prompt: Prompt, author: Client, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that ended as usual would say that those were all its rows."""
+    monkeypatch.setattr(tables, "_LINES_AT_ONCE", 1)
+    monkeypatch.setattr(tables, "_BYTES_AT_ONCE", 1)
+    author.post(URL, given(world, "product\nTent\nTarp\n"))
+    batch = run(Batch.objects.get())
+    sent = tables.table_of(batch)
+    assert b"Tent" in next(sent)
+    delete_batch(actor=SYSTEM, batch=Batch.objects.get())
+    with pytest.raises(Gone):
+        list(sent)
