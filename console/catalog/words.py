@@ -45,5 +45,5 @@ def describe(before: dict[str, Any], after: dict[str, Any]) -> str:
     if "max_parameters" in after:
         said.append(f"At most: {_values(after['max_parameters'])}")
     if "lane" in after:
-        said.append(f"Fastest lane: {after['lane'] or 'as the caller may'}")
+        said.append(f"Fastest lane: {after['lane'] or 'no limit'}")
     return ". ".join(said)

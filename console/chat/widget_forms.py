@@ -36,10 +36,10 @@ class NewWidgetForm(forms.Form):
 
     name = forms.CharField(
         max_length=LONGEST_NAME,
-        help_text="For your team: where it is, say.",
+        help_text="For your team, for example where the widget is.",
         widget=forms.TextInput(attrs={"placeholder": "Help centre", "autocomplete": "off"}),
     )
-    team = TeamField(help_text="Its quotas pay, and its members answer visitors.")
+    team = TeamField(help_text="Its quotas are charged, and its members can answer visitors.")
     agent = forms.ModelChoiceField(
         Agent.objects.none(),
         to_field_name="slug",
@@ -50,7 +50,7 @@ class NewWidgetForm(forms.Form):
     origins = forms.CharField(
         required=False,
         label="Sites that may show it",
-        help_text="One a line: scheme, host and port, exactly. It can wait until you know them.",
+        help_text="One per line: scheme, host and port, exactly. You can add them later.",
         widget=forms.Textarea(attrs={**_LINES, "class": "mono", "placeholder": "https://shop.example"}),
     )
 
@@ -95,15 +95,16 @@ class WidgetForm(forms.Form):
         required=False,
         max_length=LONGEST_GREETING,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="Shown before a visitor writes. Empty: what the assistant opens with.",
+        help_text="Shown before a visitor writes. Empty: the assistant’s opening message.",
     )
     suggested_questions = forms.CharField(
         required=False,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text=f"One a line, {MOST_QUESTIONS} at most. Empty: the assistant's own.",
+        help_text=f"One per line, {MOST_QUESTIONS} at most. Empty: the assistant's own.",
     )
     language = forms.ChoiceField(
-        choices=list(LANGUAGES.items()), help_text="Of buttons and notices. The assistant speaks as it is told to."
+        choices=list(LANGUAGES.items()),
+        help_text="For buttons and notices. The assistant’s language depends on its instructions.",
     )
     agent = forms.ModelChoiceField(
         Agent.objects.none(), to_field_name="slug", empty_label=None, label="Assistant", help_text="Who answers."
@@ -111,12 +112,13 @@ class WidgetForm(forms.Form):
     origins = forms.CharField(
         required=False,
         label="Sites that may show it",
-        help_text="One a line: scheme, host and port, exactly. Nobody else gets an answer. http only for localhost.",
+        help_text="One per line: scheme, host and port, exactly. Other sites get no answer. http is allowed for "
+        "localhost only.",
         widget=forms.Textarea(attrs={**_LINES, "class": "mono", "placeholder": "https://shop.example"}),
     )
     needs_identity = forms.BooleanField(
         required=False,
-        label="Only visitors the site vouches for",
+        label="Only visitors verified by the site",
         help_text="Everybody else is asked to sign in on the site.",
         widget=forms.CheckboxInput(attrs={"class": "switch"}),
     )
@@ -174,7 +176,7 @@ def _limit_field(name: str, label: str) -> forms.Field:
             min_value=0,
             max_value=Decimal(most) / _MICROS,
             decimal_places=6,
-            help_text="Inside the team's quotas, which hold as well.",
+            help_text="In addition to the team's quotas.",
             widget=forms.NumberInput(attrs={"placeholder": f"{usual / _MICROS:.2f}", "step": "any"}),
         )
     return forms.IntegerField(

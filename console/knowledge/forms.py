@@ -22,29 +22,31 @@ class CollectionForm(ShortNamed):
         max_length=64,
         label="Short name",
         widget=forms.TextInput(attrs={"class": "mono", "autocomplete": "off", "placeholder": "support"}),
-        help_text="Agents and programs name it so. It never changes.",
+        help_text="Used by agents and programs. It cannot be changed later.",
     )
-    team = forms.ChoiceField(label="Whose it is")
+    team = forms.ChoiceField(label="Owner")
     description = forms.CharField(
-        max_length=300, required=False, help_text="What stands in it; agents that search it read this too."
+        max_length=300, required=False, help_text="What it contains; agents that search it read this, too."
     )
     language = forms.ChoiceField(
         choices=Language.choices,
         initial=Language.ENGLISH,
-        help_text="In which its words are read: in English, “refunds” finds “refund”.",
+        help_text="The language of its documents: in English, “refunds” finds “refund”.",
     )
     model = forms.ModelChoiceField(
         ModelVersion.objects.none(),
         required=False,
         label="Embeddings model",
-        empty_label="None: search by words alone",
-        help_text="Finds what means the same in other words. Passages and questions are ordinary calls of it.",
+        empty_label="None: search by words only",
+        help_text="Finds passages with the same meaning in other words. Passages and questions are ordinary calls of "
+        "this model.",
     )
     least_likeness = forms.FloatField(
+        label="Minimum similarity",
         required=False,
         min_value=0,
         max_value=1,
-        help_text="Passages less like the question are not sent with calls; what the search shows helps to choose. "
+        help_text="Passages below it are not sent with calls; try a search to see typical values. "
         f"Empty: {MEASURED} with the built-in embeddings, else none. 0: none.",
         widget=forms.NumberInput(attrs={"step": "0.01", "inputmode": "decimal"}),
     )
@@ -52,7 +54,7 @@ class CollectionForm(ShortNamed):
         Team.objects.none(),
         required=False,
         to_field_name="slug",
-        label="Who pays for vectors of passages",
+        label="Team charged for vectors",
         empty_label="The team itself",
         help_text="For a collection of the whole organisation: the team whose quotas they count in.",
     )

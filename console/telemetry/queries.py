@@ -75,7 +75,7 @@ def ways() -> list[Way]:
 
 def _traces(found: Traces) -> Way:
     if found.state == "off":
-        return Way("Traces", "Off", "line", "", "OTEL_EXPORTER_OTLP_ENDPOINT names no collector.")
+        return Way("Traces", "Off", "line", "", "Set OTEL_EXPORTER_OTLP_ENDPOINT to export traces to a collector.")
     said = f"{found.exported:,} spans so far" + (f", {found.dropped:,} refused" if found.dropped else "")
     if found.exported_at:
         said += f", the last {words.when(found.exported_at, now())}"

@@ -19,7 +19,7 @@ from prompts_app.text.plain import problem
 from prompts_app.text.variables import MOST, TYPES, names_of
 
 # What has a field of its own; every other parameter is written as JSON.
-NUMBERS = {"temperature": "Temperature", "top_p": "Top p", "max_tokens": "Longest answer, in tokens"}
+NUMBERS = {"temperature": "Temperature", "top_p": "Top p", "max_tokens": "Max output tokens"}
 _LONGEST_NUMBER = 18  # digits of a whole number in JSON that everybody reads alike
 
 
@@ -130,7 +130,7 @@ class Editor:
                 except BadInput as wrong:
                     row.error, spec[name] = f"The {name} is not JSON that can be kept: {wrong.message}", None
             if row.type == "choice" and not spec["choices"]:
-                row.error = row.error or "Write the choices, with commas between them."
+                row.error = row.error or "Write the choices, separated by commas."
             found.append(spec)
         return found
 

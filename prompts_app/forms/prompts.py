@@ -15,7 +15,7 @@ class TagsField(forms.CharField):
     """Words with commas between them."""
 
     def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("help_text", "With commas between them.")
+        kwargs.setdefault("help_text", "Separated by commas.")
         super().__init__(
             required=False, max_length=1000, widget=forms.TextInput(attrs={"autocomplete": "off"}), **kwargs
         )
@@ -37,10 +37,10 @@ class NewPromptForm(forms.Form):
     slug = forms.CharField(
         label="Name",
         max_length=200,
-        help_text="Lower-case, with slashes between folders. It never changes: callers hold it.",
+        help_text="Lower case, with slashes between folders. It cannot be changed later, because callers use it.",
         widget=forms.TextInput(attrs={**MONO, "placeholder": "support/live-chat-answer"}),
     )
-    team = TeamField(help_text="Its builders change it.")
+    team = TeamField(help_text="Its builders can change it.")
     visibility = forms.ChoiceField(choices=Visibility.choices, initial=Visibility.TEAM, label="Who may use it")
     description = forms.CharField(max_length=300, required=False, help_text="What it is for, in a few words.")
     tags = TagsField()
@@ -75,7 +75,7 @@ class RequireForm(forms.Form):
         required=False,
         label="Teams it covers",
         widget=forms.CheckboxSelectMultiple,
-        help_text="None chosen means every team.",
+        help_text="None selected means every team.",
     )
     seen_revision = seen_field()
 
@@ -95,7 +95,7 @@ class ReasonForm(forms.Form):
     reason = forms.CharField(
         max_length=500,
         widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True}),
-        help_text="The history shows it, for example: shorter answers, and every source is cited.",
+        help_text="Shown in the history, for example: shorter answers, and every source is cited.",
     )
     seen_revision = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
 
@@ -106,7 +106,7 @@ class RemoveLabelForm(forms.Form):
 
 
 class CommentForm(forms.Form):
-    text = forms.CharField(max_length=2000, label="Remark", widget=forms.Textarea(attrs={"rows": 3}))
+    text = forms.CharField(max_length=2000, label="Comment", widget=forms.Textarea(attrs={"rows": 3}))
     message_index = forms.IntegerField(min_value=0, max_value=32_000, required=False, widget=forms.HiddenInput)
     line = forms.IntegerField(min_value=1, max_value=2_000_000, required=False, widget=forms.HiddenInput)
 
@@ -116,9 +116,9 @@ class DecisionForm(forms.Form):
         max_length=1000,
         required=False,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="Say what convinced you, or what has to change.",
+        help_text="What convinced you, or what has to change.",
     )
-    decision = forms.ChoiceField(choices=[("approve", "Approve"), ("changes", "Ask for changes")])
+    decision = forms.ChoiceField(choices=[("approve", "Approve"), ("changes", "Request changes")])
 
 
 class RuleForm(forms.Form):
@@ -126,10 +126,10 @@ class RuleForm(forms.Form):
         max_length=40, widget=forms.TextInput(attrs={**MONO, "list": "label-names", "placeholder": "production"})
     )
     needs_review = forms.BooleanField(
-        required=False, label="A review by somebody else", help_text="Who asked cannot approve."
+        required=False, label="A review by somebody else", help_text="The person who requested it cannot approve."
     )
     needs_green_tests = forms.BooleanField(
-        required=False, label="Green tests", help_text="Every test of the prompt passes on the version."
+        required=False, label="Passing tests", help_text="Every test of the prompt passes on the version."
     )
 
 

@@ -33,7 +33,7 @@ class RemoteForm(forms.Form):
         widget=SecretArea(attrs={**_PLAIN, "rows": 2}),
         help_text="A token for https, a private key for ssh. Kept encrypted and never shown again.",
     )
-    clear_credential = forms.BooleanField(required=False, label="Take the credential away")
+    clear_credential = forms.BooleanField(required=False, label="Remove credential")
     host_key = forms.CharField(
         max_length=4000,
         required=False,
@@ -43,7 +43,7 @@ class RemoteForm(forms.Form):
     )
     syncs_on_publish = forms.BooleanField(required=False, initial=True, label="Sync after each save and publish")
     every_minutes = forms.IntegerField(
-        min_value=0, max_value=10_080, initial=15, label="Sync every so many minutes", help_text="0: not by the clock."
+        min_value=0, max_value=10_080, initial=15, label="Sync interval, in minutes", help_text="0: no scheduled sync."
     )
 
     seen_revision = seen_field()
@@ -56,7 +56,7 @@ class RemoteForm(forms.Form):
             self.fields["credential"].label = "New credential"
             self.fields[
                 "credential"
-            ].help_text = "One is set. Leave this empty to keep it; another host in the address takes it away."
+            ].help_text = "One is set. Leave this empty to keep it; changing the host of the address removes it."
         else:
             del self.fields["clear_credential"]
 

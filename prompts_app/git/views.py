@@ -51,7 +51,7 @@ def test(request: TeamRequest) -> HttpResponse:
 @require_POST
 def sync(request: TeamRequest) -> HttpResponse:
     remotes.want_sync(actor=request.caller.actor)
-    return go(request, reverse("prompts_git:git"), "A worker syncs now; this page shows what it did.")
+    return go(request, reverse("prompts_git:git"), "Sync started; this page shows the result.")
 
 
 @needs(OPERATOR)
@@ -63,7 +63,7 @@ def resolve(request: TeamRequest) -> HttpResponse:
     side = sides.get(request.POST.get("side", ""), {})
     done = syncing.sync(actor=request.caller.actor, **side) if slug and side else None
     if done is None:
-        said = "A sync is under way; try again in a moment."
+        said = "A sync is running; try again in a moment."
     elif any(conflict["slug"] == slug for conflict in done.conflicts):
         said = f"{slug} is still in conflict."
     else:

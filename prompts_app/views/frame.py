@@ -110,7 +110,7 @@ def _tabs(prompt: Prompt, current: str, uses: list[Use]) -> list[ShownTab]:
     own = [
         (10, ShownTab("Text", url("prompt"), None, current == "text")),
         (20, ShownTab("Compare", url("compare"), None, current == "compare")),
-        *([(30, ShownTab("Figures", url("figures"), None, current == "figures"))] if is_callable(prompt.kind) else []),
+        *([(30, ShownTab("Metrics", url("figures"), None, current == "figures"))] if is_callable(prompt.kind) else []),
         (40, ShownTab("Where used", url("where_used"), len(uses), current == "where_used")),
         (50, ShownTab("Settings", url("settings"), None, current == "settings")),
     ]

@@ -185,6 +185,6 @@ def remove_label(request: TeamRequest, slug: str, label: str) -> HttpResponse:
     if form.is_valid():
         with refusals_at(form):
             labels.remove_label(actor=request.caller.actor, prompt=prompt, label=label, **form.cleaned_data)
-            return go(request, reverse("prompts:prompt", args=[slug]), f"Took {label} off {slug}.")
+            return go(request, reverse("prompts:prompt", args=[slug]), f"Removed {label} from {slug}.")
     context = {"active": ACTIVE, "prompt": prompt, "row": row, "form": form}
     return render(request, "prompts/remove_label.html", context, status=status_of(form))

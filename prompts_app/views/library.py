@@ -111,6 +111,8 @@ def _filters(query: QueryDict, wanted: Wanted, offered: listing.Choices) -> list
     if offered.tags or wanted.tag:
         tags = [(tag, url(tag=tag)) for tag in offered.tags]
         found.append(Filter("filter-tag", "Tag", wanted.tag, url(tag=""), tags))
-    unused = [("No call in 30 days", url(unused="1"))]
-    found.append(Filter("filter-use", "Use", "no call in 30 days" if wanted.is_unused else "", url(unused=""), unused))
+    unused = [("Not called in 30 days", url(unused="1"))]
+    found.append(
+        Filter("filter-use", "Usage", "not called in 30 days" if wanted.is_unused else "", url(unused=""), unused)
+    )
     return found

@@ -116,14 +116,14 @@ def comment(request: TeamRequest, slug: str, review_id: uuid.UUID) -> HttpRespon
     prompt, row = _review(request, slug, review_id)
     allowed = may(request, prompt)
     if not (allowed.edit or allowed.review):
-        raise PermissionDenied("Remarks are made by those who build or approve in the team.")
+        raise PermissionDenied("Only people who build or approve in the team can comment.")
     form = CommentForm(request.POST)
     if form.is_valid():
         with refusals_at(form):
             services.comment(actor=request.caller.actor, review=row, **form.cleaned_data)
             context = {**review_context(request, prompt, row, is_saying=False), "comment": CommentForm()}
             url = reverse("prompts:review", args=[slug, review_id])
-            return done(request, url, "prompts/review.html#change", context, "Added your remark.")
+            return done(request, url, "prompts/review.html#change", context, "Added your comment.")
     return _page(request, prompt, row, piece="change", comment=form, status=422)
 
 
@@ -139,7 +139,7 @@ def decide(request: TeamRequest, slug: str, review_id: uuid.UUID) -> HttpRespons
             services.decide(actor=request.caller.actor, review=row, **form.cleaned_data)
         except Refusal as refusal:
             return _page(request, prompt, row, decision=form, refused=refusal.message, status=_status(request, refusal))
-        said = "Approved." if form.cleaned_data["decision"] == "approve" else "Asked for changes."
+        said = "Approved." if form.cleaned_data["decision"] == "approve" else "Requested changes."
         return go(request, reverse("prompts:review", args=[slug, review_id]), said)
     return _page(request, prompt, row, decision=form, status=422)
 
@@ -154,7 +154,7 @@ def take_back(request: TeamRequest, slug: str, review_id: uuid.UUID) -> HttpResp
         services.take_back(actor=request.caller.actor, review=row)
     except Refusal as refusal:
         return _page(request, prompt, row, refused=refusal.message, status=_status(request, refusal))
-    said = f"Took the approval back. {row.label.capitalize()} stays as it is until somebody approves again."
+    said = f"Withdrew the approval. {row.label.capitalize()} stays as it is until somebody approves again."
     return go(request, reverse("prompts:review", args=[slug, review_id]), said)
 
 

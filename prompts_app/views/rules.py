@@ -27,7 +27,7 @@ def rules(request: TeamRequest) -> HttpResponse:
             with refusals_at(form):
                 labels.set_rule(actor=request.caller.actor, team=team, **form.cleaned_data)
                 name = form.cleaned_data["label"]
-                return go(request, reverse("prompts:rules"), f"Set what {team.name} asks before {name} moves.")
+                return go(request, reverse("prompts:rules"), f"Set the rule of {team.name} for {name}.")
     teams = list(teams_for(request.caller))
     if slug:
         team_for(request.caller, slug)

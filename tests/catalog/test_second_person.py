@@ -42,7 +42,7 @@ def test_a_change_waits_and_somebody_else_approves_it(two: Two, cast: Cast) -> N
     proposal = PinProposal.objects.get()
     assert proposal.sentence == "From fake/old-1 to fake/new-2"
     mine, theirs = (c.get("/models/aliases/support-chat/").content.decode() for c in (olga, otto))
-    assert "Waits for somebody else" in mine and ">Approve</a>" not in mine and ">Withdraw</a>" in mine
+    assert "Waiting for somebody else" in mine and ">Approve</a>" not in mine and ">Withdraw</a>" in mine
     assert "Olga proposes a change in production" in theirs and ">Approve</a>" in theirs
     assert "Your change to support-chat waits for somebody else" in olga.get("/").content.decode()
     assert "Olga proposes a change to support-chat" in otto.get("/").content.decode()

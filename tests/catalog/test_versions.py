@@ -221,14 +221,14 @@ def test_it_retires_what_nothing_points_at(operator: Client) -> None:
     assert f"{there}makes its vectors" in operator.get(f"/models/versions/{version.pk}/").content.decode()
     assert operator.post(f"/models/versions/{version.pk}/retire/").status_code == 302
     assert (
-        f"{there}made its vectors: searched by words"
+        f"{there}made its vectors: now searched by words"
         in operator.get(f"/models/versions/{version.pk}/").content.decode()
     )
     (use,) = operator.get(f"/api/models/{version.pk}/uses/").json()
     assert use == {"alias": None, "environment": None, "collection": "Prices", "team": "Shop", "roles": ["vectors"]}
     version.refresh_from_db()
     assert version.retired_at is not None
-    assert b"No pin can point at it any more" in operator.get(f"/models/versions/{version.pk}/").content
+    assert b"It can no longer be pinned" in operator.get(f"/models/versions/{version.pk}/").content
 
 
 def test_it_does_not_retire_under_a_pin(operator: Client) -> None:

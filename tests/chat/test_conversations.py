@@ -197,7 +197,7 @@ def test_it_offers_only_assistants_the_person_may_use(cast: Cast) -> None:
     mine = make.make_agent(cast.team_a, "ours")
     theirs = make.make_agent(cast.team_b, "theirs")
     draft = make.make_agent(cast.team_a, "unfinished", is_live=False)
-    assert "start their runs" not in client_of(cast.bob).get(reverse("chat:chat")).content.decode()
+    assert "work in runs, not in the chat" not in client_of(cast.bob).get(reverse("chat:chat")).content.decode()
     make.make_tool(cast.team_a, "look_up")
     make.make_alias("with-tools", production=make.make_model(capabilities=["chat", "tools"]))
     running = make.make_agent(cast.team_a, "running", alias="with-tools", grants=[{"tool": "look_up"}])
@@ -205,7 +205,7 @@ def test_it_offers_only_assistants_the_person_may_use(cast: Cast) -> None:
     page = bob.get(reverse("chat:chat"), {"agent": "ours", "text": "<b>hi</b>"})
     assert [agent.slug for agent in page.context["agents"]] == [mine.slug]
     assert "&lt;b&gt;hi&lt;/b&gt;" in page.content.decode() and not Conversation.objects.exists()
-    assert "start their runs" in page.content.decode()
+    assert "work in runs, not in the chat" in page.content.decode()
     for other in (theirs, draft, running):
         refused = bob.post(reverse("chat:start"), {"agent": other.slug, "text": "Hello"})
         assert refused.status_code == 422 and "Hello" in refused.content.decode()

@@ -100,7 +100,7 @@ def test_it_says_what_is_wrong_at_the_field_and_keeps_what_was_typed(cast: Cast,
     ):
         response = bella.post(url(widget), form_of(widget, greeting="typed words", **typed))
         assert response.status_code == 422 and says in response.text, typed
-        assert "typed words" in response.text and "Nothing is saved yet" in response.text
+        assert "typed words" in response.text and "Nothing was saved" in response.text
     refused = bella.post("/widgets/new/", {"name": "N", "team": "team-a", "agent": widget.agent.slug, "origins": "x"})
     assert refused.status_code == 422 and "lacks its scheme" in refused.text
     assert Widget.objects.get().revision == 1

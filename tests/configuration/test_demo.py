@@ -128,7 +128,7 @@ def _look() -> None:
     assert "Oda Fisker" in page
     replay = Replay.objects.get()
     page = client.get(f"/evaluations/replays/{replay.pk}/").content.decode()
-    assert "24 both answered" in page and "meridian/meridian-large-2026-10-28" in page and "Word for word" in page
+    assert "24 both answered" in page and "meridian/meridian-large-2026-10-28" in page and "Exact match" in page
     nights = Batch.objects.filter(state="completed")
     assert {night.total for night in nights} == {night.lines.count() for night in nights} and nights.count() >= 2
     failed = Batch.objects.get(state="failed")

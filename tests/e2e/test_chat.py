@@ -91,10 +91,10 @@ def test_it_asks_reads_stops_asks_again_and_reloads(page_as: OpenPage, room: Roo
     expect(other.get_by_role("log")).to_contain_text("One two")
     shoot(page, "chat-writing")
     page.get_by_role("button", name="Stop").click()
-    expect(thread).to_contain_text("You stopped it here.")
+    expect(thread).to_contain_text("You stopped the answer here.")
     expect(field).to_have_value("And then?")
     expect(field).to_be_focused()  # what was pressed is gone
-    expect(other.get_by_role("log")).to_contain_text("You stopped it here.")
+    expect(other.get_by_role("log")).to_contain_text("You stopped the answer here.")
 
     # What is clicked may be gone when the answer to the click comes: another tab's news, say, replaced it meanwhile.
     page.evaluate(_REPLACE_LAST_TURN_BEFORE_THE_ANSWER)
@@ -113,7 +113,7 @@ def test_it_asks_reads_stops_asks_again_and_reloads(page_as: OpenPage, room: Roo
     check_axe(page)
     shoot(page, "chat-rated")
     thread.get_by_label("The version before").last.click()
-    expect(thread).to_contain_text("You stopped it here.")
+    expect(thread).to_contain_text("You stopped the answer here.")
     assert Conversation.objects.count() == 1
 
     page.get_by_label("Attach files").set_input_files([_file("a.txt", "Alpha"), _file("b.png", "x")])

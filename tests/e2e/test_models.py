@@ -104,7 +104,7 @@ def test_it_connects_imports_promotes_and_rolls_back(
     assert meant() == MODELS[0]
 
     # What surrounds the pin, and a form that saw an older one.
-    around = page.locator("section", has_text="Around the production pin")
+    around = page.locator("section", has_text="Settings of the production pin")
     around.get_by_role("link", name="Change").first.click()
     answer(page, "Save chain", **{"1. Then try": f"vllm/{MODELS[1]}", "Reason": "One provider is one too few"})
     expect(around.get_by_text("after error, timeout, busy, unreachable")).to_be_visible()
@@ -133,7 +133,7 @@ def test_two_people_decide_on_any_screen(page_as: OpenPage, people: Cast) -> Non
     page.goto("/models/aliases/article-writer/")
     page.get_by_role("link", name="Promote", exact=True).click()
     answer(page, "Propose", Reason="Better tables")
-    expect(page.get_by_text("Waits for somebody else.")).to_be_visible()
+    expect(page.get_by_text("Waiting for somebody else.")).to_be_visible()
     shown = ("/models/", "/models/aliases/article-writer/", "/models/providers/fake/", f"/models/versions/{old.pk}/")
     look = page_as(otto)
     for path in shown:

@@ -86,10 +86,10 @@ def test_it_edits_reviews_publishes_and_rolls_back(page_as: OpenPage, people: Ca
 
     # Asking, because production is protected.
     page.get_by_role("link", name="Publish v2 to production").click()
-    dialog = page.get_by_role("dialog", name="Ask to publish v2 to production")
+    dialog = page.get_by_role("dialog", name="Request publication of v2 to production")
     dialog.get_by_label("Reason").fill("Shorter answers")
     check_axe(page)
-    dialog.get_by_role("button", name="Ask for a review").click()
+    dialog.get_by_role("button", name="Request review").click()
     expect(
         page.get_by_text("You asked for it, so somebody else decides. It waits in the reviews of owners and approvers")
     ).to_be_visible()
@@ -100,8 +100,8 @@ def test_it_edits_reviews_publishes_and_rolls_back(page_as: OpenPage, people: Ca
     other.get_by_role("link", name="Bella asks to publish v2").click()
     check_axe(other)
     other.get_by_role("link", name="Comment on line 2").click()
-    other.get_by_label("Remark on line 2").fill("Is 90 enough?")
-    other.get_by_role("button", name="Add remark").first.click()
+    other.get_by_label("Your comment on line 2").fill("Is 90 enough?")
+    other.get_by_role("button", name="Add comment").first.click()
     expect(other.locator("#change")).to_contain_text("Is 90 enough?")
     check_axe(other)
     other.get_by_label("Note").fill("Good.")
@@ -128,7 +128,7 @@ def test_a_version_has_figures_and_a_call_is_rated(page_as: OpenPage, people: Ca
     page = page_as(bella)
     at = "/prompts/support/answer/-/figures/"
     page.goto(at)
-    expect(page.get_by_text("No version was called in these days")).to_be_visible()
+    expect(page.get_by_text("No calls in this period")).to_be_visible()
     check_axe(page)
     took_part = '[{"slug":"support/answer","number":1}]'
     call = request_id(a_call(people.team_a, prompt=took_part))

@@ -33,7 +33,7 @@ def test_it_connects_syncs_and_settles(
     expect(page.get_by_text("are not allowed here")).to_be_visible()
     page.get_by_label("Address").fill(str(tmp_path / "repo"))
     page.get_by_role("button", name="Connect", exact=True).click()
-    expect(page.get_by_text("No exchange yet")).to_be_visible()
+    expect(page.get_by_text("No sync yet")).to_be_visible()
     page.get_by_role("button", name="Test", exact=True).click()
     expect(page.get_by_text("not there yet")).to_be_visible()
     page.get_by_role("button", name="Sync now").click()

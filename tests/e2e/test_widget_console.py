@@ -45,7 +45,7 @@ def test_a_widget_is_made_and_a_person_answers_its_visitor(
     expect(frame.get_by_text("Ask about your parcel.")).to_be_visible()
     expect(page.get_by_label("Greeting")).to_be_focused()
     page.get_by_label("Colour").fill("#ffd21f")
-    expect(page.get_by_text("too pale to be read on white")).to_be_visible()
+    expect(page.get_by_text("too pale to read on white")).to_be_visible()
     page.get_by_label("Language").select_option("de")
     expect(frame.get_by_text("Mit einem Menschen sprechen")).to_be_attached()
     page.get_by_label("Language").select_option("en")

@@ -151,12 +151,12 @@ def test_the_rule_is_asked_for_and_ended(world: World, other: ModelVersion) -> N
     olga, alice = client_of(world.cast.operator), client_of(world.cast.alice)
     assert alice.get(RULE).status_code == alice.post(RULE).status_code == 403
     page = olga.get("/models/aliases/support-chat/").content.decode()
-    assert "Moves in production when its tests hold" in page and "Stop requiring tests" in page
-    assert "It moves when the tests" in olga.get(MOVE).content.decode()
+    assert "Production moves require passing tests" in page and "Stop requiring tests" in page
+    assert "It moves only if its scheduled tests" in olga.get(MOVE).content.decode()
     assert olga.post(RULE, {"reason": " "}).status_code == 422 and Alias.objects.get(name="support-chat").needs_tests
     assert olga.post(RULE, {"reason": "They are broken"}).status_code == 302
     assert "Require tests" in olga.get("/models/aliases/support-chat/").content.decode()
-    assert "It moves when the tests" not in olga.get(MOVE).content.decode()
+    assert "It moves only if its scheduled tests" not in olga.get(MOVE).content.decode()
     lines = AuditEvent.objects.filter(action="alias.changed").order_by("at", "id")
     assert [json.loads(line.detail)["after"] for line in lines] == [{"needs_tests": True}, {"needs_tests": False}]
     assert lines[1].reason == "They are broken"

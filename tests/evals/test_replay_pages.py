@@ -58,7 +58,7 @@ def test_it_samples_confirms_and_lays_answers_side_by_side(
     cast = world.cast
     alice, bob, charlie = client_of(cast.alice), client_of(cast.bob), client_of(cast.charlie)
     auditor = client_of(make.make_member(cast.team_a, role=Role.AUDITOR))
-    assert "Nothing was replayed yet" in alice.get(BASE).text and "Builders of your teams" in bob.get(BASE).text
+    assert "No replays yet" in alice.get(BASE).text and "Builders of your teams" in bob.get(BASE).text
     assert "No dataset yet" in alice.get("/evaluations/datasets/").text
     assert bob.get(f"{BASE}new/").status_code == auditor.get(f"{BASE}new/").status_code == 403
     leads = "Replay traffic against another version before promoting"

@@ -220,7 +220,7 @@ def test_it_waits_for_the_window_of_a_limit_and_for_no_budget(live: World, upstr
         assert [one.status for one in results(run).values()] == ["passed", "waiting", "waiting"]
         client = client_of(live.cast.alice)
         page = client.get(reverse("evals:run", args=[live.prompt.slug, run.pk])).content.decode()
-        assert "It waits. The limit of 3 requests an hour of the team" in page and "It looks again at" in page
+        assert "Waiting. The limit of 3 requests an hour of the team" in page and "Next attempt at" in page
         assert engine.sweep(TESTS) == 0, "nobody need look before"
         engine.advance(TESTS, run.pk)
         refused = AuditEvent.objects.filter(status="refused")

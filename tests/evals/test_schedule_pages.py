@@ -26,7 +26,7 @@ def test_it_schedules_runs_and_holds_against_the_baseline(world: World) -> None:
     for name in ("a", "b"):
         world.case(name)
     alice, bob = client_of(world.cast.alice), client_of(world.cast.bob)
-    assert "Nothing is run by itself yet" in alice.get("/evaluations/").text
+    assert "No schedules yet" in alice.get("/evaluations/").text
     assert "Models change behind the same name" in alice.get(BASE).text
     new = f"{BASE}schedules/new/"
     wrong = alice.post(new, {**FORM, "often": "own", "cron": "at night"})
@@ -46,7 +46,7 @@ def test_it_schedules_runs_and_holds_against_the_baseline(world: World) -> None:
         for address in ("/evaluations/", page, BASE):
             assert said in alice.get(address).text, (said, address)
     shown = alice.get("/evaluations/").text
-    assert "All 9 requests are used. It looks again" in shown and "Running" not in shown
+    assert "All 9 requests are used. Next attempt" in shown and "Running" not in shown
 
     answer(schedule, "++")
     assert alice.post(f"{page}run/").status_code == 302
@@ -61,7 +61,7 @@ def test_it_schedules_runs_and_holds_against_the_baseline(world: World) -> None:
     looked_at = bob.get(page).text
     assert "Close the incident" not in looked_at and "Run now" not in looked_at
     stranger = client_of(world.cast.charlie)
-    assert "Nothing is run by itself yet" in stranger.get("/evaluations/").text
+    assert "No schedules yet" in stranger.get("/evaluations/").text
     assert stranger.get(page).status_code == 404
 
     refused = alice.post(f"{page}incidents/{Incident.objects.get().pk}/close/", {"reason": ""})

@@ -181,6 +181,6 @@ def test_without_calls_it_says_how_they_come(cast: Cast) -> None:
     make.make_prompt(cast.team_a, "tone", "Be kind.", kind="partial")
     alice = client_of(cast.alice)
     page = alice.get(PAGE).content.decode()
-    assert "No version was called in these days" in page and "/api/calls/req_" in page
+    assert "No calls in this period" in page and "/api/calls/req_" in page
     assert "/-/figures/" not in alice.get("/prompts/tone/").content.decode(), "a partial is called by nobody"
     assert client_of(cast.charlie).get(PAGE).status_code == 404

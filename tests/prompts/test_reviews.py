@@ -193,7 +193,7 @@ def test_an_approval_counts_as_long_as_whoever_gave_it_may_approve(scene: Scene,
     assert "Publish v2 to production</a>" not in shown and "so it lets nothing through" in shown
     assert "Publish it when the moment is right" not in shown
     asked = client.get(reverse("prompts:publish", args=["a"]), {"version": 2, "label": "production"})
-    assert "Ask to publish" in asked.content.decode()
+    assert "Request publication of" in asked.content.decode()
 
     teams.change_role(actor=SYSTEM, membership=ann, role=Role.APPROVER)
     people.disable_person(actor=SYSTEM, user=ann.user)

@@ -263,10 +263,10 @@ def test_it_offers_and_says_what_a_key_may_say_of_unknown_fields(cast: Cast, ali
     settings.GATEWAY_UNKNOWN_FIELDS = "drop"
     page = alice.get("/keys/new/").content.decode()
     assert '<option value="pass"' not in page and '<option value="refuse"' in page
-    assert "This installation says: leave them out. Only an operator can let a key be laxer." in page
+    assert "This installation says: leave them out. Only an operator can make a key less strict." in page
     page = alice.get(f"/keys/{cast.kim.pk}/").content.decode()
-    assert "its word holds: drop" in page
-    cost = page.split("What it did and cost")[0].rpartition('href="')[2].partition('"')[0]
+    assert "takes precedence: drop" in page
+    cost = page.split("Usage and costs")[0].rpartition('href="')[2].partition('"')[0]
     assert cast.kim.name in alice.get(html.unescape(cost)).content.decode()
     assert '<option value="pass" selected' in alice.get(f"/keys/{cast.kim.pk}/change/").content.decode()
     refused = alice.post("/keys/new/", new(cast, unknown_fields="pass")).content.decode()
@@ -287,7 +287,7 @@ def test_it_rotates_a_key(cast: Cast, alice: Client) -> None:
 @pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "htmx"])
 def test_it_revokes_a_key_after_asking(cast: Cast, alice: Client, headers: dict[str, str]) -> None:
     url = f"/keys/{cast.kim.pk}/revoke/"
-    assert "cannot be brought back" in alice.get(url, headers=headers).content.decode()
+    assert "This cannot be undone" in alice.get(url, headers=headers).content.decode()
     response = alice.post(url, headers=headers)
     assert response.status_code == (204 if headers else 302)
     assert log.last().action == "key.revoked"

@@ -87,8 +87,9 @@ class SetQuotaForm(_AmountForm):
         choices=[(_TOGETHER, "All calls together"), *_EACH],
         initial=_TOGETHER,
         widget=forms.RadioSelect,
-        help_text="An end user is whom a call names in user, safety_identifier or metadata.user_id, or a widget's site "
-        "vouches for. Refuse only where every call names one; people who have signed in here always pass.",
+        help_text="An end user is named by a call in user, safety_identifier or metadata.user_id, or verified by a "
+        "widget's "
+        "site. Refuse only if every call names one; people who are signed in here are always admitted.",
     )
 
     def __init__(self, *args: Any, teams: Sequence[Team], allows_team_wide: bool, **kwargs: Any) -> None:

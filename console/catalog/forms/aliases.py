@@ -21,7 +21,9 @@ class TeamsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
 class AliasForm(forms.Form):
     name = forms.CharField(
         max_length=100,
-        help_text=mark_safe("What callers write as <code>model</code>. It never changes: callers hold it."),
+        help_text=mark_safe(
+            "What callers write as <code>model</code>. It cannot be changed later, because callers use it."
+        ),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "class": "mono"}),
     )
     description = forms.CharField(max_length=300, required=False, help_text="What it is for, in a few words.")
@@ -29,7 +31,7 @@ class AliasForm(forms.Form):
         Team.objects.none(),
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="Who may use it. None chosen means everybody.",
+        help_text="Who may use it. None selected means everybody.",
     )
 
     seen_revision = seen_field()
@@ -57,13 +59,13 @@ class NewAliasForm(AliasForm):
         ModelVersion.objects.none(),
         required=False,
         empty_label="Not pinned yet",
-        help_text="The exact model that answers whoever calls it with a key of production.",
+        help_text="The exact model that answers calls with a production key.",
     )
     sandbox = VersionField(
         ModelVersion.objects.none(),
         required=False,
         empty_label="Not pinned yet",
-        help_text="The same for keys of the sandbox: that model, or one to try first.",
+        help_text="The same for sandbox keys: that model, or one to try first.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

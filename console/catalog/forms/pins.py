@@ -24,7 +24,7 @@ class PinForm(forms.Form):
     reason = forms.CharField(
         max_length=500,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
-        help_text="The history shows it, for example: cheaper, and passes the same tests.",
+        help_text="Shown in the history, for example: cheaper, and passes the same tests.",
     )
     seen_revision = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
 
@@ -76,7 +76,7 @@ class RollBackForm(PinForm):
 
 def _percent(initial: int, help_text: str, *, required: bool = True) -> forms.IntegerField:
     return forms.IntegerField(
-        min_value=1, max_value=100, initial=initial, required=required, label="Share in percent", help_text=help_text
+        min_value=1, max_value=100, initial=initial, required=required, label="Share, in percent", help_text=help_text
     )
 
 
@@ -84,7 +84,7 @@ class CanaryForm(PinForm):
     here = "Canary"
     title, action, done = "Canary of {alias} in {environment}", "Set canary", "Set the canary of {alias}."
     version = VersionField(ModelVersion.objects.none(), label="Model version", empty_label="Choose a version")
-    percent = _percent(10, "Of the callers; the same ones call after call.")
+    percent = _percent(10, "Share of callers; the same callers each time.")
     field_order = ("version", "percent", "reason")
 
     def initial_of(self, pin: Pin) -> dict[str, Any]:
@@ -118,7 +118,7 @@ class ShadowForm(PinForm):
         ModelVersion.objects.none(), label="Copied to", required=False, empty_label="Nothing is copied"
     )
     percent = _percent(
-        5, "Of the calls of teams that have a budget for shadow copies. Each copy costs a call.", required=False
+        5, "Share of the calls of teams that have a quota for shadow copies. Each copy costs a call.", required=False
     )
     field_order = ("version", "percent", "reason")
 
@@ -135,10 +135,10 @@ class LaneForm(PinForm):
     here = "Lane"
     title, action, done = "Lane of {alias} in {environment}", "Save", "Changed the lane of {alias}."
     lane = forms.ChoiceField(
-        choices=[("", "As the caller may"), *Lane.choices],
+        choices=[("", "No limit"), *Lane.choices],
         required=False,
         label="Fastest lane",
-        help_text="Calls never get a faster one, whatever key they come with.",
+        help_text="Calls never get a faster lane, whatever their key allows.",
     )
     field_order = ("lane", "reason")
 
@@ -175,7 +175,7 @@ class FallbacksForm(PinForm):
             required=False,
             initial=list(on),
             widget=forms.CheckboxSelectMultiple,
-            label=f"After which trouble ({n})",
+            label=f"After ({n})",
         )
         self.fields[f"tries_{n}"] = forms.IntegerField(
             min_value=1, max_value=pins.MOST_TRIES, initial=step.tries if step else 1, label=f"Tries ({n})"
@@ -206,11 +206,11 @@ class ParametersForm(PinForm):
         for name, known in KNOWN.items():
             default, most = pin.default_parameters.get(name), pin.max_parameters.get(name)
             if known.choices:
-                options = [("", "As called"), *((choice, choice) for choice in known.choices)]
+                options = [("", "As requested"), *((choice, choice) for choice in known.choices)]
                 self.fields[f"default_{name}"] = forms.ChoiceField(choices=options, required=False, initial=default)
             else:
                 self.fields[f"default_{name}"] = self._number(name, default)
-            self.fields[f"default_{name}"].label = f"{name}, unless called with another"
+            self.fields[f"default_{name}"].label = f"{name}, default"
             if known.is_bounded:
                 self.fields[f"most_{name}"] = self._number(name, most)
                 self.fields[f"most_{name}"].label = f"{name}, at most"

@@ -21,7 +21,7 @@ class ApproveForm(forms.Form):
 
 class RejectForm(forms.Form):
     action, is_destructive = "Reject", True
-    reason = _reason(required=True, help_text="Whoever proposed it reads this.")
+    reason = _reason(required=True, help_text="Shown to the person who proposed it.")
 
     def __init__(self, *args: Any, is_mine: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -48,11 +48,11 @@ class RuleForm(forms.Form):
     """Turning the rule on asks nothing; ending it is a proposal and needs a reason."""
 
     action, is_destructive = "Require two people", False
-    reason = _reason(required=True, help_text="Whoever decides on it reads this.")
+    reason = _reason(required=True, help_text="Shown to the person who decides.")
 
     def __init__(self, *args: Any, is_on: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if is_on:
-            self.action = "Propose to lift it"
+            self.action = "Propose to end the rule"
         else:
             del self.fields["reason"]

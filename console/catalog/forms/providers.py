@@ -23,7 +23,7 @@ def _limit(label: str) -> forms.IntegerField:
         max_value=2_000_000_000,
         required=False,
         label=label,
-        help_text="The most it stands. Empty: no limit.",
+        help_text="The most the provider can handle. Empty: no limit.",
     )
 
 
@@ -37,7 +37,9 @@ class ProviderForm(ShortNamed):
         max_length=60,
         label="Short name",
         error_messages={"invalid": "Write lower-case letters, digits and hyphens."},
-        help_text=mark_safe("The part before the slash in <code>openai/gpt-4o-mini</code>. It never changes."),
+        help_text=mark_safe(
+            "The part before the slash in <code>openai/gpt-4o-mini</code>. It cannot be changed later."
+        ),
         widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false"}),
     )
     kind = forms.ChoiceField(help_text="The wire format it speaks.")
@@ -54,11 +56,13 @@ class ProviderForm(ShortNamed):
         widget=forms.PasswordInput(attrs={"autocomplete": "off", "class": "mono"}),
         help_text="Kept encrypted and never shown again. It is only sent to this address.",
     )
-    clear_secret = forms.BooleanField(required=False, label="Take the secret away")
+    clear_secret = forms.BooleanField(required=False, label="Remove secret")
     first_byte_seconds = forms.IntegerField(
-        min_value=1, max_value=3600, required=False, label="Seconds to the first byte"
+        min_value=1, max_value=3600, required=False, label="Timeout for the first byte, in seconds"
     )
-    total_seconds = forms.IntegerField(min_value=1, max_value=3600, required=False, label="Seconds for a whole call")
+    total_seconds = forms.IntegerField(
+        min_value=1, max_value=3600, required=False, label="Timeout for a whole call, in seconds"
+    )
 
     max_concurrency = _limit("Concurrent calls")
     requests_per_minute = _limit("Requests per minute")
@@ -83,7 +87,7 @@ class ProviderForm(ShortNamed):
             self.fields["secret"].label = "New secret"
             self.fields[
                 "secret"
-            ].help_text = "A secret is set. Leave this empty to keep it; another host in the address takes it away."
+            ].help_text = "A secret is set. Leave this empty to keep it; changing the host of the address removes it."
         else:
             del self.fields["clear_secret"]
 

@@ -17,12 +17,12 @@ class VersionForm(forms.Form):
     name = forms.CharField(
         max_length=200,
         label="Name at the provider",
-        help_text="Exactly as the provider spells it, with its date or number. It never changes.",
+        help_text="Exactly as the provider spells it, with its date or number. It cannot be changed later.",
         widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false"}),
     )
     description = forms.CharField(max_length=300, required=False)
     context_tokens = forms.IntegerField(min_value=1, initial=128_000, label="Context, in tokens")
-    max_output_tokens = forms.IntegerField(min_value=1, initial=4096, label="Longest answer, in tokens")
+    max_output_tokens = forms.IntegerField(min_value=1, initial=4096, label="Max output tokens")
     capabilities = forms.MultipleChoiceField(
         choices=Capability.choices, initial=[Capability.CHAT], widget=forms.CheckboxSelectMultiple
     )
@@ -30,7 +30,7 @@ class VersionForm(forms.Form):
         required=False,
         label="Shut down on",
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        help_text="When the provider has announced to end it.",
+        help_text="The shutdown date the provider has announced.",
     )
     successor = VersionField(ModelVersion.objects.none(), required=False, empty_label="None announced")
     seen_revision = seen_field()
@@ -81,20 +81,20 @@ class PriceForm(forms.Form):
     template_name = "catalog/_price_fields.html"
 
     input = _price("Input")
-    cached_input = _price("Cached input", when_empty="Empty: as input.")
+    cached_input = _price("Cached input", when_empty="Empty: same as input.")
     output = _price("Output", when_empty="Empty only for embeddings.")
-    reasoning = _price("Reasoning", when_empty="Empty: as output.")
+    reasoning = _price("Reasoning", when_empty="Empty: same as output.")
     effective_from = forms.DateTimeField(
         required=False,
         label="From (UTC)",
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        help_text="Empty: from now on. What was charged stays.",
+        help_text="Empty: from now on. Past charges do not change.",
     )
-    cache_write = _price("Cache writes", when_empty="Empty: as input.")
+    cache_write = _price("Cache writes", when_empty="Empty: same as input.")
     cache_write_1h = _price("Cache writes, 1 hour", when_empty="Empty: as other cache writes.")
 
-    audio_input = _price("Audio in", when_empty="Empty: as input.")
-    audio_output = _price("Audio out", when_empty="Empty: as output.")
+    audio_input = _price("Audio in", when_empty="Empty: same as input.")
+    audio_output = _price("Audio out", when_empty="Empty: same as output.")
     long_above = forms.IntegerField(
         min_value=1, required=False, label="Long inputs above", help_text="Tokens. Empty: all cost the same."
     )

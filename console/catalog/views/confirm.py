@@ -8,20 +8,19 @@ from console.teams.callers import TeamRequest
 DELETE_ALIAS = {
     "verb": "Delete",
     "action": "Delete alias",
-    "lost": "Calls that name it are refused from then on. Its history of pins goes with it; the audit log keeps "
-    "every move.",
+    "lost": "Calls that name it are refused from then on. Its pin history is deleted; the audit log keeps every move.",
 }
 REMOVE_PROVIDER = {
     "verb": "Remove",
     "action": "Remove provider",
-    "lost": "Its secret and its models go with it. A provider that pins point at, or once did, cannot be removed; "
-    "disable it instead.",
+    "lost": "Its secret and models are deleted. A provider that pins use or have used cannot be removed; disable it "
+    "instead.",
 }
 RETIRE_VERSION = {
     "verb": "Retire",
     "action": "Retire model version",
-    "lost": "No pin can point at it again, and calls that name it are refused. Collections it makes vectors for are "
-    "searched by words alone. This cannot be taken back. The records of its calls stay.",
+    "lost": "It can no longer be pinned, and calls that name it are refused. Collections with its vectors are "
+    "searched by words only. This cannot be undone. The records of its calls stay.",
 }
 
 

@@ -27,7 +27,7 @@ def second_person(request: TeamRequest, name: str) -> HttpResponse:
         with refusals_at(form):
             if alias.needs_second_person:
                 pins.ask_to_lift_rule(actor=actor, alias=alias, reason=form.cleaned_data["reason"])
-                said = "Proposed. One person is enough again when somebody else agrees."
+                said = "Proposed. The rule ends when somebody else approves."
             else:
                 aliases.require_second_person(actor=actor, alias=alias)
             return go(request, reverse("catalog:alias", args=[name]), said)

@@ -115,7 +115,7 @@ def enable_provider(request: TeamRequest, slug: str) -> HttpResponse:
     row = access.provider_for(request.caller, slug)
     enabled = request.POST.get("enabled") == "1"
     services.enable_provider(actor=request.caller.actor, provider=row, enabled=enabled)
-    said = f"Calls go to {row.name} again." if enabled else f"No call goes to {row.name} any more."
+    said = f"Calls go to {row.name} again." if enabled else f"{row.name} receives no calls any more."
     return go(request, _url(row), said)
 
 

@@ -38,7 +38,7 @@ def delete(request: TeamRequest, widget_id: uuid.UUID) -> HttpResponse:
         services.delete_widget(actor=request.caller.actor, widget=found)
         return go(request, reverse("chat:widgets"), f"Deleted {found.name}.")
     text = (
-        "It answers nobody from then on, and what its visitors said is erased. The audit log keeps its record of the"
+        "It stops answering, and its visitors' conversations are erased. The audit log keeps the records of its"
         " calls. To pause it, switch it off instead."
     )
     return ask(
@@ -55,9 +55,9 @@ def make_secret(request: TeamRequest, widget_id: uuid.UUID) -> HttpResponse:
         _, text = services.make_identity_secret(actor=request.caller.actor, widget=found)
         context = {"active": "widgets", "widget": found, "text": text}
         return shown_once(request, "chat/widgets/secret.html", context)
-    text = "Your site signs with it who a visitor is, on its server. It is shown once."
+    text = "Your site's server signs visitor ids with it. It is shown only once."
     if found.identity_secret:
-        text += " What is signed with the present secret counts no more from that moment on."
+        text += " Signatures made with the current secret stop working at once."
     verb = "Replace the secret" if found.identity_secret else "Make the secret"
     question = _question(found, f"{verb}?", text, verb, is_destructive=bool(found.identity_secret))
     return ask(request, question, Confirm(posted(request)))
@@ -73,8 +73,8 @@ def forget_secret(request: TeamRequest, widget_id: uuid.UUID) -> HttpResponse:
             services.forget_identity_secret(actor=request.caller.actor, widget=found)
         except Refusal as refusal:
             return go_back(request, back, refusal)
-        return go(request, back, "Forgot the secret. Visitors are nobody in particular now.")
-    text = "Nobody can vouch for visitors any more; they are known by their browser only."
+        return go(request, back, "Deleted the secret. Visitors are anonymous now.")
+    text = "Visitors can no longer be verified; they are recognised by their browser only."
     return ask(
-        request, _question(found, "Forget the secret?", text, "Forget the secret", is_destructive=True), Confirm()
+        request, _question(found, "Delete the secret?", text, "Delete the secret", is_destructive=True), Confirm()
     )

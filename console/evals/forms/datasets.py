@@ -69,9 +69,9 @@ class SampleForm(TeamForm):
         label="Time", choices=[(name, words) for name, (words, _) in RANGES.items()], initial="7d"
     )
     order = forms.ChoiceField(
-        label="Which of them", choices=[(NEWEST, "The newest"), (RANDOM, "At random over that time")], initial=RANDOM
+        label="Selection", choices=[(NEWEST, "The newest"), (RANDOM, "At random over that time")], initial=RANDOM
     )
-    number = forms.IntegerField(label="How many", min_value=1, max_value=MOST_ITEMS, initial=50)
+    number = forms.IntegerField(label="Number of calls", min_value=1, max_value=MOST_ITEMS, initial=50)
 
     def __init__(self, *args: Any, teams: Sequence[Team], **kwargs: Any) -> None:
         super().__init__(*args, teams=teams, **kwargs)

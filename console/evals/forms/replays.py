@@ -13,7 +13,7 @@ LOG = "log"
 
 
 class ReplayForm(forms.Form):
-    dataset = forms.ChoiceField(label="What is asked")
+    dataset = forms.ChoiceField(label="Input")
     model = forms.CharField(
         max_length=200,
         required=False,
@@ -29,7 +29,7 @@ class ReplayForm(forms.Form):
         help_text="Its name, for calls that were made with this prompt.",
     )
     version = forms.IntegerField(required=False, min_value=1, label="Number of the version")
-    likeness = forms.BooleanField(required=False, initial=True, label="Measure how alike the answers are")
+    likeness = forms.BooleanField(required=False, initial=True, label="Measure the similarity of answers")
 
     def __init__(self, *args: Any, datasets: Iterable[Dataset], may_sample: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -16,12 +16,12 @@ OFTEN = (
     ("0 3 * * 1", "Every Monday, at 03:00"),
     ("0 3 1 * *", "On the first of the month, at 03:00"),
     ("0 */6 * * *", "Every six hours"),
-    (OWN, "As a cron expression says"),
+    (OWN, "By cron expression"),
 )
 
 
 class ScheduleForm(forms.Form):
-    label = forms.ChoiceField(label="Version", help_text="What this label means when a run begins.")
+    label = forms.ChoiceField(label="Version", help_text="The version this label points at when a run starts.")
     model = forms.CharField(
         max_length=200,
         label="Model",
@@ -34,7 +34,7 @@ class ScheduleForm(forms.Form):
         required=False,
         label="Cron expression",
         widget=forms.TextInput(attrs={**MONO, "placeholder": "0 7 * * MON-FRI"}),
-        help_text="Needed where that is how often; ignored otherwise.",
+        help_text="Only used if chosen above.",
     )
     time_zone = forms.CharField(
         max_length=60, initial="UTC", widget=forms.TextInput(attrs=MONO), help_text="As Europe/Berlin."
@@ -44,8 +44,9 @@ class ScheduleForm(forms.Form):
         max_value=100,
         initial=5,
         label="Tolerance, in points",
-        help_text="It is drift when tests that passed in the baseline fail twice in a row and make more points of 100 "
-        "than this, or the score is that much lower twice in a row. 0: any test that fails twice.",
+        help_text="Drift is reported when tests that passed in the baseline fail twice in a row and cost more than "
+        "this "
+        "many points of 100, or the score is that much lower twice in a row. 0: any test that fails twice.",
     )
 
     seen_revision = seen_field()

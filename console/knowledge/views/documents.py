@@ -90,6 +90,6 @@ def delete_document(request: TeamRequest, document_id: uuid.UUID) -> HttpRespons
     back = reverse("knowledge:collection", args=[found.collection_id])
     if request.method == "POST":
         services.delete_document(actor=request.caller.actor, document=found)
-        return go(request, back, f"Deleted {found.name}. Nothing finds it any more.")
+        return go(request, back, f"Deleted {found.name}. It can no longer be found.")
     lost = "Nothing finds it from now on. What was answered from it stays on record, with the versions used."
     return ask(request, found.collection, verb="Delete", name=found.name, lost=lost, back_url=_url(found))

@@ -16,12 +16,12 @@ class ProfileForm(forms.Form):
     name = forms.CharField(
         max_length=120,
         required=False,
-        help_text="How your colleagues and the log see you. Without one they see your e-mail address.",
+        help_text="Shown to colleagues and in the audit log. Empty: your e-mail address.",
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
     shortcuts_enabled = forms.BooleanField(
         required=False,
-        label="Keyboard shortcuts of a single letter",
+        label="Single-letter keyboard shortcuts",
         help_text="J and K move through rows, G and a letter opens a page, ? lists them all. Ctrl K works either way.",
         widget=forms.CheckboxInput(attrs={"class": "switch", "role": "switch"}),
     )

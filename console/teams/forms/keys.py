@@ -53,11 +53,11 @@ class _Limits(ConsoleForm):
         choices=Lane.choices,
         initial=Lane.INTERACTIVE,
         required=False,
-        help_text="Its calls never get a faster one. Give background programs standard or batch.",
+        help_text="Its calls never get a faster lane. Use standard or batch for background programs.",
     )
 
     unknown_fields = forms.ChoiceField(
-        label="Fields Facet does not know",
+        label="Unknown request fields",
         choices=UnknownFields.choices,
         required=False,
     )
@@ -68,10 +68,12 @@ class _Limits(ConsoleForm):
         assert isinstance(field, forms.ChoiceField)
         offered = [row for row in UnknownFields.choices if is_operator or row[0] == present or not is_laxer(row[0])]
         field.choices = offered
-        field.help_text = "What happens to them in its requests; fields left out are named in the answer's headers."
+        field.help_text = (
+            "What happens to request fields Facet does not know; fields left out are named in the response headers."
+        )
         if len(offered) < len(UnknownFields.choices):
             limit = UnknownFields(settings.GATEWAY_UNKNOWN_FIELDS).label.lower()
-            field.help_text += f" This installation says: {limit}. Only an operator can let a key be laxer."
+            field.help_text += f" This installation says: {limit}. Only an operator can make a key less strict."
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
@@ -93,7 +95,7 @@ class CreateKeyForm(_Limits):
         choices=Environment.choices,
         widget=forms.RadioSelect,
         initial=Environment.PRODUCTION,
-        help_text="Decides which pin an alias means.",
+        help_text="Decides which pin an alias resolves to.",
     )
     expires_in = forms.ChoiceField(
         label="Expires after", choices=list(_LIFETIMES.items()), required=False, initial="90"
@@ -153,7 +155,7 @@ class ChangeKeyForm(_Limits):
         self._offer_words(is_operator=is_operator, present=key.unknown_fields)
         choices = _scope_choices(allowed, key.scopes, is_operator=is_operator)
         self.fields["scopes"].choices = choices  # type: ignore[attr-defined]
-        keep = [(_KEEP, f"As it is: {key.expires_at:%-d %b %Y}")] if key.expires_at else []
+        keep = [(_KEEP, f"Unchanged: {key.expires_at:%-d %b %Y}")] if key.expires_at else []
         later = [(days, f"In {words}" if days else words) for days, words in _LIFETIMES.items()]
         self.fields["expires_in"].choices = keep + later  # type: ignore[attr-defined]
 
@@ -169,13 +171,13 @@ class RotateKeyForm(ConsoleForm):
         label="The old key",
         choices=[
             ("0", "Stops at once"),
-            ("1h", "Goes on for an hour"),
-            ("24h", "Goes on for a day"),
-            ("7d", "Goes on for a week"),
+            ("1h", "Valid for 1 more hour"),
+            ("24h", "Valid for 1 more day"),
+            ("7d", "Valid for 1 more week"),
         ],
         initial="24h",
         widget=forms.RadioSelect,
-        help_text="Batches, runs and responses under way go on with the new key then. Stopping at once ends them.",
+        help_text="Batches, runs and responses in progress then continue with the new key. Stopping at once ends them.",
     )
 
     def clean_overlap(self) -> dt.timedelta:
@@ -185,7 +187,7 @@ class RotateKeyForm(ConsoleForm):
 class HandOverKeyForm(ConsoleForm):
     owner = forms.ModelChoiceField(
         User.objects.none(),
-        label="Who answers for it",
+        label="Responsible person",
         empty_label=None,
         help_text="The key can never do more than this person may do in the team.",
     )

@@ -84,8 +84,8 @@ def create_key(request: TeamRequest) -> HttpResponse:
             return _reveal(request, key, text)
     question = Question(
         title="New API key",
-        text="A key belongs to one team and can only do what its scopes say. You answer for it: it can never do more "
-        "than you may.",
+        text="A key belongs to one team and can only do what its scopes say. You are responsible for it: it can "
+        "never do more than you may.",
         verb="Create key",
         back=reverse("teams:keys"),
         back_label="API keys",
@@ -152,7 +152,7 @@ def rotate_key(request: TeamRequest, key_id: uuid.UUID) -> HttpResponse:
             new, text = services.rotate_key(actor=request.caller.actor, key=key, **form.cleaned_data)
             key.refresh_from_db()
             return _reveal(request, new, text, old=key)
-    text = f"You get a new key with the same name and limits, and put it where {key.shown} is used."
+    text = f"You get a new key with the same name and limits to replace {key.shown}."
     return ask(request, _question(key, f"Rotate {key.name}", text, "Rotate key"), form)
 
 
@@ -165,7 +165,7 @@ def revoke_key(request: TeamRequest, key_id: uuid.UUID) -> HttpResponse:
         with refusals_at(form):
             services.revoke_key(actor=request.caller.actor, key=key)
             return go(request, reverse("teams:keys"), f"{key.name} is revoked.")
-    text = f"Programs that use {key.shown} get 401 from their next call on. It cannot be brought back."
+    text = f"Programs that use {key.shown} get 401 from their next call on. This cannot be undone."
     return ask(request, _question(key, f"Revoke {key.name}?", text, "Revoke key", is_destructive=True), form)
 
 
@@ -182,7 +182,10 @@ def hand_over_key(request: TeamRequest, key_id: uuid.UUID) -> HttpResponse:
             return again
         with refusals_at(form):
             services.hand_over_key(actor=request.caller.actor, key=key, owner=form.cleaned_data["owner"])
-            said = f"{form.cleaned_data['owner']} answers for {key.name} now."
+            said = f"{form.cleaned_data['owner']} is responsible for {key.name} now."
             return go(request, reverse("teams:key", args=[key.pk]), said)
-    text = f"{key.owner or 'Nobody'} answers for it now. The key stays the same; its rights become those of the person."
+    text = (
+        f"{key.owner or 'Nobody'} is responsible for it now. The key stays the same; its rights become those of the "
+        "new person."
+    )
     return ask(request, _question(key, f"Hand over {key.name}", text, "Hand over key"), form)

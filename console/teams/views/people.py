@@ -69,7 +69,10 @@ def add_person(request: TeamRequest) -> HttpResponse:
             user = services.create_person(actor=request.caller.actor, **form.cleaned_data)
             link, token = make_sign_in_link(actor=request.caller.actor, user=user)
             return _show_link(request, user, link, token)
-    text = "You get a link that signs the person in once. Whoever should see one team only is better invited by it."
+    text = (
+        "You get a link that signs the person in once. To give access to one team only, invite the person from that "
+        "team instead."
+    )
     return ask(request, _question("Add a person", text, "Add person"), form)
 
 
@@ -110,7 +113,10 @@ def disable_person(request: TeamRequest, user_id: uuid.UUID) -> HttpResponse:
         with refusals_at(form):
             services.disable_person(actor=request.caller.actor, user=user)
             return go(request, reverse("teams:people"), f"{user} is disabled.")
-    text = "Sessions end at once, and keys the person answers for stop with their next call. You can enable it again."
+    text = (
+        "Sessions end at once, and keys the person is responsible for stop with their next call. You can enable it "
+        "again."
+    )
     losses = [f"{key.name} {key.shown} of {key.team}" for key in queries.keys_of(user)]
     return ask(request, _question(f"Disable {user}?", text, "Disable person", losses=losses, destroys=True), form)
 
@@ -145,4 +151,4 @@ def set_operator(request: TeamRequest, user_id: uuid.UUID) -> HttpResponse:
         text = "Operators see every team, its records and its content, and can change this installation."
         return ask(request, _question(f"Make {user} an operator?", text, "Make operator"), form)
     text = "The person keeps what their memberships allow."
-    return ask(request, _question(f"Take operator rights from {user}?", text, "Take rights", destroys=True), form)
+    return ask(request, _question(f"Remove operator rights from {user}?", text, "Remove rights", destroys=True), form)

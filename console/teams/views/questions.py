@@ -43,7 +43,9 @@ class Question:
     @property
     def here(self) -> str:
         """What the page is called behind what it is about."""
-        return self.page or ("Change" if self.verb == "Save changes" else self.verb)
+        if self.page or self.title.startswith("New "):
+            return self.page or self.title
+        return "Change" if self.verb == "Save changes" else self.verb
 
 
 def ask(

@@ -27,7 +27,7 @@ def sessions(request: TeamRequest) -> HttpResponse:
     others = [session for session in found if session.session_key != here]
     if request.method == "POST":
         end_sessions(actor=request.caller.actor, user=user, sessions=others)
-        return go(request, reverse("usersessions_list"), "All other sessions are ended.")
+        return go(request, reverse("usersessions_list"), "Ended all other sessions.")
     return render(
         request, "usersessions/usersession_list.html", {"sessions": found, "here": here, "has_others": bool(others)}
     )
@@ -41,4 +41,4 @@ def end_session(request: TeamRequest, session_id: int) -> HttpResponse:
         logout(request)
         return go(request, reverse("account_login"))
     end_sessions(actor=request.caller.actor, user=cast(User, request.user), sessions=[session])
-    return go(request, reverse("usersessions_list"), f"The session of {browser(session.user_agent)} is ended.")
+    return go(request, reverse("usersessions_list"), f"Ended the session of {browser(session.user_agent)}.")

@@ -44,7 +44,7 @@ def test_an_operator_connects_tests_syncs_and_settles(
     late = {**again, "branch": "typed"}
     overtaken, piece = olga.post(page, late), olga.post(page, late, headers={"HX-Request": "true"})
     assert (overtaken.status_code, piece.status_code) == (409, 422) and 'value="typed"' in overtaken.text
-    assert "“Branch”, “Sync every so many minutes”" in overtaken.text and GitRemote.objects.get().every_minutes == 30
+    assert "“Branch”, “Sync interval, in minutes”" in overtaken.text and GitRemote.objects.get().every_minutes == 30
     assert olga.post(page, {**again, "seen_revision": "2"}).status_code == 302
     older = {**given, "seen_revision": "3"}
     remotes.disconnect(actor=SYSTEM)
@@ -57,7 +57,7 @@ def test_an_operator_connects_tests_syncs_and_settles(
         olga.post(page, {**older, "seen_revision": undone.context["form"]["seen_revision"].value()}).status_code == 302
     )
     shown = olga.get(page).content.decode()
-    assert "No exchange yet" in shown and "<dd>Set</dd>" in shown and "s3cret" not in shown
+    assert "No sync yet" in shown and "<dd>Set</dd>" in shown and "s3cret" not in shown
     assert "not there yet" in olga.post(f"{page}test/", headers={"HX-Request": "true"}).content.decode()
     assert olga.post(f"{page}sync/").status_code == 302 and GitRemote.objects.get().wanted_at
     assert AuditEvent.objects.get(action="git.wanted").actor_id == library.operator.pk

@@ -151,7 +151,7 @@ def test_it_looks_while_somebody_types(cast: Cast, signed_in: SignedIn, bella: U
     assert "Hi {{mood}} &lt;i&gt;. Be kind." in page, "values are put in as they are"
     assert "tone@1" in page and "about" in page
     assert "before the messages of a call as the system’s" in page
-    assert "not in the text any more" in live("Hi", **{"v-0-name": "gone"})
+    assert "no longer in the text" in live("Hi", **{"v-0-name": "gone"})
     assert 'name="v-0-choices"' in live("{{n}}", **{"v-0-name": "n", "v-0-type": "choice"})
     assert "is not closed" in live("Hi {{name")
     assert "cannot be included" in live("{{> theirs}}") and "Secret words" not in live("{{> theirs}}")

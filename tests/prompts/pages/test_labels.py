@@ -91,7 +91,7 @@ def test_it_rolls_back_in_one_click(cast: Cast, signed_in: SignedIn, bella: User
 def test_it_takes_a_label_off_with_a_reason(cast: Cast, signed_in: SignedIn, bella: User) -> None:
     prompt = make.make_prompt(cast.team_a, "answer", live="beta")
     client, url = signed_in(bella), "/prompts/answer/-/labels/beta/remove/"
-    assert b"Take beta off" in client.get(url).content
+    assert b"Remove beta" in client.get(url).content
     assert client.post(url, {"reason": "", "seen_revision": 1}).status_code == 422
     late = client.post(url, {"reason": "over", "seen_revision": 7})
     assert late.status_code == 409 and 'value="over"' in late.text and 'name="seen_revision" value="1"' in late.text
@@ -109,7 +109,7 @@ def test_a_protected_label_asks_for_a_review_first(cast: Cast, signed_in: Signed
     set_rule(actor=actor(cast.alice), team=cast.team_a, label="production", needs_review=True)
     client = signed_in(bella)
     page = client.get(f"{PUBLISH}?version=2").content.decode()
-    assert "Production is protected" in page and "Ask for a review" in page
+    assert "Production is protected" in page and "Request review" in page
     fields = {"version": 2, "label": "production", "reason": "shorter", "seen_revision": 1}
     answer = client.post(PUBLISH, fields)
     review = Review.objects.get()

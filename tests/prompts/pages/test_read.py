@@ -48,7 +48,7 @@ def test_it_compares_any_two_versions(cast: Cast, signed_in: SignedIn) -> None:
     newest = client.get("/prompts/answer/-/compare/").content.decode()
     assert "v1 to v3" in newest and "New variable" in newest, "production against the newest"
     two = client.get("/prompts/answer/-/compare/?a=1&b=2&view=inline").content.decode()
-    assert "v1 to v2" in two and "New parameter" in two and "taken away" in two
+    assert "v1 to v2" in two and "New parameter" in two and "removed:" in two
     turned = client.get("/prompts/answer/-/compare/?a=2&b=1").content.decode()
     assert "v1 to v2" in turned, "the older one stands on the left"
     assert "The two are the same" in client.get("/prompts/answer/-/compare/?a=2&b=2").content.decode()

@@ -55,13 +55,13 @@ def test_it_waits_at_the_desk_of_those_who_may_decide(
 def test_it_keeps_remarks_at_their_lines(cast: Cast, signed_in: SignedIn, review: Review, approver: User) -> None:
     client = signed_in(approver)
     page = client.get(url(review) + "?at=0-2").content.decode()
-    assert "Remark on line 2" in page and 'id="l-0-2"' in page
+    assert "Your comment on line 2" in page and 'id="l-0-2"' in page
     said = {"text": "Why a digit? <script>", "message_index": 0, "line": 2}
     assert client.post(url(review, "comment/"), said)["Location"] == url(review)
     client.post(url(review, "comment/"), {"text": "Reads well."})
     page = client.get(url(review)).content.decode()
     assert "Why a digit? &lt;script&gt;" in page.partition('id="l-0-2"')[2].partition('id="l-0-3"')[0]
-    assert "Reads well." in page.partition("On the whole")[2]
+    assert "Reads well." in page.partition("General comments")[2]
     piece = client.post(url(review, "comment/"), {**said, "text": "Again"}, headers={"HX-Request": "true"})
     assert piece.status_code == 200 and b'id="change"' in piece.content and b"<html" not in piece.content
     for wrong in ({"text": " "}, {"text": "kept", "line": 99, "message_index": 0}, {"text": "kept", "line": "x"}):
@@ -86,11 +86,11 @@ def test_somebody_else_decides_and_the_author_publishes(
     assert other.post(url(review, "decide/"), {"decision": "approve", "note": "Good"}).status_code == 302
     assert AuditEvent.objects.filter(action="review.approved").count() == 1
     page = author.get(url(review)).content.decode()
-    assert "Publish v2 to production" in page and "Good" in page and "Take the approval back" not in page
+    assert "Publish v2 to production" in page and "Good" in page and "Withdraw approval" not in page
     # Why was said when the review was asked for, so the page that publishes begins with it.
     (leads_to,) = set(re.findall(r'href="(/prompts/[^"]*/publish/[^"]*)"', page))
     assert 'value="clearer"' in author.get(html.unescape(leads_to)).text
-    assert b"Take the approval back" in other.get(url(review)).content
+    assert b"Withdraw approval" in other.get(url(review)).content
     assert author.post(url(review, "take-back/")).status_code == 403
     assert other.post(url(review, "take-back/"))["Location"] == url(review)
     assert b"Approve v2" in other.get(url(review)).content
