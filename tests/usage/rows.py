@@ -67,6 +67,7 @@ def a_sum(team: Team, at: dt.datetime, *, durations: tuple[int, ...] = (200_000,
             setattr(day, name, getattr(day, name) + fields[name])
         day.errors += fields.get("errors", 0)
         day.refusals += fields.get("refusals", 0)
+        day.attempts += fields.get("attempts", 0)
         day.latency = [a + b for a, b in zip(day.latency, fields["latency"], strict=True)]
         day.first_token = [a + b for a, b in zip(day.first_token, fields["first_token"], strict=True)]
         day.save()

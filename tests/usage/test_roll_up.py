@@ -15,6 +15,8 @@ from tests import make
 from tests.usage.rows import a_call
 from tests.waiting import until
 from usage_app.models import Quota, RollUpState, UsageDay, UsageHour, UsageTotal, UsageTouchpoint
+from usage_app.queries import dashboard
+from usage_app.queries.lanes import lanes
 from usage_app.queries.touchpoints import uses_by_team
 from usage_app.services import quotas
 from usage_app.services import roll_up as service
@@ -94,6 +96,29 @@ def test_it_sums_calls_by_hour_day_and_cut(team: Team) -> None:
     assert totals["ok"].latency == by_octave(histogram([200_000] * 3))
     assert totals["error"].code == "" and totals["error"].latency == by_octave(histogram([3_000_000]))
     assert totals["refused"].code == "quota_exceeded" and sum(totals["refused"].latency) == 0
+
+
+def test_it_tells_attempts_from_what_callers_met(team: Team) -> None:
+    """An attempt that a fallback followed failed and nobody heard of it; where every fallback was refused, one did."""
+    a_call(team)
+    a_call(team, status="error", detail='{"attempt_of":"req_1"}')
+    a_call(team, model="spare/model", detail='{"route": "fallback 1", "fell_back_from": "fake/model"}')
+    a_call(team, status="error", detail='{"route": "canary", "attempt_of": "req_2"}')
+    a_call(team, status="refused", detail='{"attempt_of":"req_2"}')
+    a_call(team, status="refused", code="upstream_error", detail='{"passed_over": {"spare/model": "Used up."}}')
+    a_call(team, status="refused", code="quota_exceeded")
+    assert roll_up_past(next_tx()) == 7
+    for kind in (UsageHour, UsageDay):
+        sums = kind.objects.get(model="fake/model")
+        assert (sums.requests, sums.errors, sums.refusals, sums.attempts) == (6, 3, 2, 2)
+    span = dashboard.span("24h", now())
+    usage = dashboard.dashboard(span, team_ids=[team.pk], environment="production")
+    assert (usage.now.requests, usage.now.error_percent) == (7, 100 / 3), "one of the three calls that were let through"
+    assert usage.aliases[0].figures.error_percent == 100 / 3
+    rates = {top.name: top.figures.error_percent for top in usage.models}
+    assert rates == {"fake/model": 75, "spare/model": 0}, "a model is told by every attempt at it"
+    used = [lane for lane in lanes(span, team_ids=[team.pk], environment="production") if lane.requests]
+    assert [lane.error_percent for lane in used] == [100 / 3]
 
 
 def test_each_call_is_in_one_touchpoint(team: Team) -> None:

@@ -34,6 +34,9 @@ class UsageSum(Sums):
 
     type = models.CharField(max_length=20)
     lane = models.CharField(max_length=12)
+    attempts = models.IntegerField(
+        default=0, db_default=0, help_text="Of the errors, those a fallback followed: no caller heard of them."
+    )
 
     class Meta:
         abstract = True
@@ -82,6 +85,7 @@ class UsageDay(UsageSum):
                     "requests",
                     "errors",
                     "refusals",
+                    "attempts",
                     "prompt_tokens",
                     "completion_tokens",
                     "cost_micros",

@@ -63,18 +63,22 @@ def span(name: str, now: dt.datetime) -> Span:
 
 @dataclass(slots=True)
 class Tally:
-    """How any set of calls went. Latencies are a histogram of microseconds."""
+    """How any set of calls went. Latencies are a histogram of microseconds.
+
+    `attempts` are those of the errors that a fallback followed: calls like every other, but no caller heard of them.
+    """
 
     requests: int = 0
     errors: int = 0
     refusals: int = 0
+    attempts: int = 0
     latency: list[int] = field(default_factory=list)
 
     @property
     def error_percent(self) -> float:
-        """Errors among the calls that were let through."""
-        tried = self.requests - self.refusals
-        return self.errors * 100 / tried if tried else 0.0
+        """Errors that callers heard of, among the calls that were let through."""
+        tried = self.requests - self.refusals - self.attempts
+        return (self.errors - self.attempts) * 100 / tried if tried else 0.0
 
     @property
     def p95(self) -> int | None:
@@ -88,10 +92,11 @@ class Figures(Tally):
     tokens: int = 0
     cost_micros: int = 0
 
-    def add(self, requests: int, errors: int, refusals: int, tokens: int, cost_micros: int) -> None:
+    def add(self, requests: int, errors: int, refusals: int, attempts: int, tokens: int, cost_micros: int) -> None:
         self.requests += requests
         self.errors += errors
         self.refusals += refusals
+        self.attempts += attempts
         self.tokens += tokens
         self.cost_micros += cost_micros
 
@@ -180,9 +185,11 @@ def _tops(rows: list[tuple[Any, ...]]) -> tuple[list[Top], list[Top]]:
     by_model: dict[str, Figures] = defaultdict(Figures)
     models_of: dict[str, list[str]] = defaultdict(list)
     aliases_of: dict[str, list[str]] = defaultdict(list)
-    for alias, model, requests, errors, refusals, tokens, cost, latency in rows:
-        for figures in ((by_alias[alias],) if alias else ()) + ((by_model[model],) if model else ()):
-            figures.add(requests, errors, refusals, tokens, cost)
+    for alias, model, requests, errors, refusals, attempts, tokens, cost, latency in rows:
+        # A fallback mends a call of the alias, and no call of the model that failed.
+        met = ([(by_alias[alias], attempts)] if alias else []) + ([(by_model[model], 0)] if model else [])
+        for figures, mended in met:
+            figures.add(requests, errors, refusals, mended, tokens, cost)
             figures.latency = merged(figures.latency, latency)
         if alias and model:
             models_of[alias].append(model)

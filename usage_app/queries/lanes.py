@@ -33,12 +33,13 @@ def lanes(span: Span, *, team_ids: Iterable[uuid.UUID], environment: str) -> lis
     """Return every lane, fastest first, in one query."""
     found = {lane.value: LaneUse(lane=lane) for lane in Lane}
     rows = usage_by_time_and_lane(span.grain, list(team_ids), environment, span.start, span.end)
-    for moment, name, requests, errors, refusals, latency, first_token in rows:
+    for moment, name, requests, errors, refusals, attempts, latency, first_token in rows:
         if (lane := found.get(name)) is None:
             continue
         lane.requests += requests
         lane.errors += errors
         lane.refusals += refusals
+        lane.attempts += attempts
         lane.latency = merged(lane.latency, latency)
         lane.first_token = merged(lane.first_token, first_token)
         lane.requests_at[moment] = requests

@@ -35,11 +35,11 @@ def _rows(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
 def usage_by_time_and_team(
     grain: str, team_ids: list[uuid.UUID], environment: str, since: dt.datetime, until: dt.datetime
 ) -> list[tuple[Any, ...]]:
-    """Return (moment, team, requests, errors, refusals, tokens, cost), one row per stretch of time and team."""
+    """Return (moment, team, requests, errors, refusals, attempts, tokens, cost), one row per moment and team."""
     table, column, moment = _GRAINS[grain]
     statement = f"""
-    SELECT {moment}, team_id, sum(requests), sum(errors), sum(refusals), sum(prompt_tokens + completion_tokens)::bigint,
-           sum(cost_micros)::bigint
+    SELECT {moment}, team_id, sum(requests), sum(errors), sum(refusals), sum(attempts),
+           sum(prompt_tokens + completion_tokens)::bigint, sum(cost_micros)::bigint
     FROM {table} WHERE {_SHOWN} AND {column} >= %(since)s AND {column} < %(until)s GROUP BY {column}, team_id"""  # noqa: S608
     return _rows(statement, _shown(grain, team_ids, environment, since, until))
 
@@ -54,28 +54,32 @@ def latency_and_tops(
     tops_since: dt.datetime,
     limit: int,
 ) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    """Return (moment, type, histogram) from `since` on, and what `usage_by_alias_and_model` does from `tops_since` on.
+    """Return (moment, type, histogram) from `since` on, and those that cost most from `tops_since` on.
 
-    Histograms are wide, so both are summed from one reading of them.
+    The second are (alias, model, requests, errors, refusals, attempts, tokens, cost, histogram). Histograms are wide,
+    so both are summed from one reading of them.
     """
     table, column, moment = _GRAINS[grain]
     statement = f"""
     WITH cut AS MATERIALIZED (
         SELECT {column}, type, alias, model,
-               sum(requests) AS requests, sum(errors) AS errors, sum(refusals) AS refusals,
+               sum(requests) AS requests, sum(errors) AS errors, sum(refusals) AS refusals, sum(attempts) AS attempts,
                sum(prompt_tokens + completion_tokens) AS tokens, sum(cost_micros) AS cost,
                {summed("latency")} AS latency
         FROM {table} WHERE {_SHOWN} AND {column} >= %(since)s AND {column} < %(until)s
         GROUP BY {column}, type, alias, model
     ), tops AS (
-        SELECT alias, model, sum(requests) AS requests, sum(errors) AS errors, sum(refusals) AS refusals,
-               sum(tokens)::bigint AS tokens, sum(cost)::bigint AS cost, {summed("latency")} AS latency
+        SELECT alias, model, sum(requests)::bigint AS requests, sum(errors)::bigint AS errors,
+               sum(refusals)::bigint AS refusals, sum(attempts)::bigint AS attempts, sum(tokens)::bigint AS tokens,
+               sum(cost)::bigint AS cost,
+               {summed("latency")} AS latency
         FROM cut WHERE {column} >= %(tops_since)s
         GROUP BY alias, model ORDER BY cost DESC, requests DESC LIMIT %(limit)s
     )
-    SELECT {moment}, type, '', '', NULL, NULL, NULL, NULL, NULL, {summed("latency")} FROM cut GROUP BY {column}, type
+    SELECT {moment}, type, '', '', NULL, NULL, NULL, NULL, NULL, NULL, {summed("latency")}
+    FROM cut GROUP BY {column}, type
     UNION ALL
-    SELECT NULL, '', alias, model, requests, errors, refusals, tokens, cost, latency FROM tops"""  # noqa: S608
+    SELECT NULL, '', alias, model, requests, errors, refusals, attempts, tokens, cost, latency FROM tops"""  # noqa: S608
     parameters = _shown(grain, team_ids, environment, since, until)
     parameters |= {"limit": limit, "tops_since": tops_since.date() if grain == "day" else tops_since}
     rows = _rows(statement, parameters)
@@ -88,11 +92,11 @@ def latency_and_tops(
 def usage_by_time_and_lane(
     grain: str, team_ids: list[uuid.UUID], environment: str, since: dt.datetime, until: dt.datetime
 ) -> list[tuple[Any, ...]]:
-    """Return (moment, lane, requests, errors, refusals, latency, first token), the last two as histograms."""
+    """Return (moment, lane, requests, errors, refusals, attempts, latency, first token), the last two as histograms."""
     table, column, moment = _GRAINS[grain]
     statement = f"""
     SELECT {moment}, lane, sum(requests)::bigint, sum(errors)::bigint, sum(refusals)::bigint,
-           {summed("latency")}, {summed("first_token")}
+           sum(attempts)::bigint, {summed("latency")}, {summed("first_token")}
     FROM {table} WHERE {_SHOWN} AND {column} >= %(since)s AND {column} < %(until)s AND lane <> ''
     GROUP BY {column}, lane"""  # noqa: S608
     return _rows(statement, _shown(grain, team_ids, environment, since, until))

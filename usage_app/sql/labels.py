@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from usage_app.sql.calls import NOT_CALLS
+from usage_app.sql.calls import FAILED, NOT_CALLS, REFUSED
 
 # What a team's month has at most. A label may be another one with each call, such as the id of a request: what comes
 # later is counted with its name alone, or not at all, and never stands in the way of the others.
@@ -19,9 +19,9 @@ _LABELS = f"""
 WITH said AS MATERIALIZED (
     SELECT date_trunc('month', e.at AT TIME ZONE 'UTC')::date AS month, e.team_id, left(p.name, 64) AS name,
            coalesce(left(p.value, 512), '') AS value, count(*) AS requests,
-           count(*) FILTER (WHERE e.status IN ('error', 'interrupted')) AS errors,
-           count(*) FILTER (WHERE e.status = 'refused') AS refusals, sum(e.prompt_tokens) AS prompt_tokens,
-           sum(e.completion_tokens) AS completion_tokens, sum(e.cost_micros) AS cost_micros
+           count(*) FILTER (WHERE {FAILED}) AS errors, count(*) FILTER (WHERE {REFUSED}) AS refusals,
+           sum(e.prompt_tokens) AS prompt_tokens, sum(e.completion_tokens) AS completion_tokens,
+           sum(e.cost_micros) AS cost_micros
     FROM audit_event e CROSS JOIN LATERAL jsonb_each_text(e.metadata) p(name, value)
     WHERE e.tx >= %(from_tx)s AND e.tx < %(to_tx)s AND e.metadata IS NOT NULL AND p.value <> ''
       AND e.team_id IS NOT NULL AND e.type NOT IN {NOT_CALLS}

@@ -4,13 +4,15 @@ from django.db import connection  # noqa: TID251
 
 from console.core.histogram import BOUNDS, OCTAVES, PER_OCTAVE
 from console.core.histogram_sql import added, counted
-from usage_app.sql.calls import NOT_CALLS
+from usage_app.sql.calls import FAILED, FOLLOWED, NOT_CALLS, REFUSED
 from usage_app.sql.labels import add_labels
 
 _CUT = "team_id, environment, type, lane, alias, model"
 _PLACE = "team_id, kind, subject, environment, alias, model"
 _DAY = "(hour AT TIME ZONE 'UTC')::date"
 _SUMS = ("requests", "errors", "refusals", "prompt_tokens", "completion_tokens", "cost_micros")
+# Of hours and days, which say what callers met.
+_OWN_SUMS = (*_SUMS, "attempts")
 _ARRAYS = ("latency", "first_token")
 
 
@@ -25,16 +27,23 @@ def _octave(bucket: str) -> str:
 
 
 def _upsert(
-    table: str, column: str, value: str, cut: str, *, is_last_kept: bool = False, source: str = "grouped"
+    table: str,
+    column: str,
+    value: str,
+    cut: str,
+    *,
+    sums: tuple[str, ...] = _SUMS,
+    is_last_kept: bool = False,
+    source: str = "grouped",
 ) -> str:
     """Add what is grouped to a table of sums; with `is_last_kept`, the newest call's time stands there too."""
     last = ("last_at, ", "max(last_at), ", ", last_at = greatest(t.last_at, excluded.last_at)")
     column_, value_, set_ = last if is_last_kept else ("", "", "")
     return f"""
-    INSERT INTO {table} AS t ({column}, {cut}, {column_}{", ".join(_SUMS)}, latency, first_token)
-    SELECT {value}, {cut}, {value_}{", ".join(f"sum({name})" for name in _SUMS)}, {counted("lb")}, {counted("fb")}
+    INSERT INTO {table} AS t ({column}, {cut}, {column_}{", ".join(sums)}, latency, first_token)
+    SELECT {value}, {cut}, {value_}{", ".join(f"sum({name})" for name in sums)}, {counted("lb")}, {counted("fb")}
     FROM {source} GROUP BY {value}, {cut}
-    ON CONFLICT ({column}, {cut}) DO UPDATE SET {added(_SUMS, _ARRAYS)}{set_}
+    ON CONFLICT ({column}, {cut}) DO UPDATE SET {added(sums, _ARRAYS)}{set_}
     """  # noqa: S608
 
 
@@ -84,10 +93,9 @@ WITH grouped AS MATERIALIZED (
            width_bucket(CASE WHEN status <> 'refused' THEN latency_us END, %(bounds)s::bigint[]) AS lb,
            width_bucket(CASE WHEN status <> 'refused' THEN first_token_us END, %(bounds)s::bigint[]) AS fb,
            count(*) AS n, count(*) AS requests,
-           count(*) FILTER (WHERE status IN ('error', 'interrupted')) AS errors,
-           count(*) FILTER (WHERE status = 'refused') AS refusals,
-           sum(prompt_tokens) AS prompt_tokens, sum(completion_tokens) AS completion_tokens,
-           sum(cost_micros) AS cost_micros,
+           count(*) FILTER (WHERE {FAILED}) AS errors, count(*) FILTER (WHERE {REFUSED}) AS refusals,
+           count(*) FILTER (WHERE {FOLLOWED}) AS attempts, sum(prompt_tokens) AS prompt_tokens,
+           sum(completion_tokens) AS completion_tokens, sum(cost_micros) AS cost_micros,
            coalesce(sum(latency_us) FILTER (WHERE status <> 'refused'), 0) AS latency_us,
            coalesce(sum(first_token_us) FILTER (WHERE status <> 'refused'), 0) AS first_token_us,
            max(at) AS last_at, count(*) FILTER (WHERE end_user <> '') AS named,
@@ -96,8 +104,8 @@ WITH grouped AS MATERIALIZED (
     WHERE tx >= %(from_tx)s AND tx < %(to_tx)s AND team_id IS NOT NULL AND type NOT IN ('admin', 'access')
     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, lb, fb
 ),
-hours AS ({_upsert("usage_usagehour", "hour", "hour", f"key_id, {_CUT}")} RETURNING 1),
-days AS ({_upsert("usage_usageday", "day", _DAY, _CUT)} RETURNING 1),
+hours AS ({_upsert("usage_usagehour", "hour", "hour", f"key_id, {_CUT}", sums=_OWN_SUMS)} RETURNING 1),
+days AS ({_upsert("usage_usageday", "day", _DAY, _CUT, sums=_OWN_SUMS)} RETURNING 1),
 totals AS ({_TOTALS} RETURNING 1),
 places AS ({_upsert("usage_usagetouchpoint", "day", _DAY, _PLACE, is_last_kept=True, source=_SOMEWHERE)} RETURNING 1)
 SELECT coalesce(sum(n), 0), coalesce(sum(named), 0), coalesce(sum(labelled), 0) FROM grouped"""  # noqa: S608
@@ -107,7 +115,7 @@ SELECT coalesce(sum(n), 0), coalesce(sum(named), 0), coalesce(sum(labelled), 0) 
 _END_USERS = f"""
 INSERT INTO usage_usageenduser AS t (month, team_id, end_user, {", ".join(_SUMS)})
 SELECT date_trunc('month', at AT TIME ZONE 'UTC')::date, team_id, coalesce(end_user, ''), count(*),
-       count(*) FILTER (WHERE status IN ('error', 'interrupted')), count(*) FILTER (WHERE status = 'refused'),
+       count(*) FILTER (WHERE {FAILED}), count(*) FILTER (WHERE {REFUSED}),
        sum(prompt_tokens), sum(completion_tokens), sum(cost_micros)
 FROM audit_event
 WHERE tx >= %(from_tx)s AND tx < %(to_tx)s AND end_user <> '' AND team_id IS NOT NULL AND type NOT IN {NOT_CALLS}
