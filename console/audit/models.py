@@ -21,7 +21,7 @@ class Status(models.TextChoices):
     OK = "ok", "OK"
     ERROR = "error"
     REFUSED = "refused"
-    CLIENT_DISCONNECTED = "client_disconnected", "Client left"
+    CLIENT_DISCONNECTED = "client_disconnected", "Client disconnected"
     INTERRUPTED = "interrupted"
 
 

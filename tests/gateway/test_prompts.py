@@ -278,7 +278,7 @@ def test_calls_become_uses_once(call, world, answer):
     assert answer.calls == 4
     assert [(use.kind, use.name, use.team, use.calls) for use in where_used.uses_of(answer)] == [
         ("calls", "api", "", 4),
-        ("key", world.key.shown, "Support", 4),
+        ("key", world.key.name, "Support", 4),
     ]
     PromptUse.objects.filter(prompt=answer).update(day=now().date() - dt.timedelta(days=31))
     roll_up_uses()

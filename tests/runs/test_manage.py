@@ -247,5 +247,5 @@ def test_versions_are_compared_in_wording_grants_and_limits_by_program_and_on_th
     assert [(one["was"], one["to"]) for one in moves] == [(1, 2), (None, 1)]
     page = client_of(cast.alice).get("/agents/clerk/compare/?a=1&b=2").text
     words = re.sub(r"<[^>]+>", "", page)
-    assert "taken away: Answer briefly." in words and "added: Refund at once." in words and "Ask nobody." in words
+    assert "removed: Answer briefly." in words and "added: Refund at once." in words and "Ask nobody." in words
     assert "Tool refund" in page and "Steps per run" in page
