@@ -14,9 +14,10 @@ from django.utils import timezone
 
 from console.audit.models import AuditEvent
 from console.batches.models import Batch, File, Line
-from console.batches.services.batches import create_batch
+from console.batches.services.batches import create_batch, rerun_batch
 from console.batches.services.creator import Creator
 from console.batches.services.files import delete_file, prune_files, upload_file
+from console.core.errors import Conflict
 from console.teams.actors import Actor
 from console.teams.models import Role, User
 from tests import make
@@ -244,3 +245,14 @@ def test_it_runs_failed_lines_again(cast: Cast, as_: As, batch: Batch) -> None:
     assert b"".join(bytes(c.body) for c in File.objects.get(pk=made.input_file_id).chunks.all()) == jsonl(line(2))
     carla = make.make_member(cast.team_a, role=Role.MEMBER)
     assert as_(carla).post(f"/batches/{batch.pk}/run-again/").status_code == 403
+
+
+def test_it_says_why_lines_of_long_ago_are_not_run_again(cast: Cast, batch: Batch) -> None:
+    over(batch, total=2, completed=1, failed=1)
+    creator = Creator(Actor("user", cast.bob.pk, "Bob"), cast.team_a, "production", person_id=cast.bob.pk)
+    Line.objects.all().delete()
+    with pytest.raises(Conflict, match="removed after its time"):
+        rerun_batch(creator=creator, batch=batch)
+    File.objects.filter(pk=batch.input_file_id).delete()
+    with pytest.raises(Conflict, match="The input file is gone"):
+        rerun_batch(creator=creator, batch=batch)

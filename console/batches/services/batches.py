@@ -135,10 +135,12 @@ def copy_without_answer(*, creator: Creator, batch: Batch) -> File:
     if not batch.is_over:
         raise Conflict("The batch is still under way; its failed lines can be run again when it is over.")
     without_answer = Line.objects.filter(batch=batch).exclude(state=LineState.DONE)
-    if not without_answer.exists():
-        raise Conflict("Every line of this batch has an answer.")
     if not File.objects.filter(pk=batch.input_file_id).exists():
         raise Conflict("The input file is gone, so its lines cannot be sent again.")
+    if not without_answer.exists():
+        if batch.completed < batch.total:
+            raise Conflict("Which lines had no answer is known no more: the list of lines was removed after its time.")
+        raise Conflict("Every line of this batch has an answer.")
     stem = batch.name.removesuffix(".jsonl").removesuffix(" again")
     return upload_file(
         creator=creator,
