@@ -14,10 +14,12 @@ import json, statistics, sys, time
 import django
 django.setup()
 from django.test import Client
+from console.asgi import settle_memory
 from console.teams.models import User
 user = User.objects.filter(is_superuser=True).first() or User.objects.create_superuser("bench@localhost", name="Bench")
 client = Client()
 client.force_login(user)
+settle_memory()  # as the server does once it is loaded
 result = {}
 for name, path in json.loads(sys.argv[1]).items():
     times = []

@@ -100,7 +100,7 @@ def _cookies(scope: _Scope) -> str:
     return b"; ".join(value for name, value in scope["headers"] if name == b"cookie").decode("latin-1")
 
 
-def _settle_memory() -> None:
+def settle_memory() -> None:
     """Keep what start-up made out of garbage collection: going through all of it holds up every stream for long."""
     gc.collect()
     gc.freeze()
@@ -117,7 +117,7 @@ async def _lifespan(receive: _Receive, send: _Send) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
-            _settle_memory()
+            settle_memory()
             pipeline.gateway().ledger.start()  # what the process before this one left open is ended by this one
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
