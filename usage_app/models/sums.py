@@ -170,23 +170,31 @@ class UsageTouchpoint(Sums):
         return f"{self.day} {self.kind} {self.subject}: {self.requests}"
 
 
-class UsageEndUser(models.Model):
-    """One month, UTC, of one end user of a team: whose calls they were, as the callers name their own users.
-
-    There may be as many as there are calls, so a month has one row of each and no histograms, and the row without a
-    name sums up all of the team's that have one. Kept as long as the log is.
-    """
+class MonthlySum(models.Model):
+    """Calls of one month, UTC, of one team, cut by what there may be any number of: no histograms."""
 
     id = models.BigAutoField(primary_key=True)
     month = models.DateField(help_text="Its first day.")
     team_id = models.UUIDField()
-    end_user = models.CharField(max_length=256)
     requests = models.BigIntegerField(default=0)
     errors = models.BigIntegerField(default=0)
     refusals = models.BigIntegerField(default=0)
     prompt_tokens = models.BigIntegerField(default=0)
     completion_tokens = models.BigIntegerField(default=0)
     cost_micros = models.BigIntegerField(default=0)
+
+    class Meta:
+        abstract = True
+
+
+class UsageEndUser(MonthlySum):
+    """One month, UTC, of one end user of a team: whose calls they were, as the callers name their own users.
+
+    There may be as many as there are calls, so a month has one row of each and no histograms, and the row without a
+    name sums up all of the team's that have one. Kept as long as the log is.
+    """
+
+    end_user = models.CharField(max_length=256)
 
     class Meta:
         constraints = [
@@ -210,25 +218,16 @@ class UsageEndUser(models.Model):
         return f"{self.month:%Y-%m} {self.end_user}: {self.requests}"
 
 
-class UsageLabel(models.Model):
+class UsageLabel(MonthlySum):
     """One month, UTC, of one value of one name in the `metadata` of a team's calls.
 
     The row without a value sums up all calls that have the name, and says how many values have a row. There are at most
     so many as `usage_app/sql/labels.py` says: a label may be another one with each call. Kept as the log is.
     """
 
-    id = models.BigAutoField(primary_key=True)
-    month = models.DateField(help_text="Its first day.")
-    team_id = models.UUIDField()
     name = models.CharField(max_length=64)
     value = models.CharField(max_length=512)
     values_kept = models.IntegerField(default=0)
-    requests = models.BigIntegerField(default=0)
-    errors = models.BigIntegerField(default=0)
-    refusals = models.BigIntegerField(default=0)
-    prompt_tokens = models.BigIntegerField(default=0)
-    completion_tokens = models.BigIntegerField(default=0)
-    cost_micros = models.BigIntegerField(default=0)
 
     class Meta:
         # In this order it finds the names there are, too: those rows have no value.
