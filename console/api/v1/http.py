@@ -200,7 +200,7 @@ class Request:
 
 def _too_large(limit: int) -> TooLarge:
     return TooLarge(
-        f"The body is larger than {limit:,} bytes. If it has pictures, make them smaller: models look at none that is"
+        f"The body is larger than {limit:,} bytes. If it has images, make them smaller: models look at none that is"
         f" longer than about {LONGEST_SIDE:,} pixels as it is. An operator can raise GATEWAY_BODY_BYTES."
     )
 

@@ -230,7 +230,7 @@ def test_a_body_that_is_too_large(client, world, settings):
     headers = {"Content-Type": "application/json"}
     announced = client.post(PATH, content=large, headers=headers)
     is_error(announced, 413, "request_too_large")
-    assert "If it has pictures, make them smaller" in announced.json()["error"]["message"]
+    assert "If it has images, make them smaller" in announced.json()["error"]["message"]
     chunked = client.post(PATH, content=iter([large[:1500].encode(), large[1500:].encode()]), headers=headers)
     is_error(chunked, 413, "request_too_large")
     assert [line.code for line in world.calls()] == ["request_too_large"] * 2
