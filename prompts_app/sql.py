@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection  # noqa: TID251
 
 from console.core.histogram import BOUNDS
-from console.core.histogram_sql import added, counted, summed
+from console.core.histogram_sql import added, counted, counts, summed
 
 # Surfaces on which a prompt is tried, not used: nobody misses it there.
 TRIALS = frozenset({"playground", "evaluation"})
@@ -73,7 +73,7 @@ _OF_VERSIONS = """prompt_id = %(prompt)s AND environment = %(environment)s AND d
       AND (%(teams)s::uuid[] IS NULL OR team_id = ANY(%(teams)s))"""
 _FIGURES = f"""
 SELECT number, sum(calls)::bigint, sum(errors)::bigint, sum(prompt_tokens)::bigint, sum(completion_tokens)::bigint,
-       sum(cost_micros)::bigint, {summed("latency")}
+       sum(cost_micros)::bigint, {counts(summed("latency"))}
 FROM prompts_versionday WHERE {_OF_VERSIONS} GROUP BY number"""  # noqa: S608
 _RATINGS = f"""
 SELECT number, sum(good)::bigint, sum(bad)::bigint, sum(scored)::bigint, sum(score)

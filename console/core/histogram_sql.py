@@ -18,6 +18,19 @@ def added(sums: tuple[str, ...], arrays: tuple[str, ...]) -> str:
     return ", ".join([*(f"{name} = t.{name} + excluded.{name}" for name in sums), *places])
 
 
-def summed(column: str, places: int = BUCKETS) -> str:
-    """Add arrays up place by place, such as histograms. Reading places beats unnesting five times over."""
+def summed(column: str) -> str:
+    """Add up histograms, place by place, as one vector: as 82 sums of their own it takes three to four times as long.
+
+    A vector is exact up to 16 million calls in a bucket, and to the seventh digit above. Null where no histogram is.
+    """
+    return f"sum(CASE WHEN cardinality({column}) = {BUCKETS} THEN {column}::vector END)"
+
+
+def counts(vector: str) -> str:
+    """A sum of histograms as an array of counts, to be read; empty where there was none."""
+    return f"coalesce(({vector})::real[]::bigint[], ARRAY[]::bigint[])"
+
+
+def summed_exactly(column: str, places: int) -> str:
+    """Add arrays up place by place, however large they are: for counters that never fall."""
     return "ARRAY[" + ", ".join(f"coalesce(sum({column}[{i}]), 0)" for i in range(1, places + 1)) + "]::bigint[]"

@@ -112,6 +112,7 @@ def test_a_stranger_signs_in_first(cast: Cast) -> None:
 
 def test_it_tells_latency_and_errors(cast: Cast) -> None:
     a_sum(cast.team_a, ago(days=1), durations=(400_000,) * 94 + (4_000_000,) * 6, errors=5)
+    a_sum(cast.team_a, ago(days=1), requests=0, alias="never-timed", latency=[], first_token=[])
     page = text(client_of(cast.alice).get("/"))
     assert "4 %" not in page.split("Error rate")[1][:40]
     assert "5.00 %" in page.split("Error rate")[1][:200]

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import connection  # noqa: TID251
 
-from console.core.histogram_sql import summed
+from console.core.histogram_sql import counts, summed
 from usage_app.sql.calls import NOT_CALLS
 
 # Which sums to read: hours for a day, days for longer. The day's column becomes the moment it starts.
@@ -71,15 +71,14 @@ def latency_and_tops(
     ), tops AS (
         SELECT alias, model, sum(requests)::bigint AS requests, sum(errors)::bigint AS errors,
                sum(refusals)::bigint AS refusals, sum(attempts)::bigint AS attempts, sum(tokens)::bigint AS tokens,
-               sum(cost)::bigint AS cost,
-               {summed("latency")} AS latency
+               sum(cost)::bigint AS cost, sum(latency) AS latency
         FROM cut WHERE {column} >= %(tops_since)s
         GROUP BY alias, model ORDER BY cost DESC, requests DESC LIMIT %(limit)s
     )
-    SELECT {moment}, type, '', '', NULL, NULL, NULL, NULL, NULL, NULL, {summed("latency")}
+    SELECT {moment}, type, '', '', NULL, NULL, NULL, NULL, NULL, NULL, {counts("sum(latency)")}
     FROM cut GROUP BY {column}, type
     UNION ALL
-    SELECT NULL, '', alias, model, requests, errors, refusals, attempts, tokens, cost, latency FROM tops"""  # noqa: S608
+    SELECT NULL, '', alias, model, requests, errors, refusals, attempts, tokens, cost, {counts("latency")} FROM tops"""  # noqa: S608
     parameters = _shown(grain, team_ids, environment, since, until)
     parameters |= {"limit": limit, "tops_since": tops_since.date() if grain == "day" else tops_since}
     rows = _rows(statement, parameters)
@@ -96,7 +95,7 @@ def usage_by_time_and_lane(
     table, column, moment = _GRAINS[grain]
     statement = f"""
     SELECT {moment}, lane, sum(requests)::bigint, sum(errors)::bigint, sum(refusals)::bigint,
-           sum(attempts)::bigint, {summed("latency")}, {summed("first_token")}
+           sum(attempts)::bigint, {counts(summed("latency"))}, {counts(summed("first_token"))}
     FROM {table} WHERE {_SHOWN} AND {column} >= %(since)s AND {column} < %(until)s AND lane <> ''
     GROUP BY {column}, lane"""  # noqa: S608
     return _rows(statement, _shown(grain, team_ids, environment, since, until))
@@ -119,7 +118,7 @@ def usage_by_alias_and_model(
     table, column, _ = _GRAINS[grain]
     statement = f"""
     SELECT alias, model, sum(requests), sum(errors), sum(refusals), sum(prompt_tokens + completion_tokens)::bigint,
-           sum(cost_micros)::bigint AS cost, {summed("latency")}
+           sum(cost_micros)::bigint AS cost, {counts(summed("latency"))}
     FROM {table} WHERE {_SHOWN} AND {column} >= %(since)s AND {column} < %(until)s
       AND (%(with_shadows)s OR type <> 'shadow')
     GROUP BY alias, model ORDER BY cost DESC, 3 DESC LIMIT %(limit)s"""  # noqa: S608

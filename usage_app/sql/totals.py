@@ -6,12 +6,12 @@ from typing import Any
 from django.db import connection  # noqa: TID251
 
 from console.core.histogram import OCTAVES
-from console.core.histogram_sql import summed
+from console.core.histogram_sql import summed_exactly
 from usage_app.sql.calls import NOT_CALLS
 
 _DURATIONS = f"""
-SELECT environment, type, lane, model, sum(latency_us)::bigint, {summed("latency", OCTAVES)},
-       sum(first_token_us)::bigint, {summed("first_token", OCTAVES)}
+SELECT environment, type, lane, model, sum(latency_us)::bigint, {summed_exactly("latency", OCTAVES)},
+       sum(first_token_us)::bigint, {summed_exactly("first_token", OCTAVES)}
 FROM usage_usagetotal
 WHERE type NOT IN {NOT_CALLS} AND status <> 'refused' AND (%(teams)s::uuid[] IS NULL OR team_id = ANY(%(teams)s))
 GROUP BY environment, type, lane, model ORDER BY min(id)"""  # noqa: S608

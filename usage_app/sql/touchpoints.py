@@ -6,16 +6,9 @@ from typing import Any
 
 from django.db import connection  # noqa: TID251
 
-from console.core.histogram import BUCKETS
+from console.core.histogram_sql import summed
 
-
-def _summed(column: str) -> str:
-    return f"sum(CASE WHEN cardinality({column}) = {BUCKETS} THEN {column}::vector END) AS {column}"
-
-
-# Histograms are added up as vectors: bucket by bucket, as sums of their own, it takes four times as long. What a vector
-# holds is exact up to 16 million calls in one bucket, and to the seventh digit above. Names are made distinct after a
-# place's days are one, for that sorts.
+# Names are made distinct after a place's days are one, for that sorts.
 _FIGURES = f"""
 SELECT team_id, kind, subject, max(last_at), sum(requests)::bigint, sum(errors)::bigint, sum(refusals)::bigint,
        sum(cost_micros)::bigint, sum(latency)::text, sum(first_token)::text,
@@ -24,7 +17,7 @@ SELECT team_id, kind, subject, max(last_at), sum(requests)::bigint, sum(errors):
 FROM (
     SELECT team_id, kind, subject, alias, model, max(last_at) AS last_at, sum(requests) AS requests,
            sum(errors) AS errors, sum(refusals) AS refusals, sum(cost_micros) AS cost_micros,
-           {_summed("latency")}, {_summed("first_token")}
+           {summed("latency")} AS latency, {summed("first_token")} AS first_token
     FROM usage_usagetouchpoint WHERE team_id = ANY(%(teams)s) AND day >= %(since)s AND day < %(until)s
     GROUP BY team_id, kind, subject, alias, model
 ) cut GROUP BY team_id, kind, subject"""  # noqa: S608
