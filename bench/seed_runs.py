@@ -9,9 +9,9 @@ import django
 django.setup()
 
 from agents_app.models import Agent, Run  # noqa: E402
-from agents_app.services.runs import start_run  # noqa: E402
+from agents_app.services.runs import Origin, start_run  # noqa: E402
 from console.teams.actors import Actor  # noqa: E402
-from console.teams.models import ApiKey, Team  # noqa: E402
+from console.teams.models import ApiKey  # noqa: E402
 from tests import make  # noqa: E402
 from tests.runs.workshop import PARAMETERS  # noqa: E402
 
@@ -32,15 +32,14 @@ def set_up(upstream: str, till: str, **tool: Any) -> None:
 def start(slug: str, count: int) -> None:
     key = ApiKey.objects.get(team__slug="load")
     actor = Actor("key", key.pk, key.name, "127.0.0.1")
-    agent, team = Agent.objects.select_related("live", "team").get(slug=slug), Team.objects.get(slug="load")
+    agent = Agent.objects.select_related("live", "team").get(slug=slug)
     for _ in range(count):
         start_run(
             actor=actor,
             agent=agent,
-            team=team,
             input={"message": "pay"},
             environment="production",
-            trigger=Run.Trigger.API,
+            origin=Origin(Run.Trigger.API),
         )
     print(json.dumps({"started": count}))
 

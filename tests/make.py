@@ -297,12 +297,15 @@ def actor_for(user: User) -> Actor:
 
 
 def make_run(agent: Agent, user: User, message: str = "Where is order 17?", **fields: Any) -> Run:
-    """A run a person started in the console; nobody works on it."""
-    fields.setdefault("input", {"message": message})
-    fields.setdefault("environment", "production")
-    fields.setdefault("trigger", Run.Trigger.CONSOLE)
+    """A run a person started in the console; nobody works on it. `fields` are those of its origin, too."""
+    origin = {name: fields.pop(name) for name in run_services.Origin.__slots__ if name in fields}
     agent.refresh_from_db()
-    return run_services.start_run(actor=actor_for(user), agent=agent, **fields)
+    return run_services.start_run(
+        actor=actor_for(user),
+        agent=agent,
+        origin=run_services.Origin(**{"trigger": Run.Trigger.CONSOLE, **origin}),
+        **{"input": {"message": message}, "environment": "production", **fields},
+    )
 
 
 def make_step(run: Run, **fields: Any) -> Step:

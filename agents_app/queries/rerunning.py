@@ -1,6 +1,6 @@
 """From which steps a run can be run again, what a new run would take over, and what it may do a second time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agents_app.errors import CannotGoOnFrom, Forgotten, UnknownStep
 from agents_app.models import Run, Step, Tool
@@ -10,13 +10,13 @@ Kind, State = Step.Kind, Step.State
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """What a new run of `run` begins with: these steps, as they are on record; it goes on with number `first`."""
+    """What a new run repeats of `run`: all of it, or it begins with these steps and goes on with number `first`."""
 
     run: Run
-    first: int
-    taken_over: list[Step]
+    first: int | None = None
+    taken_over: list[Step] = field(default_factory=list)
     # Calls that changed something, or may have: the model may ask for them again, which would be new calls.
-    made_after: list[Step]
+    made_after: list[Step] = field(default_factory=list)
 
 
 def base_of(run: Run, number: int) -> Base:

@@ -2,8 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -17,6 +16,7 @@ from agents_app.grants.schemas import check_arguments
 from agents_app.grants.standing import MayNotRun, paying_team, standing_of
 from agents_app.instructions import rendered
 from agents_app.models import Agent, AgentDraft, AgentVersion, Definition, Run, Step
+from agents_app.queries.rerunning import Base
 from agents_app.services.naming import check_environment
 from console.audit import actions
 from console.audit.services import record
@@ -25,7 +25,6 @@ from console.core.errors import BadInput, Conflict
 from console.core.races import hold
 from console.core.tasks import enqueue_on_commit
 from console.teams.actors import Actor
-from console.teams.models import Team
 from console.teams.queries import owner_of
 
 MESSAGE_SCHEMA: dict[str, Any] = {
@@ -41,6 +40,24 @@ def wake(run: Run) -> None:
     enqueue_on_commit("agents.advance", run.pk)
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What starts a run, and for whom.
+
+    The same `dedupe_key` starts one run. `called_by` is the run one of whose tools starts this one. `set_up_by_id` is
+    who set the trigger up; for a key it is who answers for it now, whoever it is handed to later. `end_user` is whose
+    run it is and `metadata` what it is for, as the log keeps them.
+    """
+
+    trigger: str
+    trigger_name: str = ""
+    set_up_by_id: uuid.UUID | None = None
+    dedupe_key: str | None = None
+    called_by: Run | None = None
+    end_user: str = ""
+    metadata: dict[str, str] | None = None
+
+
 @transaction.atomic
 def start_run(
     *,
@@ -48,46 +65,31 @@ def start_run(
     agent: Agent,
     input: Any,
     environment: str,
-    trigger: str,
-    trigger_name: str = "",
-    set_up_by_id: uuid.UUID | None = None,
-    dedupe_key: str | None = None,
-    parent: Run | None = None,
-    parent_step: int | None = None,
-    taken_over: Sequence[Step] = (),
-    called_by: Run | None = None,
-    version: AgentVersion | None = None,
-    draft: AgentDraft | None = None,
-    team: Team | None = None,
+    origin: Origin,
+    definition: AgentVersion | AgentDraft | None = None,
+    base: Base | None = None,
     is_simulated: bool = False,
     is_step_by_step: bool = False,
-    client_address: str = "",
-    end_user: str = "",
-    metadata: dict[str, str] | None = None,
 ) -> Run:
-    """Start a run of an agent's live version, of an older one, or of a draft that is tried out.
+    """Start a run of an agent's live version, or of the version or draft in `definition`.
 
-    The same `dedupe_key` returns the run it has started before. `team` pays; without one it follows from the actor.
-    `taken_over` are steps of `parent` it begins with; `called_by` is the run one of whose tools started this one;
-    `set_up_by_id` is who set its trigger up; of a key it is who answers for it now, whoever it is handed to later.
-    `end_user` is whose run it is and `metadata` what it is for, as the log keeps them; unless they are said, those of
-    the run that started it or that it goes on from, if that is the same team's: a run's id is no leave to know whom
-    another team serves.
+    `base` is what of an earlier run it repeats. An origin that does not say an end user or metadata has those of the
+    run above this one, if that is the same team's: a run's id is no leave to know whom another team serves.
     """
-    if dedupe_key is not None and (earlier := _earlier(agent, dedupe_key)) is not None:
+    if origin.dedupe_key is not None and (earlier := _earlier(agent, origin.dedupe_key)) is not None:
         return earlier
-    if parent is not None and parent.forgotten_at is not None:
+    if base is not None and base.run.forgotten_at is not None:
         raise Forgotten
     check_environment(environment)
-    team = team or paying_team(actor, agent)
-    standing = standing_of(_with_address(actor, client_address), agent, team)
+    team = paying_team(actor, agent)
+    standing = standing_of(actor, agent, team)
     if standing.problem:
         raise MayNotRun(standing.problem)
-    definition = draft or version or agent.live
+    definition = definition or agent.live
     if definition is None or definition.agent_id != agent.pk:
         raise NotReady([f"No version of {agent.name} is published."])
     given = check_input(definition, input)
-    above = called_by or parent
+    above = origin.called_by or (base.run if base else None)
     if above is not None and above.team_id != team.pk:
         above = None
     run = Run(
@@ -95,24 +97,24 @@ def start_run(
         team=team,
         version=None if isinstance(definition, AgentDraft) else definition,
         definition=fields_of(definition) if isinstance(definition, AgentDraft) else None,
-        prompt=_pinned(agent, definition, environment) if parent is None or parent_step is None else parent.prompt,
+        prompt=base.run.prompt if base and base.first else _pinned(agent, definition, environment),
         environment=environment,
         title=_title(agent, given),
         input=given,
         actor_kind=actor.kind,
         actor_id=actor.id,
         actor_name=actor.name[:200],
-        client_address=client_address or actor.client_address,
-        end_user=end_user or (above.end_user if above else ""),
-        metadata=metadata or (above.metadata if above else None),
-        trigger=trigger,
-        trigger_name=trigger_name[:200],
-        set_up_by_id=set_up_by_id or _set_up_by(actor, called_by),
-        dedupe_key=dedupe_key,
-        parent=parent,
-        parent_step=parent_step,
-        called_by=called_by,
-        depth=_depth(agent, called_by),
+        client_address=actor.client_address,
+        end_user=origin.end_user or (above.end_user if above else ""),
+        metadata=origin.metadata or (above.metadata if above else None),
+        trigger=origin.trigger,
+        trigger_name=origin.trigger_name[:200],
+        set_up_by_id=origin.set_up_by_id or _set_up_by(actor, origin.called_by),
+        dedupe_key=origin.dedupe_key,
+        parent=base.run if base else None,
+        parent_step=base.first if base else None,
+        called_by=origin.called_by,
+        depth=_depth(agent, origin.called_by),
         is_simulated=is_simulated,
         is_step_by_step=is_step_by_step,
         limits=run_limits(definition),
@@ -120,6 +122,7 @@ def start_run(
     )
     if (earlier := _save(run)) is not None:
         return earlier
+    taken_over = base.taken_over if base else []
     Step.objects.bulk_create([_taken_over(run, step) for step in taken_over])
     _note_start(actor, run, definition, len(taken_over))
     wake(run)
@@ -231,12 +234,6 @@ def _earlier(agent: Agent, dedupe_key: str) -> Run | None:
 def _set_up_by(actor: Actor, called_by: Run | None) -> uuid.UUID | None:
     answers = owner_of(actor.id) if actor.kind == "key" else None
     return answers or (called_by.set_up_by_id if called_by else None)
-
-
-def _with_address(actor: Actor, client_address: str) -> Actor:
-    if not client_address or actor.client_address:
-        return actor
-    return replace(actor, client_address=client_address)
 
 
 def _pinned(agent: Agent, definition: Definition, environment: str) -> dict[str, Any] | None:

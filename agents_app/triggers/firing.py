@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 
 from agents_app.errors import UnknownTrigger
 from agents_app.models import Firing, Run, Trigger
-from agents_app.services.runs import start_run
+from agents_app.services.runs import Origin, start_run
 from agents_app.triggers.payloads import input_of
 from console.core.clock import now
 from console.core.errors import Refusal
@@ -80,11 +80,13 @@ def start(trigger: Trigger, key: str, given: dict[str, Any], called_by: Run | No
         agent=trigger.agent,
         input={**trigger.config.get("input", {}), **given},
         environment=trigger.environment,
-        trigger=trigger.kind,
-        trigger_name=trigger.name,
-        set_up_by_id=trigger.set_up_by_id,
-        called_by=called_by,
-        dedupe_key=f"trigger:{trigger.pk.hex}:{key}"[:300],
+        origin=Origin(
+            trigger.kind,
+            trigger.name,
+            trigger.set_up_by_id,
+            dedupe_key=f"trigger:{trigger.pk.hex}:{key}"[:300],
+            called_by=called_by,
+        ),
     )
 
 

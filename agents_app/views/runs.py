@@ -28,6 +28,7 @@ from console.teams.callers import TeamRequest
 from console.teams.rights import rights_of_actor
 
 ACTIVE = "runs"
+_BY_HAND = services.Origin(Run.Trigger.CONSOLE)
 
 
 @needs("view_team")
@@ -130,15 +131,7 @@ def run_again(request: TeamRequest, run_id: str) -> HttpResponse:
         raise Http404("There is no such run.")
     agent = access.agent_for(request.caller, found.agent.slug, to="use")
     try:
-        made = services.start_run(
-            actor=request.caller.actor,
-            agent=agent,
-            version=found.version,
-            input=found.input,
-            environment=found.environment,
-            trigger=Run.Trigger.CONSOLE,
-            parent=found,
-        )
+        made = rerunning.rerun(actor=request.caller.actor, agent=agent, run=found, origin=_BY_HAND)
     except Refusal as refusal:
         return go(request, reverse("agents:run", args=[found.public_id]), refusal.message)
     return go(request, reverse("agents:run", args=[made.public_id]), "Started a new run with the same input.")
@@ -155,7 +148,9 @@ def run_again_from(request: TeamRequest, run_id: str, number: int) -> HttpRespon
     trouble = ""
     if request.method == "POST":
         try:
-            made = rerunning.rerun_from(actor=request.caller.actor, agent=agent, run=found, number=number)
+            made = rerunning.rerun_from(
+                actor=request.caller.actor, agent=agent, run=found, number=number, origin=_BY_HAND
+            )
         except Refusal as refusal:
             trouble = refusal.message
         else:

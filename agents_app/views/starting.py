@@ -12,7 +12,7 @@ from agents_app.errors import NotReady
 from agents_app.models import Definition, Run
 from agents_app.queries.approvals import Field, fields_of
 from agents_app.readiness import problems
-from agents_app.services.runs import MESSAGE_SCHEMA, start_run
+from agents_app.services.runs import MESSAGE_SCHEMA, Origin, start_run
 from agents_app.views.frame import frame
 from console.core import strict_json
 from console.core.errors import BadInput, Refusal
@@ -45,8 +45,8 @@ def start(request: TeamRequest, slug: str) -> HttpResponse:
                 agent=agent,
                 input=read_fields(fields, request.POST),
                 environment=request.POST.get("environment", Environment.PRODUCTION),
-                trigger=Run.Trigger.TRY_OUT if is_draft else Run.Trigger.CONSOLE,
-                draft=agent.draft if is_draft else None,
+                origin=Origin(Run.Trigger.TRY_OUT if is_draft else Run.Trigger.CONSOLE),
+                definition=agent.draft if is_draft else None,
                 is_simulated=is_draft and request.POST.get("tools") == "simulated",
                 is_step_by_step=is_draft and bool(request.POST.get("step_by_step")),
             )

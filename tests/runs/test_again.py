@@ -8,6 +8,7 @@ import pytest
 from agents_app.errors import CannotGoOnFrom, UnknownStep
 from agents_app.models import Approval, Run, RunNote
 from agents_app.services.rerunning import rerun_from
+from agents_app.services.runs import Origin
 from agents_app.tools.notes.kind import Notes
 from console.audit.models import AuditEvent
 from console.teams.models import Role
@@ -21,7 +22,7 @@ ALLOWED = [{"tool": "count"}, {"tool": "pay", "mode": "allow", "most_calls": 1},
 
 
 def again(shop: Shop, run: Run, number: int) -> Run:
-    return rerun_from(actor=make.actor_for(shop.ada), agent=run.agent, run=run, number=number)
+    return rerun_from(actor=make.actor_for(shop.ada), agent=run.agent, run=run, number=number, origin=Origin("console"))
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_it_goes_on_only_where_the_model_is_asked(shop: Shop, run: Run) -> None:
     with pytest.raises(UnknownStep):
         again(shop, run, 99)
     with pytest.raises(CannotGoOnFrom, match="try-out"):
-        again(shop, shop.run(words(), draft=shop.agent.draft, trigger="try_out"), 1)
+        again(shop, shop.run(words(), definition=shop.agent.draft, trigger="try_out"), 1)
     assert again(shop, run, 1).steps.count() == 0 and Run.objects.filter(parent=run).count() == 1
 
 

@@ -10,7 +10,7 @@ from agents_app.models import Approval, QueueItem, Run, Step
 from agents_app.queries.running import requesters_of
 from agents_app.services.approvals import decide_approval, extend_approval, why_not_decide
 from agents_app.services.queues import create_queue, put
-from agents_app.services.runs import cancel_run, start_run
+from agents_app.services.runs import Origin, cancel_run, start_run
 from console.audit.models import AuditEvent
 from console.core.clock import now
 from console.core.errors import BadInput
@@ -75,7 +75,7 @@ def test_nor_does_who_asked_for_it_in_a_roundabout_way(agent, cast, anna):
     hers, _ = make.make_key(cast.team_a, "hers", owner=cast.alice)
     work = {"message": "Refund 17."}
     by_key = start_run(
-        actor=Actor("key", hers.pk, "hers"), agent=agent, input=work, environment="production", trigger="api"
+        actor=Actor("key", hers.pk, "hers"), agent=agent, input=work, environment="production", origin=Origin("api")
     )
     queue = create_queue(actor=SYSTEM, team=cast.team_a, slug="refunds", name="Refunds")
     item, _ = put(queue=queue, body=work, put_by_name="hers", put_by_id=hers.pk)

@@ -9,8 +9,8 @@ from django.db import IntegrityError, transaction
 from agents_app.errors import Forgotten
 from agents_app.models import Agent, Approval, Firing, Outgoing, Run, RunQuestion, Step, Trigger
 from agents_app.services import keeping, questions
-from agents_app.services.rerunning import rerun_from
-from agents_app.services.runs import start_run
+from agents_app.services.rerunning import rerun, rerun_from
+from agents_app.services.runs import Origin
 from console.audit import actions
 from console.audit.models import AuditEvent
 from console.core.clock import now
@@ -60,9 +60,9 @@ def test_it_empties_runs_past_the_retention_of_content_and_keeps_their_figures(s
     actor = make.actor_for(shop.ada)
     run.refresh_from_db()
     with pytest.raises(Forgotten):
-        rerun_from(actor=actor, agent=run.agent, run=run, number=1)
+        rerun_from(actor=actor, agent=run.agent, run=run, number=1, origin=Origin("api"))
     with pytest.raises(Forgotten):
-        start_run(actor=actor, agent=run.agent, input=run.input, environment="production", trigger="api", parent=run)
+        rerun(actor=actor, agent=run.agent, run=run, origin=Origin("api"))
     with pytest.raises(Forgotten):
         questions.ask_run(actor=actor, user=shop.ada, run=run, question="Why?")
 

@@ -160,9 +160,8 @@ def test_a_team_with_thousands_of_runs_does_not_keep_anothers_waiting(shop: Shop
     small, smaller = make.make_team("Small"), make.make_team("Smaller")
     shop.agent.audience = "organisation"
     shop.agent.save(update_fields=["audience"])
-    for team in (small, smaller):
-        make.make_member(team, shop.ada)
-    late = [shop.start(f"late {n}", team=team) for n, team in enumerate([small, small, smaller])]
+    pays = {team: make.make_member(team) for team in (small, smaller)}
+    late = [shop.start(f"late {n}", user=pays[team]) for n, team in enumerate([small, small, smaller])]
     taken = [lease.take_any() for _ in range(6)]
     assert all(taken), "there is enough for everybody"
     # The oldest first, then the teams that have nothing at work; after that in turn, by how much each has.
@@ -171,7 +170,7 @@ def test_a_team_with_thousands_of_runs_does_not_keep_anothers_waiting(shop: Shop
     ]  # fmt: skip
     assert {run.pk for run in taken} > {run.pk for run in late}
     # What somebody else is about to take is passed over, and a team all of whose runs are does not stop the others.
-    last = shop.start("last", team=smaller)
+    last = shop.start("last", user=pays[smaller])
     Run.objects.filter(team=smaller).exclude(pk=last.pk).update(lease_until=None, state="failed")
     with transaction.atomic():
         Run.objects.select_for_update().get(pk=last.pk)

@@ -9,7 +9,7 @@ from agents_app import access
 from agents_app.errors import NotReady
 from agents_app.grants.standing import MayNotRun, standing_of
 from agents_app.models import Agent, Approval, Run, Step
-from agents_app.services.runs import cancel_run, start_run
+from agents_app.services.runs import Origin, cancel_run, start_run
 from console.audit.models import AuditEvent
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict
@@ -70,7 +70,7 @@ def test_it_refuses_input_that_does_not_fit(cast, agent):
     draft = make.make_agent(cast.team_a, "unfinished", is_live=False)
     with pytest.raises(NotReady):
         make.make_run(draft, cast.bob)
-    tried = make.make_run(draft, cast.bob, draft=draft.draft, trigger="try_out")
+    tried = make.make_run(draft, cast.bob, definition=draft.draft, trigger="try_out")
     assert tried.version is None and tried.definition["alias"] == "support-chat"
 
 
@@ -80,11 +80,11 @@ def test_it_lets_only_those_run_it_who_may_use_it_and_their_team_pays(cast, agen
     auditor = make.make_member(cast.team_a, role=Role.AUDITOR)
     for actor in (make.actor_for(auditor), SYSTEM, Actor("visitor", cast.bob.pk, "somebody")):
         with pytest.raises(MayNotRun):
-            start_run(actor=actor, agent=agent, input={"message": "x"}, environment="production", trigger="api")
+            start_run(actor=actor, agent=agent, input={"message": "x"}, environment="production", origin=Origin("api"))
     Agent.objects.filter(pk=agent.pk).update(audience="organisation")
     assert make.make_run(agent, cast.charlie).team == cast.team_b
     kim = Actor("key", cast.kim.pk, "kim")
-    run = start_run(actor=kim, agent=agent, input={"message": "x"}, environment="production", trigger="api")
+    run = start_run(actor=kim, agent=agent, input={"message": "x"}, environment="production", origin=Origin("api"))
     assert (run.team, run.actor_kind) == (cast.team_a, "key")
 
 

@@ -18,7 +18,7 @@ from agents_app import access
 from agents_app.errors import UnknownAgent
 from agents_app.models import Run
 from agents_app.queries.running import is_for, run_said, tokens_of, waits_for
-from agents_app.services.runs import start_run
+from agents_app.services.runs import Origin, start_run
 from console.api.idempotency import KeyReused, check_key
 from console.api.v1 import rows
 from console.api.v1.http import (
@@ -175,12 +175,13 @@ def start(
         agent=agent,
         input=given,
         environment=environment or own,
-        trigger=trigger,
-        dedupe_key=f"{trigger}:{asked.caller.first_key}:{digest}" if digest else None,
-        client_address=asked.request.client_address,
-        end_user=ask.end_user,
-        metadata=ask.metadata,
-        called_by=run_said(asked.request.calling_run),
+        origin=Origin(
+            trigger,
+            dedupe_key=f"{trigger}:{asked.caller.first_key}:{digest}" if digest else None,
+            called_by=run_said(asked.request.calling_run),
+            end_user=ask.end_user,
+            metadata=ask.metadata,
+        ),
     )
     if run.input != given or not is_for(run, ask.end_user):
         raise KeyReused("This Idempotency-Key has started a run with another input, or for another end user.")

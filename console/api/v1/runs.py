@@ -11,7 +11,7 @@ from agents_app.models import Run, Step
 from agents_app.queries.rerunning import base_of
 from agents_app.queries.running import is_for, run_said
 from agents_app.services.rerunning import rerun_from
-from agents_app.services.runs import cancel_run, start_run
+from agents_app.services.runs import Origin, cancel_run, start_run
 from console.api.idempotency import KeyReused, check_key
 from console.api.v1 import rows
 from console.api.v1.asks import metadata_in
@@ -63,25 +63,23 @@ async def _start(request: Request, send: Send, slug: str) -> None:
     dedupe = _dedupe_key(f"key:{asked.asker.key.first_key}:{slug[:60]}:", key) if key is not None else None
 
     def start() -> Run:
-        agent = access.agent_for(asked.caller, slug, to="use")
-        common: dict[str, Any] = {
-            "actor": asked.caller.actor,
-            "agent": agent,
-            "trigger": Run.Trigger.API,
-            "dedupe_key": dedupe,
-            "client_address": request.client_address,
-            "end_user": kept_name("user", given.get("user") or ""),
-            "metadata": metadata,
-            "called_by": run_said(request.calling_run),
-        }
+        agent, actor = access.agent_for(asked.caller, slug, to="use"), asked.caller.actor
+        origin = Origin(
+            Run.Trigger.API,
+            dedupe_key=dedupe,
+            called_by=run_said(request.calling_run),
+            end_user=kept_name("user", given.get("user") or ""),
+            metadata=metadata,
+        )
         if again is not None:
             repeated = _repeated(asked, slug, again.run)
-            run = rerun_from(run=repeated, number=again.step, **common)
+            run = rerun_from(actor=actor, agent=agent, run=repeated, number=again.step, origin=origin)
             is_same = (run.parent_id, run.parent_step) == (repeated.pk, base_of(repeated, again.step).first)
         else:
-            run = start_run(input=given.get("input", {}), environment=asked.asker.environment, **common)
-            is_same = run.parent_id is None and run.input == given.get("input", {})
-        if dedupe is not None and not (is_same and is_for(run, common["end_user"])):
+            value = given.get("input", {})
+            run = start_run(actor=actor, agent=agent, input=value, environment=asked.asker.environment, origin=origin)
+            is_same = run.parent_id is None and run.input == value
+        if dedupe is not None and not (is_same and is_for(run, origin.end_user)):
             raise KeyReused(
                 f"This Idempotency-Key started {run.public_id} with something else; use a new key.",
                 param="Idempotency-Key",

@@ -25,7 +25,7 @@ from console.api.manage.runs.shapes import (
     RunStepSerializer,
 )
 from console.api.pagination import page_of
-from console.core.errors import BadInput, Conflict, NotAllowed, NotFound
+from console.core.errors import BadInput, NotAllowed, NotFound
 from console.teams.models import Environment
 
 _AT_HAND = ("agent__team", "team", "version")
@@ -79,6 +79,11 @@ class RunEndpoint(Endpoint):
             )
         return run
 
+    def origin(self, trigger: str) -> services.Origin:
+        """Return what starts a run from here."""
+        called_by = run_said(self.request.headers.get("x-facet-run", "")[:60])
+        return services.Origin(trigger, called_by=called_by)
+
     def shown(self, run: Run, *, status: int = 200) -> Response:
         row = Run.objects.select_related(*_AT_HAND).get(pk=run.pk)
         return Response(RunDetailSerializer(row, context={"caller": self.caller}).data, status=status)
@@ -128,12 +133,10 @@ class Runs(RunEndpoint):
             agent=agent,
             input=given["input"],
             environment=self.environment(given.get("environment")),
-            trigger=Run.Trigger.TRY_OUT if is_draft else Run.Trigger.API,
-            draft=agent.draft if is_draft else None,
-            version=access.version_for(agent, number) if number else None,
+            origin=self.origin(Run.Trigger.TRY_OUT if is_draft else Run.Trigger.API),
+            definition=agent.draft if is_draft else access.version_for(agent, number) if number else None,
             is_simulated=given["simulated"],
             is_step_by_step=given["step_by_step"],
-            called_by=run_said(request.headers.get("x-facet-run", "")[:60]),
         )
         return self.shown(run, status=201)
 
@@ -175,19 +178,11 @@ class Again(RunEndpoint):
         given = self.read(RunAgainFromSerializer)
         agent = access.agent_for(self.caller, run.agent.slug, "use")
         self.environment(run.environment)
-        common: dict[str, Any] = {
-            "actor": self.actor,
-            "agent": agent,
-            "trigger": Run.Trigger.API,
-            "called_by": run_said(request.headers.get("x-facet-run", "")[:60]),
-        }
+        origin = self.origin(Run.Trigger.API)
         if "step" in given:
-            return self.shown(rerunning.rerun_from(run=run, number=given["step"], **common), status=201)
-        if run.version is None:
-            raise Conflict("A try-out of a draft is tried again as a new one, with the draft as it is now.")
-        made = services.start_run(
-            version=run.version, input=run.input, environment=run.environment, parent=run, **common
-        )
+            made = rerunning.rerun_from(actor=self.actor, agent=agent, run=run, number=given["step"], origin=origin)
+        else:
+            made = rerunning.rerun(actor=self.actor, agent=agent, run=run, origin=origin)
         return self.shown(made, status=201)
 
 
