@@ -61,7 +61,9 @@ class _Export:
 
     def run(self, leave: Collection[str]) -> None:
         living = list(Prompt.objects.filter(deleted_at=None).select_related("team", "head").order_by("slug"))
+        taken = {prompt.slug for prompt in living}  # a file that is there is that prompt's
         gone = list(Prompt.objects.exclude(deleted_at=None).filter(git_commits__isnull=False).distinct())
+        gone = [prompt for prompt in gone if prompt.slug not in taken]
         written = self._written([prompt for prompt in (*living, *gone) if prompt.slug not in leave])
         living = [prompt for prompt in living if prompt.slug not in leave]
         events = sorted([*self._saves(living, written), *self._removals(gone, written)], key=lambda e: e[:3])

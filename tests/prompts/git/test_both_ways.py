@@ -66,6 +66,20 @@ def test_it_shows_settings_and_removals(library: Cast, tmp_path: Path) -> None:
     assert run("import", str(out)) == "Imported 0 versions, 0 conflicts.\n"
 
 
+def test_a_new_prompt_keeps_the_file_of_one_that_was_removed_in_git(library: Cast, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run("export", str(out))
+    git(out, "rm", "-q", "support/chat.md")
+    git(out, "commit", "-qm", "Not needed")
+    delete_prompt(actor=SYSTEM, prompt=head("support/chat"))
+    run("import", str(out))
+    content = [{"role": "user", "text": "New"}]
+    create_prompt(actor=SYSTEM, team=library.team_a, slug="support/chat", kind="chat", content=content)
+    for _ in range(2):
+        run("export", str(out))
+        assert (out / "support/chat.md").read_text().endswith("# [user]\nNew\n")
+
+
 def test_a_commit_becomes_a_version_with_its_author_and_message(library: Cast, tmp_path: Path) -> None:
     run("export", str(tmp_path / "out"))
     git(tmp_path, "clone", "-q", "out", "clone")
