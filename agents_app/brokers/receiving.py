@@ -58,7 +58,9 @@ def receive(trigger: Trigger, broker: Broker, message: Message) -> Received:
     except Refusal as refusal:
         if _is_its_own_fault(refusal):
             return _park(firing, broker, message, refusal.message)
-        Firing.objects.filter(pk=firing.pk).update(attempts=firing.attempts - 1, trouble=refusal.message[:500])
+        # Only of one that counted this attempt: what is set aside and comes again does not.
+        trying = Firing.objects.filter(pk=firing.pk, state=State.TRYING, attempts=firing.attempts)
+        trying.update(attempts=firing.attempts - 1, trouble=refusal.message[:500])
         return Received(False, refusal.message)
     except Exception as broken:
         log.exception("A message could not become a run.")

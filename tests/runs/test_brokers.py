@@ -293,6 +293,25 @@ def test_a_message_stays_at_the_broker_while_no_run_may_start(outside, agent, ca
     assert Run.objects.count() == 2 and Firing.objects.get(key="m-1").attempts == 1
 
 
+def test_a_message_set_aside_that_comes_again_waits_while_no_run_may_start(outside, monkeypatch):
+    def refused(**_: Any) -> None:
+        raise Conflict("Not now.")
+
+    outside.put({}, message_id="m-1")
+    outside.read()
+    firing = Firing.objects.get(state="parked")
+    triggers.change_trigger(
+        actor=outside.actor, trigger=outside.trigger, config={**outside.trigger.config, "input": {"message": "Hello"}}
+    )
+    monkeypatch.setattr("agents_app.triggers.firing.start_run", refused)
+    outside.put(ORDERS, message_id="m-1")
+    for _ in range(3):
+        outside.read(1)
+        assert (outside.reader.said, outside.waiting("orders")) == ("Not now.", 1)
+    firing.refresh_from_db()
+    assert (firing.state, firing.attempts, "does not fit" in firing.trouble) == ("parked", 1, True)
+
+
 def test_what_breaks_its_reader_every_time_is_set_aside(outside, monkeypatch):
     def broken(**_: Any) -> None:
         raise RuntimeError("no")
