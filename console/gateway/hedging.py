@@ -18,6 +18,7 @@ from console.core.ids import request_id, uuid7
 from console.core.lanes import Lane
 from console.core.quick_settings import settings
 from console.gateway.admitting import admit
+from console.gateway.errors import AnswerUnrecorded
 from console.gateway.sending import send
 from console.gateway.targets import SHADOW_STEP
 from console.gateway.types import Call
@@ -83,7 +84,8 @@ async def _race(
         if has_second_won:
             _swap(call, second_call)
         ending = asyncio.ensure_future(end_loser(second_call, error))
-        await asyncio.shield(ending)
+        with suppress(AnswerUnrecorded):  # the sweeper ends it; whether the winner's answer is recorded, its end says
+            await asyncio.shield(ending)
         return await winner
     except asyncio.CancelledError:
         # The caller may leave at any of these points: a call nobody ends would keep its reservation for ever.

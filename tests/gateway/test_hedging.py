@@ -14,6 +14,7 @@ import pytest
 from console.audit.models import Payload
 from console.core.ids import parse_request_id
 from console.gateway import hedging
+from console.gateway.errors import AnswerUnrecorded
 from console.gateway.types import Call
 from console.teams.actors import SYSTEM
 from tests.gateway.invariants import wait_until_settled
@@ -132,6 +133,30 @@ def test_a_caller_who_leaves_as_the_race_is_decided_leaves_nothing_open(monkeypa
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(leave_in_the_middle())
+
+
+def test_an_answer_arrives_though_the_end_of_the_other_attempt_cannot_be_written(monkeypatch) -> None:
+    """The sweeper ends that one. The answer, thrown away, would leave its connection open."""
+
+    async def ask_twice() -> None:
+        calls = [cast(Call, SimpleNamespace()) for _ in range(2)]
+        reply = SimpleNamespace(close=lambda: None)
+
+        async def send(call: Call) -> Any:
+            return await asyncio.sleep(60) if call is calls[0] else reply
+
+        async def admit_second(call: Call) -> Call:
+            return calls[1]
+
+        async def end_loser(call: Call, error: object) -> None:
+            raise AnswerUnrecorded
+
+        monkeypatch.setattr(hedging, "send", send)
+        monkeypatch.setattr(hedging, "_admit_second", admit_second)
+        monkeypatch.setattr(hedging, "_swap", lambda call, winner: None)
+        assert await hedging._send_twice(calls[0], 0, end_loser) is reply
+
+    asyncio.run(ask_twice())
 
 
 def test_a_second_call_whose_lane_was_lowered_meanwhile_is_ended_as_any_other(ask: Ask, world, monkeypatch) -> None:
