@@ -26,7 +26,7 @@ urlpatterns = [
         "alerts",
         "usage",
         "touchpoints.urls",
-        "audit",
+        "audit.urls",
         "installation",
     )
 ]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from console.api.manage.audit import EventSerializer
+from console.api.manage.audit.shapes import EventSerializer
 from console.audit.models import Payload
 from console.core.clock import now
 from console.core.errors import BadInput

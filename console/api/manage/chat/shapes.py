@@ -6,7 +6,7 @@ from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from console.api.manage.audit import SourceSerializer
+from console.api.manage.audit.shapes import SourceSerializer
 from console.api.manage.base import Strict
 from console.chat.models import Conversation, Message
 from console.core.ids import request_id
