@@ -22,7 +22,7 @@ from console.teams.queries import ENDING, STALE
 from prompts_app.queries.reviews import waiting
 from usage_app.models import Mode, Window
 from usage_app.queries.dashboard import failing_providers
-from usage_app.queries.quotas import QuotaState
+from usage_app.queries.quota_state import QuotaState
 
 SHUTDOWN = dt.timedelta(days=90)
 _MOST_OF_A_KIND = 4

@@ -15,7 +15,7 @@ from console.teams.models import Team
 from usage_app import amounts
 from usage_app.models import Metric, Window
 from usage_app.queries.dashboard import Dashboard, Figures, Span, cost_by_day
-from usage_app.queries.quotas import QuotaState
+from usage_app.queries.quota_state import QuotaState
 
 _MOST_SERIES = 4
 

@@ -148,7 +148,7 @@ def test_end_users_of_other_teams_and_of_other_quotas_are_not_there(cast: Cast) 
 
 def test_many_end_users_are_no_more_queries_and_no_more_rows(cast: Cast, monkeypatch) -> None:
     monkeypatch.setattr(end_user_counters, "MOST_COUNTED", 20)
-    monkeypatch.setattr("usage_app.queries.quotas.MOST_COUNTED", 20)
+    monkeypatch.setattr("usage_app.queries.quota_state.MOST_COUNTED", 20)
     quota = make_quota(cast)
     bob = client_of(cast.bob)
     use(quota, ann=50)

@@ -12,7 +12,8 @@ from console.audit.models import AuditEvent
 from usage_app import amounts
 from usage_app.models import Metric, Mode, Window
 from usage_app.queries import dashboard
-from usage_app.queries.quotas import QuotaState, of_teams
+from usage_app.queries.quota_state import QuotaState
+from usage_app.queries.quotas import of_teams
 
 _CHANGES = ("quota.created", "quota.changed", "quota.deleted", "quota.increased", "quota.increase_ended")
 

@@ -10,7 +10,8 @@ from console.notices.kinds import NoticeKind
 from console.notices.services import tell
 from console.teams.callers import SYSTEM
 from usage_app.models import Mode, Quota, QuotaAlert, Window
-from usage_app.queries.quotas import QuotaState, states
+from usage_app.queries.quota_state import QuotaState
+from usage_app.queries.quotas import states
 
 THRESHOLDS = (80, 100)
 # A minute is over before a mail is read.

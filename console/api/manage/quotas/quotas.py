@@ -31,7 +31,8 @@ from console.teams.access import key_for, team_for, teams_for
 from console.teams.models import ApiKey, Team
 from usage_app import access
 from usage_app.models import Quota
-from usage_app.queries.quotas import QuotaState, of_end_users, remaining, states
+from usage_app.queries.quota_state import QuotaState
+from usage_app.queries.quotas import of_end_users, remaining, states
 from usage_app.scopes import subject_of
 from usage_app.services import quotas
 

@@ -11,7 +11,7 @@ from console.api.manage.base import Strict, listed, seen_revision
 from console.core.errors import BadInput
 from usage_app import amounts
 from usage_app.models import Metric, Mode, Nameless, Purpose, QuotaIncrease, Window
-from usage_app.queries.quotas import EndUserUse, QuotaState
+from usage_app.queries.quota_state import EndUserUse, QuotaState
 
 _DECIMAL = re.compile(r"[0-9]{1,16}(\.[0-9]{1,6})?", re.ASCII)
 
