@@ -6,14 +6,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from console.api.v1 import http
+from console.api.v1 import request
 from console.core import clock
 
 
 def reads(monkeypatch: pytest.MonkeyPatch, clock_ns: Callable[[], int]) -> None:
     """Have the clock say what `clock_ns` does, also when a request to /v1/ came, which is otherwise read off its id."""
     monkeypatch.setattr(clock, "time", SimpleNamespace(time_ns=clock_ns))
-    monkeypatch.setattr(http, "time_of", lambda _: clock.now())
+    monkeypatch.setattr(request, "time_of", lambda _: clock.now())
 
 
 def stands_still_before_the_end(monkeypatch: pytest.MonkeyPatch, of_seconds: int) -> None:

@@ -14,7 +14,7 @@ from agents_app.models import QueueItem, Run, Step
 from agents_app.services import queues
 from agents_app.services.triggers import create_trigger
 from console.api.v1 import app, rows, run_events
-from console.api.v1.http import ClientGone
+from console.api.v1.request import ClientGone
 from console.teams.actors import SYSTEM
 from console.teams.callers import Caller
 from console.teams.services.keys import revoke_key, rotate_key

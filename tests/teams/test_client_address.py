@@ -10,7 +10,7 @@ from django.test import RequestFactory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.api.v1.http import Request
+from console.api.v1.request import Request
 from console.core.client_address import ClientAddressMiddleware, client_address
 
 

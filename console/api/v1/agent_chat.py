@@ -21,16 +21,9 @@ from agents_app.queries.running import is_for, run_said, tokens_of, waits_for
 from agents_app.services.runs import Origin, start_run
 from console.api.idempotency import KeyReused, check_key
 from console.api.v1 import rows
-from console.api.v1.http import (
-    ClientGone,
-    Headers,
-    Request,
-    Send,
-    dropped_header,
-    error_body,
-    send_json,
-)
 from console.api.v1.replay import as_stream
+from console.api.v1.request import ClientGone, Headers, Request
+from console.api.v1.sending import Send, dropped_header, error_body, send_json
 from console.api.v1.stream import stream_headers
 from console.api.v1.waiting import waiting
 from console.audit.models import EventType

@@ -5,7 +5,8 @@ from typing import Any
 import orjson
 
 from console.api.v1.asks import uncalled
-from console.api.v1.http import Request, Send, dropped_header, read_json, send_json
+from console.api.v1.request import Request, read_json
+from console.api.v1.sending import Send, dropped_header, send_json
 from console.audit.models import EventType
 from console.core.errors import Refusal
 from console.core.sse import named_frames

@@ -9,25 +9,14 @@ from console.api.v1.anthropic_face import COUNT, count_tokens
 from console.api.v1.batches import batches
 from console.api.v1.calls import CHAT, COMPLETION, EMBEDDING, MESSAGE, RESPONSE, call_model
 from console.api.v1.files import files
-from console.api.v1.http import (
-    ClientGone,
-    MethodNotAllowed,
-    Receive,
-    Request,
-    Scope,
-    Send,
-    error_body,
-    said_to,
-    send_failure,
-    send_json,
-    send_refusal,
-)
 from console.api.v1.message_batches import ROUTE as MESSAGE_BATCHES
 from console.api.v1.message_batches import message_batches
 from console.api.v1.models import models
 from console.api.v1.queues import queues
+from console.api.v1.request import ClientGone, MethodNotAllowed, Receive, Request, Scope
 from console.api.v1.responses import responses
 from console.api.v1.runs import agents
+from console.api.v1.sending import Send, error_body, said_to, send_failure, send_json, send_refusal
 from console.core.errors import NotFound, ProviderError, Refusal
 from console.core.ids import request_id
 

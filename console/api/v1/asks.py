@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from console.api.v1.http import METADATA, Request
+from console.api.v1.request import METADATA, Request
 from console.core.errors import BadInput
 from console.gateway.asks import metadata_of
 from console.gateway.shapes import fields

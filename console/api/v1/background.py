@@ -13,8 +13,9 @@ from console.api import responses as kept_responses
 from console.api.background import promising, reading, telling
 from console.api.models import BackgroundResponse
 from console.api.v1 import rows
-from console.api.v1.http import Headers, Request, Send, dropped_header, send_json
 from console.api.v1.once import Made, digest, earlier, once
+from console.api.v1.request import Headers, Request
+from console.api.v1.sending import Send, dropped_header, send_json
 from console.api.v1.stream import stream_headers
 from console.api.v1.waiting import waiting
 from console.core import sse

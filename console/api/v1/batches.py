@@ -6,8 +6,9 @@ import orjson
 
 from console.api.v1 import files as file_face
 from console.api.v1 import rows
-from console.api.v1.http import MethodNotAllowed, Request, Send, read_json, send_json
 from console.api.v1.once import digest, once
+from console.api.v1.request import MethodNotAllowed, Request, read_json
+from console.api.v1.sending import Send, send_json
 from console.audit.models import EventType
 from console.batches import access
 from console.batches.models import Batch

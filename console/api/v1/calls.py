@@ -10,16 +10,9 @@ import orjson
 from console.api import idempotency
 from console.api.v1 import agent_chat, anthropic_face, background, responses, responses_face, run_responses
 from console.api.v1.asks import metadata_in
-from console.api.v1.http import (
-    Request,
-    Send,
-    error_body,
-    read_json,
-    send_failure,
-    send_json,
-    send_whole,
-)
 from console.api.v1.replay import as_stream
+from console.api.v1.request import Request, read_json
+from console.api.v1.sending import Send, error_body, send_failure, send_json, send_whole
 from console.api.v1.stream import StreamBody, call_lines, error_frame, replay_headers, stream_headers
 from console.api.v1.watch import Watch
 from console.core.errors import NotAllowed, ProviderError, Refusal, Unavailable

@@ -9,8 +9,9 @@ import orjson
 from django.db import transaction
 
 from console.api.v1 import rows, uploads
-from console.api.v1.http import MethodNotAllowed, Request, Send, common_headers, send_json
 from console.api.v1.once import Made, digest, once
+from console.api.v1.request import MethodNotAllowed, Request
+from console.api.v1.sending import Send, common_headers, send_json
 from console.audit.models import EventType
 from console.batches import access, storage
 from console.batches.models import File, Purpose

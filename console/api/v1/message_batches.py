@@ -16,8 +16,9 @@ from django.db import transaction
 
 from console.api.v1 import rows
 from console.api.v1.files import creator_of
-from console.api.v1.http import MethodNotAllowed, Request, Send, common_headers, read_json, send_json, their_error
 from console.api.v1.once import digest, once
+from console.api.v1.request import MethodNotAllowed, Request, read_json
+from console.api.v1.sending import Send, common_headers, send_json, their_error
 from console.audit.models import EventType
 from console.batches import access, queries, storage
 from console.batches.models import Batch, File, State

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from console.api.v1.asks import uncalled
-from console.api.v1.http import Request, Send, send_json
+from console.api.v1.request import Request
+from console.api.v1.sending import Send, send_json
 from console.audit.models import EventType
 from console.catalog.shapes import VersionShape
 from console.gateway import pipeline

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from console.api import claims
 from console.api.idempotency import check_key
-from console.api.v1.http import Headers
+from console.api.v1.request import Headers
 from console.api.v1.rows import Asked
 from console.core.ids import request_id
 

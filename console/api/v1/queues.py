@@ -14,7 +14,8 @@ from agents_app.services import queues as services
 from agents_app.tools.queue.said import queue_item
 from console.api.idempotency import KeyReused, check_key
 from console.api.v1 import rows
-from console.api.v1.http import ClientGone, MethodNotAllowed, Request, Send, read_json, send_json
+from console.api.v1.request import ClientGone, MethodNotAllowed, Request, read_json
+from console.api.v1.sending import Send, send_json
 from console.api.v1.waiting import waiting
 from console.audit.models import EventType
 from console.core.errors import BadInput, NotAllowed, NotFound, Refusal

@@ -9,7 +9,8 @@ from console.api import conversations
 from console.api import responses as kept_responses
 from console.api.background import promising, reading, telling
 from console.api.v1 import background, rows
-from console.api.v1.http import MethodNotAllowed, Request, Send, send_json
+from console.api.v1.request import MethodNotAllowed, Request
+from console.api.v1.sending import Send, send_json
 from console.audit.models import EventType
 from console.core.errors import BadInput, NotFound
 from console.gateway import pipeline

@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from django.http import Http404
 
 from console.api.v1.asks import uncalled
-from console.api.v1.http import Request
+from console.api.v1.request import Request
 from console.core.clock import now
 from console.core.errors import BadInput, NotAllowed, NotFound, Refusal, Unavailable
 from console.core.races import lost

@@ -8,8 +8,9 @@ from django.conf import settings
 from agents_app import access
 from agents_app.models import Run, Step
 from console.api.v1 import rows
-from console.api.v1.http import Request, Send, error_body
+from console.api.v1.request import Request
 from console.api.v1.run_shapes import one, shown, step_shape
+from console.api.v1.sending import Send, error_body
 from console.api.v1.stream import stream_headers
 from console.api.v1.waiting import waiting
 from console.audit.models import EventType

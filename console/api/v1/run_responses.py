@@ -13,7 +13,8 @@ from console.api.background import promising, reading
 from console.api.background.runs import told
 from console.api.models import BackgroundResponse
 from console.api.v1 import agent_chat, background, responses, rows
-from console.api.v1.http import Headers, Request, Send, dropped_header, send_json
+from console.api.v1.request import Headers, Request
+from console.api.v1.sending import Send, dropped_header, send_json
 from console.audit.models import EventType
 from console.core.errors import BadInput
 from console.gateway.identity import KeyIdentity

@@ -15,9 +15,10 @@ from agents_app.services.runs import Origin, cancel_run, start_run
 from console.api.idempotency import KeyReused, check_key
 from console.api.v1 import rows
 from console.api.v1.asks import metadata_in
-from console.api.v1.http import ClientGone, MethodNotAllowed, Request, Send, read_json, send_json
+from console.api.v1.request import ClientGone, MethodNotAllowed, Request, read_json
 from console.api.v1.run_events import follow
 from console.api.v1.run_shapes import one, shape, shown, step_shape
+from console.api.v1.sending import Send, send_json
 from console.api.v1.waiting import waiting
 from console.audit.models import EventType
 from console.audit.redaction import kept_name

@@ -7,9 +7,8 @@ from typing import Any
 
 from console.api.idempotency import Replay
 from console.api.v1 import responses_face
-from console.api.v1.http import (
-    Headers,
-    Request,
+from console.api.v1.request import Headers, Request
+from console.api.v1.sending import (
     Send,
     common_headers,
     dropped_header,

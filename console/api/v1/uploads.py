@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 
-from console.api.v1.http import ClientGone, Request, UnsupportedMediaType
+from console.api.v1.request import ClientGone, Request, UnsupportedMediaType
 from console.core.bodies import FORM_FIELDS
 from console.core.errors import BadInput, TooLarge
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from console.api.v1.http import Receive
+from console.api.v1.request import Receive
 from console.core import stopping
 
 

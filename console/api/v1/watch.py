@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from console.api.v1.http import Receive
+from console.api.v1.request import Receive
 from console.api.v1.waiting import until_left
 from console.core.quick_settings import settings
 from console.core.ticker import Ticker

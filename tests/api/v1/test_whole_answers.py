@@ -10,7 +10,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from console.api.v1.app import application
-from console.api.v1.http import headers_in
+from console.api.v1.sending import headers_in
 from console.api.v1.server import WHOLE_ANSWER, Http, header_lines
 from tests.waiting import until_async
 
