@@ -1,7 +1,6 @@
 """Work through a run of tests or a replay: a few at a time, on a lease, taken up by anybody when the worker is gone.
 
-1. Claim the work: nobody else is at it while the lease lives. It is renewed while calls are under way, and a fence
-   number tells this worker from those before it.
+1. Claim the work (`lease.py`), and renew the lease while calls are under way.
 2. For each outcome that waits: ask, judge the answer, write what came of it. Calls are made once (`paying.py`).
 3. When none waits any more, the work is done.
 
@@ -22,22 +21,19 @@ import logging
 import threading
 import time
 import uuid
-from collections import Counter
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic
 
 from django.conf import settings
 from django.db import DatabaseError, DataError
-from django.db.models import F, QuerySet
 
 from console.audit.redaction import prepare_payload, redact, storable
 from console.core.clock import now
 from console.core.connections import in_thread
 from console.core.errors import ProviderError, Refusal
-from console.core.tasks import enqueue_on_commit
-from console.evals.models import GOING_ON, Outcome, Replay, TestRun, Work
+from console.evals import lease
+from console.evals.lease import Kind, OutcomeT, WorkT
+from console.evals.models import Outcome, Work
 from console.evals.paying import HandedBack, Till
 from console.gateway import sync
 from console.gateway.identity import PersonIdentity, StartedByKey
@@ -47,39 +43,15 @@ log = logging.getLogger(__name__)
 
 # Outcomes of one piece of work under way at a time; the batch lane's permits hold all of it together.
 _AT_ONCE = 4
-# A message may be on its way for so long before somebody takes it for lost.
-_PATIENCE = dt.timedelta(seconds=15)
 # How often a turn looks whether it has to end, or has something to begin.
 _LOOK = 0.2
 # A wait up to this long is spent here. Where a limit's own word is too hopeful, each wait is longer than the last.
 _SHORT_WAIT, _LONGEST_PAUSE, _LONGEST_WAIT = 5.0, 60.0, 300.0
-QUEUE = "batch"
 # How long one worker keeps a piece of work, as of batches.
 _TURN, _TURN_WHEN_OTHERS_WAIT = 240.0, 15.0
-_MOST_WOKEN = 100
 
 # Set when the worker is told to stop.
 stopping = threading.Event()
-
-WorkT = TypeVar("WorkT", bound=Work)
-OutcomeT = TypeVar("OutcomeT", bound=Outcome)
-
-
-@dataclass(frozen=True)
-class Kind(Generic[WorkT, OutcomeT]):
-    """One kind of work: its tables, the task that advances it, and how one outcome is asked for and judged."""
-
-    task: str
-    work: type[WorkT]
-    outcome: type[OutcomeT]
-    of: str  # the outcome's field that names its work
-    ask: Callable[[WorkT, OutcomeT, Till], Awaitable[None]]
-    joined: tuple[str, ...] = ()  # what asking reads of the work
-    joined_each: tuple[str, ...] = ()  # and of each outcome
-
-
-def _lease() -> dt.timedelta:
-    return dt.timedelta(seconds=settings.BATCH_LEASE_SECONDS)
 
 
 def advance(kind: Kind[WorkT, OutcomeT], work_id: uuid.UUID) -> bool:
@@ -87,10 +59,10 @@ def advance(kind: Kind[WorkT, OutcomeT], work_id: uuid.UUID) -> bool:
 
     Returns whether others should have a look at what waits now.
     """
-    work = _claim(kind, work_id)
+    work = lease.claim(kind, work_id)
     if work is None:
         return False
-    mine = _held(kind, work)
+    mine = lease.held(kind, work)
     turn = Turn(kind, work)
     if sync.run(turn.run()):
         mine.update(status=Work.Status.DONE, finished_at=now(), lease_until=None)
@@ -110,64 +82,6 @@ def advance(kind: Kind[WorkT, OutcomeT], work_id: uuid.UUID) -> bool:
     return True
 
 
-def _claim(kind: Kind[WorkT, OutcomeT], work_id: uuid.UUID) -> WorkT | None:
-    moment = now()
-    free = _free(kind.work, moment).filter(pk=work_id)
-    work = free.select_related(*kind.joined).first()
-    if work is None:
-        return None
-    # The fence is ours by what was read before: read afterwards, it could be that of whoever came in between.
-    is_as_read = free.filter(fence=work.fence)
-    work.status, work.fence, work.lease_until = Work.Status.RUNNING, work.fence + 1, moment + _lease()
-    taken = is_as_read.update(
-        status=work.status, fence=work.fence, lease_until=work.lease_until, not_before=None, waits_for=""
-    )
-    return work if taken else None
-
-
-def _going_on(work: type[WorkT]) -> QuerySet[WorkT]:
-    return work._default_manager.filter(status__in=GOING_ON)
-
-
-def _free(work: type[WorkT], moment: dt.datetime) -> QuerySet[WorkT]:
-    """Match what anybody may go on with: no worker has it, and it has not been told to wait."""
-    return _going_on(work).exclude(lease_until__gt=moment).exclude(not_before__gt=moment)
-
-
-def _held(kind: Kind[WorkT, OutcomeT], work: WorkT) -> QuerySet[WorkT]:
-    """Match the work as long as it goes on and nobody else has taken it."""
-    return kind.work._default_manager.filter(pk=work.pk, status=Work.Status.RUNNING, fence=work.fence)
-
-
-def sweep(*kinds: Kind[Any, Any], patience: dt.timedelta = _PATIENCE) -> int:
-    """Wake the work that has no worker: those are gone, their message was lost, or it was another's turn.
-
-    In the order in which it gets a turn; return how much.
-    """
-    moment = now()
-    waiting: list[tuple[dt.datetime, dt.datetime, uuid.UUID, uuid.UUID, str]] = []
-    busy: Counter[uuid.UUID] = Counter()
-    for kind in kinds:
-        busy.update(_going_on(kind.work).filter(lease_until__gt=moment).values_list("team_id", flat=True))
-        free = _free(kind.work, moment).filter(started_at__lte=moment - patience)
-        rows = free.order_by(F("lease_until").asc(nulls_first=True), "started_at", "id")[:_MOST_WOKEN]
-        for had, began, work_id, team_id in rows.values_list("lease_until", "started_at", "pk", "team_id"):
-            waiting.append((had or began, began, work_id, team_id, kind.task))
-    woken = 0
-    while waiting and woken < _MOST_WOKEN:
-        waiting.sort(key=lambda one: (busy[one[3]], *one[:3]))
-        *_, work_id, team_id, task = waiting.pop(0)
-        busy[team_id] += 1
-        enqueue_on_commit(task, work_id, queue=QUEUE, expires=60)
-        woken += 1
-    return woken
-
-
-def _others_wait(moment: dt.datetime) -> bool:
-    """Say whether there is work that could go on, and has no worker."""
-    return _free(TestRun, moment).exists() or _free(Replay, moment).exists()
-
-
 def identity_of(work: Work, environment: str = "") -> Identify:
     """Return whoever started the work, with their rights of each moment."""
     if work.started_by_kind == "key":
@@ -180,7 +94,7 @@ class Turn(Generic[WorkT, OutcomeT]):
 
     def __init__(self, kind: Kind[WorkT, OutcomeT], work: WorkT) -> None:
         self._kind, self._work = kind, work
-        self._mine = _held(kind, work)
+        self._mine = lease.held(kind, work)
         self._waiting: list[tuple[float, uuid.UUID]] = []  # outcomes, and when to try them (monotonic)
         self._open: dict[asyncio.Task[HandedBack | None], Till] = {}
         self._is_lost = False  # it was stopped, or somebody else has taken it
@@ -224,10 +138,10 @@ class Turn(Generic[WorkT, OutcomeT]):
                 await asyncio.wait_for(self._is_at_end.wait(), min(1.0, settings.BATCH_LEASE_SECONDS / 3))
                 return
             try:
-                renewed = await in_thread(lambda: self._mine.update(lease_until=now() + _lease()))
+                renewed = await in_thread(lambda: self._mine.update(lease_until=now() + lease.length()))
                 length = time.monotonic() - self._began
                 if length > _TURN_WHEN_OTHERS_WAIT and not self.is_over:
-                    self.is_over = length > _TURN or await in_thread(lambda: _others_wait(now()))
+                    self.is_over = length > _TURN or await in_thread(lambda: lease.others_wait(now()))
             except DatabaseError as error:
                 log.warning("The lease of %s could not be renewed: %s.", self._work.pk, type(error).__name__)
             else:

@@ -9,7 +9,8 @@ from console.core.connections import in_thread
 from console.core.errors import BadInput, NotFound, ProviderError, Refusal
 from console.evals import answers, judging
 from console.evals.checks import Spec
-from console.evals.engine import Kind, identity_of
+from console.evals.engine import identity_of
+from console.evals.lease import Kind
 from console.evals.marking import asking, judged, verdict
 from console.evals.models import DatasetItem, Replay, ReplayResult, named_model
 from console.evals.paying import Paid, Till

@@ -9,7 +9,7 @@ from celery import shared_task
 from celery.signals import worker_shutting_down
 from django.conf import settings
 
-from console.evals import engine, ticking
+from console.evals import engine, lease, ticking
 from console.evals.replaying import REPLAYS
 from console.evals.services import keeping, settling
 from console.evals.trying import TESTS
@@ -18,7 +18,7 @@ from console.evals.trying import TESTS
 _turns = threading.BoundedSemaphore(max(1, settings.WORKER_THREADS // 2))
 
 
-def _advance(kind: engine.Kind[Any, Any], work_id: uuid.UUID) -> None:
+def _advance(kind: lease.Kind[Any, Any], work_id: uuid.UUID) -> None:
     if not _turns.acquire(blocking=False):
         return  # whose turn is over asks again, and so does the sweeper
     try:
@@ -26,7 +26,7 @@ def _advance(kind: engine.Kind[Any, Any], work_id: uuid.UUID) -> None:
     finally:
         _turns.release()
     if goes_on and not engine.stopping.is_set():
-        engine.sweep(TESTS, REPLAYS, patience=dt.timedelta(0))
+        lease.sweep(TESTS, REPLAYS, patience=dt.timedelta(0))
 
 
 @shared_task(name="evals.advance")
@@ -47,7 +47,7 @@ def tick_task() -> None:
 
 @shared_task(name="evals.sweep")
 def sweep_task() -> None:
-    engine.sweep(TESTS, REPLAYS)
+    lease.sweep(TESTS, REPLAYS)
 
 
 @shared_task(name="evals.forget_answers")

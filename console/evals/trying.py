@@ -3,7 +3,8 @@
 from functools import partial
 from typing import Any
 
-from console.evals.engine import Kind, identity_of
+from console.evals.engine import identity_of
+from console.evals.lease import Kind
 from console.evals.marking import asking, judged, verdict
 from console.evals.models import TestResult, TestRun, named_model
 from console.evals.paying import Paid, Till

@@ -13,7 +13,7 @@ from console.audit.models import AuditEvent
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict, NotAllowed
 from console.core.ids import time_of, uuid7, uuid7_at
-from console.evals import answers, engine, sampling
+from console.evals import answers, engine, lease, sampling
 from console.evals.models import Dataset, Replay, ReplayResult
 from console.evals.queries import replays as queries
 from console.evals.queries.side_by_side import lines_of
@@ -265,7 +265,7 @@ def test_it_goes_on_where_a_worker_left_and_refuses_what_cannot_be_asked(live: W
     asked, once = len(upstream.seen), results(replay)
     replay.results.filter(item__place__lte=2).update(status="waiting", output="", checks=[], request_id=None, tokens=0)
     Replay.objects.filter(pk=replay.pk).update(status="running", lease_until=now().replace(year=2020))
-    assert engine.sweep(REPLAYS) == 0, "its message may be on its way"
+    assert lease.sweep(REPLAYS) == 0, "its message may be on its way"
     engine.advance(REPLAYS, replay.pk)
     twice = results(replay)
     assert len(upstream.seen) == asked and {p: one.request_id for p, one in twice.items()} == {

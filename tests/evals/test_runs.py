@@ -15,7 +15,7 @@ from console.audit.models import AuditEvent
 from console.core.clock import now
 from console.core.errors import BadInput
 from console.core.ids import uuid7
-from console.evals import engine, gate, tasks
+from console.evals import engine, gate, lease, tasks
 from console.evals.models import TestResult, TestRun
 from console.evals.services import cases, keeping, runs
 from console.evals.trying import TESTS
@@ -122,15 +122,15 @@ def test_a_lease_that_is_being_renewed_as_the_turn_ends_does_not_outlive_it(
 ) -> None:
     """What is handed back is free at once, and not once a lease has run out that nobody has any more."""
     settings.BATCH_LEASE_SECONDS = 0.3
-    renewing, lease = threading.Event(), engine._lease
+    renewing, usual = threading.Event(), lease.length
 
     def takes_long() -> dt.timedelta:
         if upstream.seen:
             renewing.set()
             time.sleep(0.3)
-        return lease()
+        return usual()
 
-    monkeypatch.setattr(engine, "_lease", takes_long)
+    monkeypatch.setattr(lease, "length", takes_long)
     monkeypatch.setattr(engine, "stopping", renewing)
     monkeypatch.setattr(engine, "_AT_ONCE", 1)
     for name in ("under way", "not begun"):
@@ -221,13 +221,13 @@ def test_it_waits_for_the_window_of_a_limit_and_for_no_budget(live: World, upstr
         client = client_of(live.cast.alice)
         page = client.get(reverse("evals:run", args=[live.prompt.slug, run.pk])).content.decode()
         assert "Waiting. The limit of 3 requests an hour of the team" in page and "Next attempt at" in page
-        assert engine.sweep(TESTS) == 0, "nobody need look before"
+        assert lease.sweep(TESTS) == 0, "nobody need look before"
         engine.advance(TESTS, run.pk)
         refused = AuditEvent.objects.filter(status="refused")
         assert len(upstream.seen) == 3 and refused.count() == 1
         quota.delete()
         TestRun.objects.update(not_before=now())
-        assert engine.sweep(TESTS) == 1
+        assert lease.sweep(TESTS) == 1
         engine.advance(TESTS, run.pk)
         run.refresh_from_db()
         found = results(run)
@@ -259,7 +259,7 @@ def test_long_work_leaves_others_a_turn(live: World, upstream: Upstream, monkeyp
     theirs = TestRun.objects.get(pk=start(live, live.v1).pk)  # begun last, by a team that has nothing under way
     TestRun.objects.filter(pk=theirs.pk).update(team=live.cast.team_b)
     TestRun.objects.filter(pk=start(live, live.v2).pk).update(lease_until=now() + dt.timedelta(hours=1))
-    is_known, asked = threading.Event(), engine._others_wait
+    is_known, asked = threading.Event(), lease.others_wait
 
     def others_wait(moment: dt.datetime) -> bool:
         found = asked(moment)
@@ -268,7 +268,7 @@ def test_long_work_leaves_others_a_turn(live: World, upstream: Upstream, monkeyp
 
     woken: list[str] = []
     monkeypatch.setattr(engine, "_TURN_WHEN_OTHERS_WAIT", 0.0)
-    monkeypatch.setattr(engine, "_others_wait", others_wait)
+    monkeypatch.setattr(lease, "others_wait", others_wait)
     monkeypatch.setattr("console.core.tasks.current_app.send_task", lambda name, args, **_: woken.append(args[0]))
     for _ in range(4):
         upstream.enqueue_when(is_known.is_set)
@@ -320,9 +320,9 @@ def test_it_stops_and_sweeps(world: World) -> None:
     world.case("one")
     run = start(world, world.v1)
     TestRun.objects.update(started_at=now() - dt.timedelta(minutes=1))
-    assert engine.sweep(TESTS) == 1
+    assert lease.sweep(TESTS) == 1
     runs.stop_run(actor=world.alice, run=run)
-    assert engine.sweep(TESTS) == 0
+    assert lease.sweep(TESTS) == 0
     engine.advance(TESTS, run.pk)
     assert results(run)["one"].status == "waiting"
     actions = AuditEvent.objects.filter(action__startswith="test_").order_by("id").values_list("action", flat=True)

@@ -14,8 +14,8 @@ from console.core.ids import request_id
 from console.core.races import hold
 from console.core.tasks import enqueue_on_commit
 from console.evals.checks import check_specs
-from console.evals.engine import QUEUE
 from console.evals.estimating import Estimate, estimate
+from console.evals.lease import QUEUE
 from console.evals.models import GOING_ON, Dataset, DatasetItem, Replay, ReplayResult
 from console.evals.replaying import REPLAYS
 from console.evals.services.callers import check_caller
