@@ -267,7 +267,8 @@ def finish(turn: Turn, step: Step) -> Over:
         try:
             output["value"] = value_of(turn, text)
         except WrongArguments as wrong:
-            return Over(Run.State.FAILED, "output_does_not_fit", wrong.message, output)
+            said = wrong.message.removeprefix("The arguments do not fit: ")
+            return Over(Run.State.FAILED, "output_does_not_fit", f"The result does not fit. {said}", output)
     return Over(Run.State.SUCCEEDED, output=output)
 
 

@@ -7,8 +7,8 @@ from django import forms
 from agents_app.brokers import config
 from agents_app.models import Agent, Broker, Queue, Trigger
 from agents_app.tools.fields import JsonField
-from agents_app.triggers import payloads
-from agents_app.triggers.tokens import WAYS
+from agents_app.triggers.payloads import ALERTMANAGER, SOURCES
+from agents_app.triggers.tokens import TOKEN, WAYS
 from console.core import schedules
 from console.core.forms import MONO
 from console.teams.models import Environment
@@ -62,14 +62,13 @@ class TriggerForm(forms.Form):
                 choices=[(schedules.SKIP, "Skip them"), (schedules.ONCE, "Run once for all")],
             )
         elif kind == Trigger.Kind.WEBHOOK:
-            self.fields["source"] = forms.ChoiceField(label="Sender", choices=list(payloads.SOURCES.items()))
+            self.fields["source"] = forms.ChoiceField(label="Sender", choices=list(SOURCES.items()))
             self.fields["auth"] = forms.ChoiceField(
                 label="Authentication",
                 choices=list(WAYS.items()),
                 required=False,
                 help_text="A signature protects deliveries from tampering and replay; Grafana and your own code can "
-                "sign. Use a "
-                "bearer token for services that cannot, such as Alertmanager.",
+                "sign. Use a bearer token for services that cannot, such as Alertmanager.",
             )
         elif is_outside:
             self._ask_for_queue_outside(agent)
@@ -83,6 +82,13 @@ class TriggerForm(forms.Form):
             placeholder=_placeholder(agent),
             help_text=_INPUT[Trigger.Kind(kind)],
         )
+
+    def clean_auth(self) -> str:
+        """Alertmanager cannot sign: a new trigger whose deliveries could never arrive is not made."""
+        auth: str = self.cleaned_data["auth"]
+        if auth != TOKEN and "seen_revision" not in self.fields and self.cleaned_data.get("source") == ALERTMANAGER:
+            raise forms.ValidationError("Alertmanager cannot sign its deliveries: choose a bearer token.")
+        return auth
 
     @classmethod
     def of(cls, trigger: Trigger, data: Any = None) -> "TriggerForm":

@@ -11,7 +11,7 @@ from console.core.forms import MONO, offer
 from console.teams.forms.base import TeamField
 from console.teams.models import Team
 
-KEPT = "A secret is set. Leave this empty to keep it; another host takes it away."
+KEPT = "A secret is set. Leave this empty to keep it; changing the host of the address removes it."
 
 
 class ToolForm(forms.Form):
@@ -40,7 +40,7 @@ class ToolForm(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "off", "class": "mono"}),
         help_text="Kept encrypted and never shown again. It is sent to this address only.",
     )
-    clear_secret = forms.BooleanField(required=False, label="Take the secret away")
+    clear_secret = forms.BooleanField(required=False, label="Remove secret")
     effect = forms.ChoiceField(
         choices=Tool.Effect.choices,
         label="What it does to the world",

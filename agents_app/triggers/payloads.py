@@ -40,7 +40,9 @@ def _alerts(body: Mapping[str, Any]) -> str:
     if not isinstance(alerts, list) or not alerts or not all(isinstance(one, dict) for one in alerts):
         raise BadInput("This is no notification of alerts: it has no list of alerts.", param="alerts")
     count = "1 alert" if len(alerts) == 1 else f"{len(alerts)} alerts"
-    lines = [f"{count}, {body.get('status', 'unknown')}. {_pairs(body.get('commonLabels'))}".strip()]
+    # The first line is the title of the run: it says which alert, also where the sender names no common labels.
+    common = body.get("commonLabels") or (alerts[0].get("labels") if len(alerts) == 1 else None)
+    lines = [f"{count}, {body.get('status', 'unknown')}. {_pairs(common)}".strip()]
     for alert in alerts[:_MOST_ALERTS]:
         since = f" since {alert['startsAt']}" if alert.get("startsAt") else ""
         lines.append(f"- {alert.get('status', '')}{since}: {_pairs(alert.get('labels'))}")

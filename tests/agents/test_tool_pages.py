@@ -157,10 +157,12 @@ def test_every_kind_has_a_form_that_makes_one(builder, cast):
         given = {"most_seconds": "60", "slug": "fresh", "description": "typed words", **wrong}
         answer = builder.post("/tools/new/?kind=wait", COMMON | given)
         assert answer.status_code == 422 and says in answer.text.replace("\n", " ") and "typed words" in answer.text
-    http = COMMON | {"slug": "fresh", "method": "POST", "url": "https://api.example.com/", "secret": "s3cr3t"}
+    http = COMMON | {"slug": "fresh", "method": "POST", "url": "https://api.example.com/"}
     for kind, wrong, field, says in (
         ("http", {"body_from": "shape"}, "shape", "Write the body"),
+        ("http", {"shape": '{"a": "{a}"}'}, "shape", "only sent if the body"),
         ("http", {"body_from": "rest"}, "schema", "Describe the arguments"),
+        ("http", {"secret": "s3cr3t"}, "secret_in", "Choose where the secret goes"),
         ("http", {"secret_in": "header"}, "secret_name", "Name the header"),
         ("http", {"secret_in": "query", "secret_name": "a b"}, "secret_name", "as a parameter"),
         ("http", {"secret_in": "header", "secret_name": "X-Key", "secret_prefix": "ключ"}, "secret_prefix", "plain"),

@@ -146,7 +146,8 @@ def test_it_puts_the_exact_time_into_every_time() -> None:
 class Example(forms.Form):
     name = forms.CharField(help_text="As the log shows it.")
     about = forms.CharField(help_text="Said by <b>others</b>.")
-    size = forms.ChoiceField(choices=[("s", "Small"), ("l", "Large")], required=False)
+    size = forms.ChoiceField(choices=[("", "Any"), ("s", "Small"), ("l", "Large")], required=False)
+    way = forms.ChoiceField(choices=[("s", "Signed"), ("t", "With a token")], required=False)
     sure = forms.BooleanField()
     scopes = forms.MultipleChoiceField(choices=[("a", "A"), ("b", "B")], widget=forms.CheckboxSelectMultiple)
 
@@ -159,7 +160,7 @@ def test_it_renders_every_field_with_label_hint_and_error() -> None:
     assert '<div class="field-hint" id="id_name_helptext">As the log shows it.</div>' in html
     assert "Said by &lt;b&gt;others&lt;/b&gt;." in html
     assert 'id="id_name_error"' in html
-    assert 'Size <span class="optional">optional</span>' in html
+    assert 'Size <span class="optional">optional</span>' in html and ">Way</label>" in html, "it always has a value"
     assert '<select name="size" class="control"' in html
     assert re.search(r"<fieldset[^>]*>\s*<legend", html)
 

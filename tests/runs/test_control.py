@@ -157,6 +157,7 @@ def test_a_last_word_fits_its_schema_or_is_asked_for_again(shop: Shop) -> None:
     assert "not JSON" in shop.sent()[-1]["content"] and '"sum"' in shop.sent()[1]["content"]
     run = shop.run(words("Seven."), words('{"sum": "7"}'), words("{}"))
     assert (run.state, run.code, run.model_calls) == ("failed", "output_does_not_fit", 3)
+    assert run.trouble == "The result does not fit. 'sum' is a required property."
 
 
 def test_a_conversation_that_grows_too_long_is_shortened_on_record(shop: Shop) -> None:

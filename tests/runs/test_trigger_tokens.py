@@ -60,6 +60,7 @@ def test_a_token_starts_a_run_and_only_its_hash_is_kept(hook, cast):
     run = Run.objects.get()
     assert (answer.status_code, answer.json()) == (202, {"run": run.public_id, "is_new": True})
     assert (run.actor_id, run.trigger) == (cast.alice.pk, "webhook") and "93 % used" in run.input["message"]
+    assert run.title == "1 alert, firing. alertname=DiskFull", "the title says which, without common labels too"
     kept = TriggerToken.objects.get()
     assert keys.is_hook_token(token) and not keys.is_well_formed(token)
     assert bytes(kept.digest) == keys.digest(token) and kept.shown == f"fk_hook_…{token[-4:]}" and kept.last_used_at
@@ -67,7 +68,7 @@ def test_a_token_starts_a_run_and_only_its_hash_is_kept(hook, cast):
     lines = AuditEvent.objects.filter(action="trigger.token_created")
     assert kept.shown in str(lines.get().detail) and token not in str(lines.values())
     page = client_of(cast.alice).get("/agents/clerk/triggers/").text
-    assert kept.shown in page and token not in page and "a delivery with its token" in page
+    assert kept.shown in page and token not in page and "a delivery from Alertmanager with its token" in page
 
 
 def test_what_carries_no_good_token_is_refused_alike(hook, agent, cast, django_assert_num_queries):
@@ -210,6 +211,9 @@ def test_many_at_once_are_one(committed_db: None) -> None:
 def test_the_form_chooses_the_way_and_shows_what_it_needs_once(agent, cast):
     alice = client_of(cast.alice)
     fields = {"name": "Alerts", "environment": "production", "source": "alertmanager", "auth": "token"}
+    refused = alice.post("/agents/clerk/triggers/new/webhook/", fields | {"auth": "signature"})
+    assert refused.status_code == 422 and "Alertmanager cannot sign its deliveries" in refused.text
+    assert not Trigger.objects.exists()
     shown = alice.post("/agents/clerk/triggers/new/webhook/", fields)
     trigger = Trigger.objects.get()
     assert trigger.config == {"source": "alertmanager", "auth": "token"} and shown["Cache-Control"] == "no-store"

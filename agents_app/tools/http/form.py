@@ -77,12 +77,16 @@ class HttpForm(ToolForm):
         shape = self.cleaned_data["shape"]
         if shape is None and self.cleaned_data.get("body_from") == "shape":
             raise forms.ValidationError("Write the body, or choose another one above.")
+        if shape is not None and self.cleaned_data.get("body_from") != "shape":
+            raise forms.ValidationError("It is only sent if the body is “As written below”: choose that, or empty this.")
         return shape
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or self.cleaned_data
         if given.get("body_from") == configuration.REST and not given.get("schema") and "schema" not in self.errors:
             self.add_error("schema", "Describe the arguments: without, there are none, and the body is always empty.")
+        if given.get("secret") and not given.get("secret_in"):
+            self.add_error("secret_in", "Choose where the secret goes, or empty it: so, it would never be sent.")
         return given
 
     def typed_as(self, tool: Tool) -> dict[str, Any]:
