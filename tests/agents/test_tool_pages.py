@@ -160,7 +160,7 @@ def test_every_kind_has_a_form_that_makes_one(builder, cast):
     http = COMMON | {"slug": "fresh", "method": "POST", "url": "https://api.example.com/"}
     for kind, wrong, field, says in (
         ("http", {"body_from": "shape"}, "shape", "Write the body"),
-        ("http", {"shape": '{"a": "{a}"}'}, "shape", "only sent if the body"),
+        ("http", {"shape": '{"a": "{a}"}'}, "shape", "Sent only if the body"),
         ("http", {"body_from": "rest"}, "schema", "Describe the arguments"),
         ("http", {"secret": "s3cr3t"}, "secret_in", "Choose where the secret goes"),
         ("http", {"secret_in": "header"}, "secret_name", "Name the header"),

@@ -78,7 +78,7 @@ class HttpForm(ToolForm):
         if shape is None and self.cleaned_data.get("body_from") == "shape":
             raise forms.ValidationError("Write the body, or choose another one above.")
         if shape is not None and self.cleaned_data.get("body_from") != "shape":
-            raise forms.ValidationError("It is only sent if the body is “As written below”: choose that, or empty this.")
+            raise forms.ValidationError("Sent only if the body is “As written below”: choose that, or empty this.")
         return shape
 
     def clean(self) -> dict[str, Any]:
