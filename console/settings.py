@@ -603,6 +603,7 @@ _EVERY = {
     "api.drive": 10,
     "usage.roll_up": 5,
     "usage.check_alerts": 60,
+    "usage.check_alert_rules": 60,
     "usage.prune": 3_600,
     "prompts.roll_up_uses": 60,
     "prompts.git_sync": 60,

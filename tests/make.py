@@ -50,6 +50,8 @@ from prompts_app.models import Label, Prompt, PromptVersion
 from prompts_app.services import labels as label_services
 from prompts_app.services import prompts as prompt_services
 from prompts_app.services import versions as version_services
+from usage_app.models import AlertRule
+from usage_app.services import alert_rules
 
 _numbers = count(1)
 # What a key may do inside its team.
@@ -250,6 +252,12 @@ def make_channel(team: Team | None, kind: str = "email", url: str = "", **fields
     where = {"url": url} if url else {"addresses": ["ops@example.com"]}
     fields = {"name": f"channel-{next(_numbers)}", "wants": ["quota"], **where, **fields}
     return channels.create_channel(actor=SYSTEM, team=team, kind=kind, **fields).channel
+
+
+def make_alert_rule(team: Team | None, **fields: Any) -> AlertRule:
+    """A rule about the error rate."""
+    fields = {"metric": "errors", "threshold": 5, "minutes": 10, "least_calls": 3, **fields}
+    return alert_rules.create_rule(actor=SYSTEM, team=team, **fields)
 
 
 def make_delivery(channel: Channel, **fields: Any) -> Delivery:

@@ -469,6 +469,10 @@ def _channel(cast: Cast) -> Arguments:
     return {"channel_id": make.make_channel(cast.team_a).pk}
 
 
+def _alert_rule(cast: Cast) -> Arguments:
+    return {"rule_id": make.make_alert_rule(cast.team_a).pk}
+
+
 def _delivery(cast: Cast) -> Arguments:
     return {"delivery_id": make.make_delivery(make.make_channel(cast.team_a)).pk}
 
@@ -652,6 +656,8 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
     "agents:new_trigger": lambda cast: {**_agent(cast), "kind": "schedule"},
     "agents:deliver": lambda cast: {"trigger_id": _trigger(cast)["trigger_id"]},
     **dict.fromkeys(("agents:approval", "agents:decide", "agents:extend"), _approval),
+    **dict.fromkeys(("usage:team_alert_rules", "usage:new_team_alert_rule"), _team),
+    **dict.fromkeys(("usage:change_alert_rule", "usage:remove_alert_rule"), _alert_rule),
     "usage:change_quota": _quota_id,
     "usage:remove_quota": _quota_id,
     "usage:quota_end_users": _each_quota_id,

@@ -4,13 +4,17 @@ import uuid
 from collections.abc import Iterable
 
 from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
 from django.http import Http404
 
 from console.core.sql import get_or_raise
+from console.notices import access as notices_access
 from console.teams.access import denied, teams_for
 from console.teams.callers import Caller
 from console.teams.models import Team
-from usage_app.models import Quota, QuotaIncrease
+from usage_app.models import AlertRule, Quota, QuotaIncrease
+
+ALERTS = notices_access.RIGHT
 
 
 def may_set(caller: Caller, team_id: uuid.UUID, *, team_wide: bool) -> bool:
@@ -59,3 +63,18 @@ def increase_for(caller: Caller, increase_id: uuid.UUID) -> QuotaIncrease:
     )
     check_may_set(caller, increase.quota.team, team_wide=increase.quota.is_team_wide)
     return increase
+
+
+def rules_for(caller: Caller, right: str = ALERTS) -> QuerySet[AlertRule]:
+    """Return the alert rules of the teams in which the caller has the right; to operators also the installation's."""
+    rows = AlertRule.objects.select_related("team")
+    mine = Q(team__in=teams_for(caller, right))
+    return rows.filter(mine | Q(team=None)) if caller.is_operator else rows.filter(mine)
+
+
+def rule_for(caller: Caller, rule_id: uuid.UUID) -> AlertRule:
+    """Return the alert rule: 404 for strangers, 403 for members who do not manage the team."""
+    rule = get_or_raise(rules_for(caller, "view_team").filter(pk=rule_id), Http404("There is no such alert rule."))
+    if rule.team_id is not None and not caller.may(ALERTS, rule.team_id):
+        raise denied(rule.team, caller, ALERTS)
+    return rule

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from usage_app.services import alerts, pruning, roll_up
+from usage_app.services import alert_rules, alerts, pruning, roll_up
 
 
 @shared_task(name="usage.roll_up")
@@ -13,6 +13,11 @@ def roll_up_task() -> None:
 @shared_task(name="usage.check_alerts")
 def check_alerts_task() -> None:
     alerts.check_alerts()
+
+
+@shared_task(name="usage.check_alert_rules")
+def check_alert_rules_task() -> None:
+    alert_rules.check_rules()
 
 
 @shared_task(name="usage.prune")

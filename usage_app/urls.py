@@ -1,6 +1,6 @@
 from django.urls import URLPattern, URLResolver, path
 
-from usage_app.views import audit, chain, quotas
+from usage_app.views import alert_rules, audit, chain, quotas
 
 app_name = "usage"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -12,6 +12,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("quotas/<uuid:public_id>/remove/", quotas.remove_quota, name="remove_quota"),
     path("quotas/<uuid:public_id>/increase/", quotas.increase_quota, name="increase_quota"),
     path("quotas/increases/<uuid:increase_id>/end/", quotas.end_increase, name="end_increase"),
+    # Alert rules: the installation's, or a team's
+    path("settings/alerts/rules/", alert_rules.rules, name="alert_rules"),
+    path("settings/alerts/rules/new/", alert_rules.new_rule, name="new_alert_rule"),
+    path("teams/<slug:slug>/alerts/rules/", alert_rules.team_rules, name="team_alert_rules"),
+    path("teams/<slug:slug>/alerts/rules/new/", alert_rules.new_team_rule, name="new_team_alert_rule"),
+    path("alerts/rules/<uuid:rule_id>/change/", alert_rules.change_rule, name="change_alert_rule"),
+    path("alerts/rules/<uuid:rule_id>/remove/", alert_rules.remove_rule, name="remove_alert_rule"),
     # The audit log
     path("audit/", audit.audit, name="audit"),
     path("audit/tail/", audit.tail, name="audit_tail"),

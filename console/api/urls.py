@@ -24,6 +24,7 @@ urlpatterns = [
         "ratings",
         "quotas.urls",
         "alerts",
+        "alert_rules",
         "usage",
         "touchpoints.urls",
         "audit.urls",

@@ -249,6 +249,11 @@ QUOTA_DELETED = _change("quota.deleted", "removed the quota")
 QUOTA_INCREASED = _change("quota.increased", "raised the quota temporarily")
 QUOTA_INCREASE_ENDED = _change("quota.increase_ended", "ended a temporary increase")
 QUOTA_ALERTED = _access("quota.alerted", "passed an alert threshold")
+ALERT_RULE_CREATED = _quiet("alert_rule.created", "set the alert rule")
+ALERT_RULE_CHANGED = _quiet("alert_rule.changed", "changed the alert rule")
+ALERT_RULE_DELETED = _quiet("alert_rule.deleted", "removed the alert rule")
+ALERT_STARTED = _access("alert.started", "started the alert")
+ALERT_ENDED = _access("alert.ended", "ended the alert")
 COSTS_EXPORTED = _access("costs.exported", "exported costs")
 
 # The log itself, and the installation

@@ -36,7 +36,15 @@ def _url(channel: Channel) -> str:
 def _around(team: Team | None) -> dict[str, Any]:
     """Return what every page of the room says of whose channels these are."""
     new = reverse("notices:new_team_channel", args=[team.slug]) if team is not None else reverse("notices:new_channel")
-    return {"active": "settings" if team is None else "teams", "team": team, "home": _home(team), "new_url": new}
+    # Rules look at sums of calls, which are a room above.
+    rules = reverse("usage:team_alert_rules", args=[team.slug]) if team is not None else reverse("usage:alert_rules")
+    return {
+        "active": "settings" if team is None else "teams",
+        "team": team,
+        "home": _home(team),
+        "new_url": new,
+        "rules_url": rules,
+    }
 
 
 @needs(OPERATOR)

@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 
 from console.audit.models import AuditEvent
 from console.core.crypto import decrypt
+from console.notices.kinds import NoticeKind
 from console.notices.models import Channel
 from tests.configuration.conftest import exported
 
@@ -26,7 +27,7 @@ channels:
 def test_it_sets_up_changes_and_exports_channels(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     said = run(FILE)
     platform, duty, bridge = (Channel.objects.get(name=name) for name in ("#platform", "On duty", "Bridge"))
-    assert platform.team is None and len(platform.wants) == 6 and platform.is_active
+    assert platform.team is None and platform.wants == NoticeKind.values and platform.is_active
     assert (duty.wants, duty.addresses, duty.team.slug) == (["quota", "drift"], ["a@example.com"], "support")
     assert not bridge.is_active and decrypt(bridge.secret) in said and "t0psecret" not in said
     assert "0 to create, 0 to change, 4 unchanged" in run(FILE)

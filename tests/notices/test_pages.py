@@ -20,9 +20,9 @@ TEAM, INSTALLATION = "/teams/team-a/alerts/", "/settings/alerts/"
 def test_an_empty_page_says_who_is_told_by_default(cast: Cast) -> None:
     said = client_of(cast.alice).get(TEAM).content.decode()
     assert "No channel yet" in said and "Mail to 1 owner" in said and "Mail to owners and approvers" in said
-    assert "Shutdowns of models" not in said
+    assert "Model shutdowns" not in said
     said = client_of(cast.operator).get(INSTALLATION).content.decode()
-    assert "Mail to 1 operator" in said and "Shutdowns of models" in said
+    assert "Mail to 1 operator" in said and "Model shutdowns" in said
     assert TEAM in client_of(cast.alice).get("/teams/team-a/").content.decode()
 
 

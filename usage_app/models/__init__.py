@@ -1,5 +1,6 @@
 """Limits, what counts against them, and the roll-ups behind the dashboards."""
 
+from usage_app.models.alert_rules import AlertRule, RuleMetric
 from usage_app.models.quotas import (
     EndUserCounter,
     Metric,
@@ -19,11 +20,13 @@ from usage_app.models.sums import (
     UsageEndUser,
     UsageHour,
     UsageLabel,
+    UsageMinute,
     UsageTotal,
     UsageTouchpoint,
 )
 
 __all__ = [
+    "AlertRule",
     "EndUserCounter",
     "Metric",
     "Mode",
@@ -35,10 +38,12 @@ __all__ = [
     "QuotaIncrease",
     "Reservation",
     "RollUpState",
+    "RuleMetric",
     "UsageDay",
     "UsageEndUser",
     "UsageHour",
     "UsageLabel",
+    "UsageMinute",
     "UsageTotal",
     "UsageTouchpoint",
     "Window",

@@ -62,6 +62,23 @@ class UsageHour(UsageSum):
         return f"{self.hour:%Y-%m-%d %H}h {self.alias}: {self.requests}"
 
 
+class UsageMinute(models.Model):
+    """One minute, UTC, of a team's calls in production, as their callers met them: what alert rules look at.
+
+    Each call counts in the minute it ended in. Filled while there are rules, and kept for two hours.
+    """
+
+    pk = models.CompositePrimaryKey("minute", "team_id")
+    minute = models.DateTimeField()
+    team_id = models.UUIDField()
+    calls = models.IntegerField(help_text="Without refused ones, shadow copies, and attempts a fallback followed.")
+    errors = models.IntegerField()
+    latency = ArrayField(models.IntegerField(), help_text="As in the hours; without the batch lane.")
+
+    def __str__(self) -> str:
+        return f"{self.minute:%Y-%m-%d %H:%M}: {self.errors} of {self.calls}"
+
+
 class UsageDay(UsageSum):
     """One day, UTC: what weeks and months are drawn from. Nothing cuts those by key, and keys would double the rows."""
 

@@ -6,6 +6,7 @@ from console.core.histogram import BOUNDS, OCTAVES, PER_OCTAVE
 from console.core.histogram_sql import added, counted
 from usage_app.sql.calls import FAILED, FOLLOWED, NOT_CALLS, REFUSED
 from usage_app.sql.labels import add_labels
+from usage_app.sql.minutes import add_minutes
 
 _CUT = "team_id, environment, type, lane, alias, model"
 _PLACE = "team_id, kind, subject, environment, alias, model"
@@ -149,4 +150,5 @@ def roll_up(from_tx: int, to_tx: int) -> int:
             cursor.execute(_END_USERS, {"from_tx": from_tx, "to_tx": to_tx})
         if labelled:
             add_labels(cursor, from_tx, to_tx)
+        add_minutes(cursor, from_tx, to_tx)
         return int(calls)

@@ -14,7 +14,7 @@ from console.core.errors import BadInput
 from console.core.ids import parse_id
 from console.notices import access
 from console.notices.addresses import LONGEST_URL, MOST_ADDRESSES
-from console.notices.kinds import NoticeKind
+from console.notices.kinds import OF_TEAMS, NoticeKind
 from console.notices.models import Channel, Delivery
 from console.notices.services import channels, trying
 
@@ -49,7 +49,7 @@ class MadeChannelSerializer(ChannelSerializer):
 def _wants(**more: Any) -> serializers.ListField:
     return serializers.ListField(
         child=serializers.ChoiceField(choices=NoticeKind.choices),
-        help_text="Kinds of alerts. A team's channel: quota, approval, drift.",
+        help_text=f"Kinds of alerts. A team's channel: {', '.join(OF_TEAMS)}.",
         **more,
     )
 

@@ -56,3 +56,22 @@ def test_it_lists_deliveries_and_tries_again(cast: Cast) -> None:
     again = send("POST", f"alerts/deliveries/{failed.pk}/try-again/")
     assert again.status_code == 202 and again.json()["state"] == "waiting"
     assert send("POST", f"alerts/deliveries/{failed.pk}/try-again/").status_code == 409
+
+
+def test_it_sets_changes_and_removes_rules(cast: Cast) -> None:
+    send = Program(user=cast.alice)
+    body = {"team": "team-a", "metric": "errors", "threshold": 5}
+    made = send("POST", "alerts/rules/", body)
+    assert made.status_code == 201, made.json()
+    rule = made.json()
+    assert (rule["minutes"], rule["least_calls"], rule["alerting_since"]) == (10, 20, None)
+    assert send("POST", "alerts/rules/", body).status_code == 409
+    for wrong in ({"threshold": 100}, {"threshold": 0}, {"minutes": 61}, {"metric": "cost"}, {"team": "team-b"}):
+        assert send("POST", "alerts/rules/", {**body, "minutes": 5, **wrong}).status_code in (400, 404)
+    assert send("POST", "alerts/rules/", {**body, "team": None}).status_code == 403, "of all teams: for operators"
+    one = f"alerts/rules/{rule['id']}/"
+    assert send("PATCH", one, {"threshold": 8, "seen_revision": 1}).json()["threshold"] == 8
+    assert send("PATCH", one, {"threshold": 9, "seen_revision": 1}).status_code == 409
+    assert Program(user=cast.charlie)("GET", one).status_code == 404
+    assert [row["id"] for row in send("GET", "alerts/rules/?team=team-a").json()["data"]] == [rule["id"]]
+    assert send("DELETE", one).status_code == 204 and not send("GET", "alerts/rules/").json()["data"]

@@ -1,0 +1,51 @@
+"""How calls went in the minutes an alert rule looks at."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from console.core.clock import now, period_start
+from console.core.histogram import percentile
+from console.core.words import counted
+from console.teams.models import Team
+from usage_app.models import AlertRule, RuleMetric
+from usage_app.sql.minutes import minutes_summed
+
+# What ended in a minute is summed up within seconds of its end.
+_SUMMED_UP_AFTER = dt.timedelta(seconds=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A rule and what it measured in its last minutes: `value` in the unit of its threshold, of so many calls."""
+
+    rule: AlertRule
+    calls: int
+    value: float | None
+
+    @property
+    def is_enough(self) -> bool:
+        return self.calls >= self.rule.least_calls
+
+    @property
+    def is_above(self) -> bool:
+        return self.is_enough and self.value is not None and self.value > self.rule.threshold
+
+    @property
+    def value_text(self) -> str:
+        of = counted(self.calls, "call")
+        return f"{self.rule.shown(self.value)} of {of}" if self.value is not None else "No calls"
+
+
+def measure(rule: AlertRule) -> Measured:
+    """Look at the last whole minutes, as many as the rule says."""
+    until = period_start("minute", now() - _SUMMED_UP_AFTER)
+    calls, errors, latency = minutes_summed(rule.team_id, until - dt.timedelta(minutes=rule.minutes), until)
+    if rule.metric == RuleMetric.ERRORS:
+        return Measured(rule, calls, errors * 100 / calls if calls else None)
+    p95 = percentile(latency, 95)
+    return Measured(rule, sum(latency), None if p95 is None else p95 / 1000)
+
+
+def rules_of(team: Team | None) -> list[Measured]:
+    """Return the rules of a team, or of the installation, and what they measure now."""
+    return [measure(rule) for rule in AlertRule.objects.filter(team=team).order_by("created_at", "id")]
