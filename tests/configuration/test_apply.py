@@ -241,7 +241,7 @@ WRONG = [
     ("teams:\n  - name: A", 2, "teams[0]", "needs slug"),
     ("teams:\n  - slug: no", 2, "teams[0].slug", "in quotes if you mean the text no"),
     ("teams:\n  - slug: 007", 2, "teams[0].slug", "in quotes"),
-    ("teams:\n  - slug: A b", 2, "teams[0].slug", "lower-case"),
+    ("teams:\n  - slug: A b", 2, "teams[0].slug", "letters, digits"),
     ("teams:\n  slug: a", 2, "teams", "write a list of teams"),
     ("teams:\n  - slug: a\n    slug: b", 3, "teams[0].slug", "is here twice, first in line 2"),
     ("teams:\n  - slug: a\n  - slug: a", 3, "teams[1]", "in this file twice"),

@@ -4,11 +4,13 @@ import datetime as dt
 from decimal import Decimal
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from django.core.management import CommandError, call_command
 
+from agents_app.services.triggers import create_trigger
 from console.audit.models import AuditEvent
 from console.catalog.models import Alias, ModelVersion, Pin, PinMove, Price, Provider
 from console.catalog.queries import price_now
@@ -20,9 +22,14 @@ from console.catalog.services.versions import set_price
 from console.core.clock import now
 from console.teams.actors import SYSTEM
 from console.teams.models import Membership, Role, Team
+from console.teams.services import teams as team_services
+from console.teams.services.people import disable_person
+from console.touchpoints.services.legacy import change_legacy, create_legacy
+from prompts_app.services.prompts import change_prompt
 from tests import make
 from tests.configuration.conftest import exported
 from usage_app.models import Quota
+from usage_app.scopes import subject_of
 from usage_app.services.quotas import set_quota
 
 pytestmark = pytest.mark.django_db
@@ -257,3 +264,68 @@ def test_a_dash_is_standard_output(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     out = StringIO()
     call_command("export", "-", stdout=out)
     assert out.getvalue() == exported() and not list(tmp_path.iterdir()), "as `apply -` reads it"
+
+
+def test_what_yaml_has_its_own_ways_with_comes_back_as_it_was(run: Any) -> None:
+    make.make_model("cheap", price=("0.00001", "0.5"))
+    team = make.make_team("Support")
+    team_services.create_team(actor=SYSTEM, name="Night", slug="night_shift")
+    make.make_prompt(team, "lines", "One\x85two\nthree")
+    roles = [{"role": "system", "text": ""}, {"role": "user", "text": "{{most}}"}]
+    most = {"name": "most", "type": "number", "default": 9223372036854775807}
+    make.make_prompt(team, "chat", kind="chat", content=roles, variables=[most])
+    assert "0 to create, 0 to change" in run(exported(), "--dry-run")
+
+
+def test_it_names_no_team_that_is_archived(run: Any) -> None:
+    team, other = make.make_team("Support"), make.make_team("Other")
+    make.make_agent(team, "helper", audience="teams", shared_with=[other])
+    tone = make.make_prompt(team, "tone", kind="partial", visibility="organisation")
+    change_prompt(actor=SYSTEM, prompt=tone, is_required=True, covers=[other])
+    team_services.archive_team(actor=SYSTEM, team=other)
+    text = exported()
+    assert "0 to create, 0 to change" in run(text, "--dry-run")
+    assert "is_required" not in text, "what covers nobody any more does not cover everybody elsewhere"
+
+
+def test_it_leaves_out_what_could_not_be_made_elsewhere() -> None:
+    """A key, a trigger or a quota that another console would refuse, and with it the whole file."""
+    team = make.make_team("Support", owner=make.make_user("ada@example.com"))
+    agent = make.make_agent(team, "helper")
+    at_three = {"cron": "0 3 * * *", "time_zone": "UTC", "input": {"message": "Go"}}
+    for name in ("left", "disabled"):
+        user = make.make_member(team, make.make_user(f"{name}@example.com"), Role.BUILDER)
+        key, _ = make.make_key(team, name, owner=user)
+        set_quota(actor=SYSTEM, team=team, metric="tokens", window="day", limit=9, key=key)
+        about = {"kind": "schedule", "name": name, "config": at_three, "environment": "production"}
+        create_trigger(actor=SYSTEM, agent=agent, owner=user, **about)
+    team_services.remove_member(actor=SYSTEM, membership=Membership.objects.get(user__email="left@example.com"))
+    disable_person(actor=SYSTEM, user=user)
+    widgets = [make.make_widget(team, agent, name="Shop") for _ in range(2)]
+    set_quota(
+        actor=SYSTEM,
+        team=team,
+        metric="tokens",
+        window="day",
+        limit=9,
+        widget=subject_of(team, "widget", str(widgets[0].pk)),
+    )
+    ended, _ = make.make_key(team, "ended")
+    place = create_legacy(actor=SYSTEM, team=team, name="Nightly", kind="scheduled")
+    change_legacy(actor=SYSTEM, legacy=place, replaced_by=f"key:{ended.pk}")
+    type(ended).objects.filter(pk=ended.pk).update(expires_at=now())
+    text = exported()
+    document = yaml.safe_load(text)
+    assert document["teams"] == [
+        {"slug": "support", "name": "Support", "members": [{"email": "ada@example.com", "role": "owner"}]}
+    ]
+    assert "triggers" not in document["agents"][0] and "replaced_by" not in document["legacy_touchpoints"][0]
+    for said in (
+        "the member disabled@example.com of support, who is disabled",
+        "the key 'left' of support, whose owner is disabled or no longer in the team",
+        "a quota of the key 'disabled' in support, which is left out",
+        "a quota of the widget 'Shop' in support, whose name is not unique",
+        "the trigger 'left' of helper, whose owner is disabled or no longer in a team",
+        "what has the work of Nightly in support now, key ended",
+    ):
+        assert f"# Not in this file: {said}." in text

@@ -1,5 +1,6 @@
 """Write the installation's configuration as a file `apply` reads. Secrets are named, never written."""
 
+from collections import Counter
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +10,7 @@ from console.audit import actions
 from console.audit.services import record
 from console.catalog.models import PARTS, Alias, ModelVersion, Price, Provider
 from console.catalog.queries import price_now
+from console.chat.models import Widget
 from console.core.clock import now
 from console.pages.configuration import export_agents, export_knowledge, export_library
 from console.pages.configuration.document import LARGEST
@@ -18,7 +20,7 @@ from console.pages.configuration.keys import Named, named_keys
 from console.pages.configuration.plan_pins import AROUND, state_of
 from console.pages.configuration.plan_providers import NUMBERS
 from console.teams.actors import Actor
-from console.teams.models import ApiKey, Environment, Invitation, Team
+from console.teams.models import ApiKey, Environment, Invitation, Team, User
 from console.teams.unknown_fields import word_of
 from usage_app.models import Metric, Quota
 from usage_app.sql.counters import key_line
@@ -61,8 +63,9 @@ def export(*, actor: Actor = ACTOR, documents: str = "", files: dict[str, str] |
         "agents": export_agents.agents(left_out),
         "widgets": export_agents.widgets(left_out),
         "test_schedules": export_knowledge.test_schedules(left_out),
-        "legacy_touchpoints": export_knowledge.legacy_touchpoints(left_out),
+        "legacy_touchpoints": [],
     }
+    lists["legacy_touchpoints"] = export_knowledge.legacy_touchpoints(left_out, _names(lists))
     room = LARGEST - _ROOM_FOR_THE_REST - len(written(lists).encode())
     beside = Beside(folder=documents, room=room)
     lists["collections"] = export_knowledge.collections(left_out, beside)
@@ -81,6 +84,13 @@ def variable(slug: str) -> str:
     """Return the environment variable that stands for a provider's secret: `my-openai` gives MY_OPENAI_API_KEY."""
     name = slug.upper().replace("-", "_") + "_API_KEY"
     return f"_{name}" if name[0].isdigit() else name
+
+
+def _names(lists: dict[str, Any]) -> set[tuple[str, str, str]]:
+    """Return what a place's work can be said to be done by: its kind, its team and its name, as the file has them."""
+    named = {("agent", row["team"], row["slug"]) for row in lists["agents"]}
+    named |= {("widget", row["team"], row["name"]) for row in lists["widgets"]}
+    return named | {("key", team["slug"], key["name"]) for team in lists["teams"] for key in team.get("keys", ())}
 
 
 def _name_apart(lists: dict[str, Any]) -> None:
@@ -175,19 +185,26 @@ def _teams(left_out: list[str]) -> list[dict[str, Any]]:
     for quota in Quota.objects.select_related("key").order_by("metric", "window", "id"):
         quotas.setdefault(quota.team_id, []).append(quota)
     named = named_keys(team__in=teams)
+    widgets = Counter(Widget.objects.filter(deleted_at=None).values_list("team_id", "name"))
     rows = []
     for team in teams:
         row: dict[str, Any] = {"slug": team.slug, "name": team.name}
         row |= {"requires_two_factor": True} if team.requires_two_factor else {}
         members = sorted(team.memberships.all(), key=lambda m: m.user.email)
-        row["members"] = [{"email": m.user.email, "role": m.role} for m in members]
+        row["members"] = [{"email": m.user.email, "role": m.role} for m in members if m.user.is_active]
+        # A file makes the people it names, and whom it makes may come in.
+        left_out += [
+            f"the member {m.user.email} of {team.slug}, who is disabled." for m in members if not m.user.is_active
+        ]
         row["keys"] = _keys(team, named, left_out)
         row["aliases"] = sorted(alias.name for alias in team.aliases.all())
         row["quotas"] = []
         for quota in quotas.get(team.pk, []):
             limit = _quota(quota)
-            if quota.key and (why := _unnamed(quota.key, named.get((team.slug, quota.key.name), []))):
+            if quota.key and (why := _unnamed(quota.key, named.get((team.slug, quota.key.name), []), row["keys"])):
                 left_out.append(f"a quota of the key {quota.key.name!r} in {team.slug}, {why}.")
+            elif quota.widget_id and widgets[team.pk, quota.widget] > 1:
+                left_out.append(f"a quota of the widget {quota.widget!r} in {team.slug}, whose name is not unique.")
             elif limit.keys() & {"key"} and any(_is_same(limit, other) for other in row["quotas"]):
                 left_out.append(f"a second quota of the key {limit['key']!r} in {team.slug}.")
             else:
@@ -212,6 +229,8 @@ def _keys(team: Team, named: Named, left_out: list[str]) -> list[dict[str, Any]]
                 left_out.append(f"a key of {slug} with the name {name!r}, which is not unique.")
             elif key.owner is None and key.was_personal:
                 left_out.append(f"the key {name!r} of {slug}, whose owner is gone.")
+            elif key.owner is not None and not _answers(key.owner, team):
+                left_out.append(f"the key {name!r} of {slug}, whose owner is disabled or no longer in the team.")
             else:
                 row: dict[str, Any] = {"name": name, "environment": key.environment, "scopes": key.scopes}
                 row |= {"owner": key.owner.email} if key.owner is not None else {}
@@ -225,12 +244,19 @@ def _keys(team: Team, named: Named, left_out: list[str]) -> list[dict[str, Any]]
     return rows
 
 
-def _unnamed(key: ApiKey, named: list[ApiKey]) -> str:
+def _answers(owner: User, team: Team) -> bool:
+    """Say whether somebody can answer for a key of a team now."""
+    return owner.is_operator or (owner.is_active and any(m.user_id == owner.pk for m in team.memberships.all()))
+
+
+def _unnamed(key: ApiKey, named: list[ApiKey], written: list[dict[str, Any]]) -> str:
     """Return why a file cannot name a key by its name; nothing where the one of this name is it, or replaced it."""
     line = key_line(key.pk)
     if not any(other.pk in line for other in named):
         return "which has ended"
-    return "whose name is not unique" if len(named) > 1 else ""
+    if len(named) > 1:
+        return "whose name is not unique"
+    return "" if any(row["name"] == key.name for row in written) else "which is left out"
 
 
 def _is_same(limit: dict[str, Any], other: dict[str, Any]) -> bool:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.db.models import Q
+
 from agents_app.definition import fields_of
 from agents_app.models import Agent, Broker, Queue, Tool, ToolServer, Trigger
 from agents_app.tools.registry import kind_of
@@ -10,6 +12,7 @@ from console.chat.widget_fields import fields_of as widget_fields
 from console.core.errors import BadInput
 from console.notices.models import Channel
 from console.pages.configuration.plan_agents import NOTHING, prompt_of, shown_limits
+from console.teams.models import User
 
 
 def variable(*words: str) -> str:
@@ -114,18 +117,21 @@ def agents(left_out: list[str]) -> list[dict[str, Any]]:
     triggers: dict[Any, list[Trigger]] = {}
     for trigger in Trigger.objects.filter(agent__archived_at=None).select_related("owner").order_by("name", "id"):
         triggers.setdefault(trigger.agent_id, []).append(trigger)
+    in_a_team = Q(is_superuser=True) | Q(memberships__team__archived_at=None, memberships__isnull=False)
+    people = set(User.objects.filter(in_a_team, is_active=True).values_list("pk", flat=True))
     for agent in found.prefetch_related("shared_with").order_by("slug"):
         row: dict[str, Any] = {"slug": agent.slug, "team": agent.team.slug, "name": agent.name}
         row |= {"description": agent.description} if agent.description else {}
         row["audience"] = agent.audience
-        row |= {"shared_with": sorted(t.slug for t in agent.shared_with.all())} if agent.shared_with.all() else {}
+        shared = sorted(team.slug for team in agent.shared_with.all() if team.archived_at is None)
+        row |= {"shared_with": shared} if shared else {}
         fields = fields_of(agent.live or agent.draft)
         if agent.live is not None and fields_of(agent.draft) != fields:
             left_out.append(f"the draft of the agent {agent.slug}, which is not published.")
         row |= {"prompt": prompt_of(fields)} if fields["prompt_slug"] else {}
         row |= _definition(fields)
         row |= {} if agent.live is not None else {"publish": False}
-        starts = _triggers(agent, triggers.get(agent.pk, []), left_out)
+        starts = _triggers(agent, triggers.get(agent.pk, []), people, left_out)
         rows.append(row | ({"triggers": starts} if starts else {}))
     return rows
 
@@ -143,7 +149,7 @@ def _definition(fields: dict[str, Any]) -> dict[str, Any]:
     return row | {name: fields[name] for name in ("input_schema", "output_schema") if fields[name]}
 
 
-def _triggers(agent: Agent, found: list[Trigger], left_out: list[str]) -> list[dict[str, Any]]:
+def _triggers(agent: Agent, found: list[Trigger], people: set[Any], left_out: list[str]) -> list[dict[str, Any]]:
     rows = []
     for trigger in found:
         if [one.name for one in found].count(trigger.name) > 1:
@@ -151,6 +157,10 @@ def _triggers(agent: Agent, found: list[Trigger], left_out: list[str]) -> list[d
             continue
         if trigger.owner is None:
             left_out.append(f"the trigger {trigger.name!r} of {agent.slug}, whose owner is gone.")
+            continue
+        if trigger.owner_id not in people:
+            said = f"the trigger {trigger.name!r} of {agent.slug}, whose owner is disabled or no longer in a team."
+            left_out.append(said)
             continue
         row: dict[str, Any] = {"name": trigger.name, "kind": trigger.kind, "config": trigger.config}
         row |= {"owner": trigger.owner.email, "environment": trigger.environment}

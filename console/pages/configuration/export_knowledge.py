@@ -6,10 +6,12 @@ from typing import Any
 from django.utils.text import slugify
 
 from console.evals.models import Schedule
+from console.evals.services.rounds import objection
 from console.knowledge.files import KINDS
 from console.knowledge.models import Collection, Document
 from console.pages.configuration.export_yaml import written
 from console.pages.configuration.plan_legacy import replacement, spend_of
+from console.teams.actors import Actor
 from console.teams.models import User
 from console.touchpoints.models import LegacyTouchpoint
 
@@ -79,12 +81,16 @@ def collections(left_out: list[str], beside: Beside) -> list[dict[str, Any]]:
 
 def test_schedules(left_out: list[str]) -> list[dict[str, Any]]:
     rows = []
-    found = Schedule.objects.filter(prompt__deleted_at=None, prompt__team__archived_at=None).select_related("prompt")
+    found = Schedule.objects.filter(prompt__deleted_at=None, prompt__team__archived_at=None).select_related(
+        "prompt__team"
+    )
     people = {user.pk: user.email for user in User.objects.filter(pk__in=found.values("acts_as_id"))}
     for schedule in found.order_by("prompt__slug", "label", "model", "environment"):
         row: dict[str, Any] = {"prompt": schedule.prompt.slug, "label": schedule.label, "model": schedule.target}
         row |= {name: getattr(schedule, name) for name in ("cron", "time_zone", "tolerance")}
-        if schedule.acts_as_kind == "user" and schedule.acts_as_id in people:
+        actor = Actor(schedule.acts_as_kind, schedule.acts_as_id, schedule.acts_as_name)
+        is_a_person = schedule.acts_as_kind == "user" and schedule.acts_as_id in people
+        if is_a_person and not objection(schedule.prompt.team, actor):
             row["owner"] = people[schedule.acts_as_id]
         else:
             said = f"the schedule {schedule} of {schedule.prompt.slug}, which acts for {schedule.acts_as_name}."
@@ -94,7 +100,8 @@ def test_schedules(left_out: list[str]) -> list[dict[str, Any]]:
     return rows
 
 
-def legacy_touchpoints(left_out: list[str]) -> list[dict[str, Any]]:
+def legacy_touchpoints(left_out: list[str], named: set[tuple[str, str, str]]) -> list[dict[str, Any]]:
+    """Return the places; what has the work of one is said where it is `named` in the file: kind, team and name."""
     rows = []
     found = LegacyTouchpoint.objects.filter(team__archived_at=None).select_related("team")
     for place in found.order_by("team__slug", "name", "id"):
@@ -104,7 +111,7 @@ def legacy_touchpoints(left_out: list[str]) -> list[dict[str, Any]]:
         row["status"] = place.status
         if place.replaced_by_id is not None:
             by = replacement(place.team_id, place.replaced_by_kind, place.replaced_by_id)
-            if by is None:
+            if by is None or not any((kind, place.team.slug, name) in named for kind, name in by.items()):
                 said = f"{place.replaced_by_kind} {place.replaced_by_name}"
                 left_out.append(f"what has the work of {place.name} in {place.team.slug} now, {said}.")
             else:

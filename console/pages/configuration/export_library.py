@@ -71,9 +71,10 @@ def _row(prompt: Prompt, kept: dict[int, PromptVersion], named: set[int]) -> dic
     row |= {"visibility": prompt.visibility} if prompt.visibility != Visibility.TEAM else {}
     row |= {"description": prompt.description} if prompt.description else {}
     row |= {"tags": prompt.tags} if prompt.tags else {}
-    if prompt.is_required:
+    covers = sorted(team.slug for team in prompt.covers.all() if team.archived_at is None)
+    if prompt.is_required and (covers or not prompt.covers.all()):  # covering nobody any more is not covering everybody
         row["is_required"] = True
-    if covers := sorted(team.slug for team in prompt.covers.all()):
+    if covers:
         row["covers"] = covers
     row["versions"] = _versions(prompt, kept, named)
     if waivers := sorted(prompt.waivers.all(), key=lambda waiver: waiver.partial.slug):

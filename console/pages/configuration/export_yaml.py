@@ -1,5 +1,6 @@
 """How an export is written: in the order people think in, and so that a change of a text can be read."""
 
+from decimal import Decimal
 from typing import Any
 
 import yaml
@@ -10,10 +11,20 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    if "\x85" in text:  # YAML's readers take it for the end of a line, unless it is escaped
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"')
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
 
 
+def _number(dumper: yaml.SafeDumper, number: float) -> yaml.ScalarNode:
+    """Write a small number in plain digits: prices and limits are read in no other way."""
+    if "e-" not in repr(number):
+        return dumper.represent_float(number)
+    return dumper.represent_scalar("tag:yaml.org,2002:float", f"{Decimal(repr(number)):f}")
+
+
 _Dumper.add_representer(str, _text)
+_Dumper.add_representer(float, _number)
 
 
 def written(value: Any) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from console.pages.configuration.document import Items, Mapping, Place, Problem, Scalar, Value
 from console.pages.configuration.forms import Wrong
 
-_WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})\Z")
+_WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,299})\Z")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?\Z")
 
 

@@ -124,7 +124,7 @@ class AgentPlan:
     def _change(self, entry: Entry, row: Agent, definition: dict[str, Any], needs: frozenset[steps.Ref]) -> None:
         words: dict[str, Any] = {name: entry[name] or "" for name in _WORDS if entry.has(name)}
         fields = differences({name: (getattr(row, name), value) for name, value in words.items()})
-        had = sorted(team.slug for team in row.shared_with.all())
+        had = sorted(team.slug for team in row.shared_with.all() if team.archived_at is None)
         shared: list[str] | None = None
         if entry.has("shared_with"):
             shared = sorted({slug for slug in entry["shared_with"] if self._is_team(entry, slug)})

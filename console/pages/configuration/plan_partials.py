@@ -30,7 +30,8 @@ class PartialPlan:
         if not (entry.has("is_required") or entry.has("covers")):
             return
         covered = [slug for slug in entry.get("covers", []) if self.plan.is_there(entry, "covers", "team", slug)]
-        had = sorted(team.slug for team in row.covers.all()) if row is not None else []
+        covers = row.covers.all() if row is not None else ()
+        had = sorted(team.slug for team in covers if team.archived_at is None)
         was, wanted = row is not None and row.is_required, entry.get("is_required")
         fields = differences({"is_required": (was, wanted)} if wanted is not None else {})
         fields += differences({"covers": (had, sorted(set(covered)))} if entry.has("covers") else {})

@@ -23,7 +23,15 @@ from console.pages.configuration.forms import (
     Text,
     Whole,
 )
-from console.pages.configuration.shape_words import ALIAS, DESCRIPTION, EMAIL, MODEL_NAME, SECRET, SHORT_NAME
+from console.pages.configuration.shape_words import (
+    ALIAS,
+    DESCRIPTION,
+    EMAIL,
+    MODEL_NAME,
+    SECRET,
+    SHORT_NAME,
+    TEAM_SLUG,
+)
 from console.teams.models import Environment, Role, UnknownFields
 from console.teams.roles import DEFAULT_SCOPES, SCOPES
 from usage_app.models import Metric, Mode, Nameless, Purpose, Window
@@ -207,7 +215,7 @@ KEY = Record(
 TEAM = Record(
     "A team",
     {
-        "slug": Field(SHORT_NAME, "The team's short name.", required=True),
+        "slug": Field(TEAM_SLUG, "The team's short name.", required=True),
         "name": Field(Text("the team's name", longest=120), "Its name; the short name unless given."),
         "requires_two_factor": Field(Flag(), "Whether its members need a second factor."),
         "members": Field(ListOf(MEMBER, "members"), "People and their roles."),
@@ -224,7 +232,7 @@ CHANNEL = Record(
     {
         "name": Field(Text("what people call it", longest=80), "Its name; files know it by that and its team.", True),
         "kind": Field(Choice(lambda: list(Channel.Kind.values)), "How it is told.", required=True),
-        "team": Field(SHORT_NAME, "The team it belongs to; without one it is the installation's."),
+        "team": Field(TEAM_SLUG, "The team it belongs to; without one it is the installation's."),
         "wants": Field(
             ListOf(Choice(lambda: list(NoticeKind.values)), "kinds"),
             "What it is told of; everything a channel of a team or of the installation can be, unless given.",

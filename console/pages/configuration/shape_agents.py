@@ -9,7 +9,7 @@ from console.chat.models import Position
 from console.chat.widget_fields import LONGEST_GREETING
 from console.pages.configuration.forms import Choice, Field, Flag, ListOf, Number, OrNone, Record, Text, Whole
 from console.pages.configuration.free import Free
-from console.pages.configuration.shape_words import ALIAS, EMAIL, SECRET, SHORT_NAME
+from console.pages.configuration.shape_words import ALIAS, EMAIL, SECRET, SHORT_NAME, TEAM_SLUG
 from console.teams.models import Environment
 from prompts_app.text.refs import LABEL, SLUG
 
@@ -76,11 +76,11 @@ AGENT = Record(
     "An agent",
     {
         "slug": Field(SHORT_NAME, "Its short name, agent:<slug> for callers; it never changes.", required=True),
-        "team": Field(SHORT_NAME, "The team it belongs to.", required=True),
+        "team": Field(TEAM_SLUG, "The team it belongs to.", required=True),
         "name": Field(Text("a name", longest=LONGEST_NAME), "Its name; the short name unless given."),
         "description": Field(OrNone(Text("a few words", longest=LONGEST_DESCRIPTION)), "What people read about it."),
         "audience": Field(Choice(lambda: list(Audience.values)), "Who may use it; its team unless given."),
-        "shared_with": Field(ListOf(SHORT_NAME, "teams"), "With the audience teams: which besides its own."),
+        "shared_with": Field(ListOf(TEAM_SLUG, "teams"), "With the audience teams: which besides its own."),
         "prompt": Field(
             Text(
                 "a prompt: support/answer, support/answer:canary or support/answer@7",
@@ -121,7 +121,7 @@ WIDGET = Record(
     "A widget",
     {
         "name": Field(Text("a name", longest=80), "Its name; one team's widgets have different ones.", required=True),
-        "team": Field(SHORT_NAME, "The team it belongs to.", required=True),
+        "team": Field(TEAM_SLUG, "The team it belongs to.", required=True),
         "agent": Field(SHORT_NAME, "Who answers: an agent that is published.", required=True),
         "title": Field(OrNone(Text("a title", longest=80)), "What visitors see above the conversation."),
         "greeting": Field(OrNone(Text("a text", longest=LONGEST_GREETING)), "What they read first."),

@@ -3,7 +3,7 @@
 from console.knowledge.models import Document, Language
 from console.knowledge.services.documents import MOST_CHARACTERS
 from console.pages.configuration.forms import Choice, Field, ListOf, Number, OrNone, Record, Text
-from console.pages.configuration.shape_words import DESCRIPTION, MODEL_NAME, SHORT_NAME
+from console.pages.configuration.shape_words import DESCRIPTION, MODEL_NAME, TEAM_SLUG
 
 DOCUMENT = Record(
     "A document",
@@ -29,7 +29,7 @@ COLLECTION = Record(
             "Its short name, by which calls and agents name it; it never changes.",
             required=True,
         ),
-        "team": Field(SHORT_NAME, "The team it belongs to; without one it is the whole organisation's."),
+        "team": Field(TEAM_SLUG, "The team it belongs to; without one it is the whole organisation's."),
         "name": Field(Text("a name", longest=80), "Its name; the short name unless given."),
         "description": Field(OrNone(DESCRIPTION), "What people read about it."),
         "language": Field(Choice(lambda: list(Language.values)), "How its words are read; english unless given."),
@@ -37,9 +37,10 @@ COLLECTION = Record(
             OrNone(MODEL_NAME), "The model version that makes its vectors; without one it is searched by words alone."
         ),
         "least_likeness": Field(
-            OrNone(Number(1)), "What a passage sent with calls needs; 0 for none, none as was measured for its model."
+            OrNone(Number(1, 20)),
+            "What a passage sent with calls needs; 0 for none, none as was measured for its model.",
         ),
-        "payer": Field(SHORT_NAME, "Of the whole organisation's: the team whose quotas its vectors count in."),
+        "payer": Field(TEAM_SLUG, "Of the whole organisation's: the team whose quotas its vectors count in."),
         "documents": Field(ListOf(DOCUMENT, "documents"), "Its documents. A text that differs is the next version."),
     },
 )

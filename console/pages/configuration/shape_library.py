@@ -3,7 +3,7 @@
 from console.evals.checks import KINDS
 from console.pages.configuration.forms import Choice, Field, Flag, ListOf, Number, OrNone, Record, Text, Whole
 from console.pages.configuration.free import Free
-from console.pages.configuration.shape_words import DESCRIPTION, SHORT_NAME
+from console.pages.configuration.shape_words import DESCRIPTION, TEAM_SLUG
 from prompts_app.models import Kind, Visibility
 from prompts_app.text.content import ROLES
 from prompts_app.text.refs import LABEL, SLUG
@@ -20,7 +20,9 @@ MESSAGE = Record(
     "A message",
     {
         "role": Field(Choice(lambda: list(ROLES)), "Whose it is.", required=True),
-        "text": Field(_text, "What it says.", required=True),
+        "text": Field(
+            Text("a text", longest=_LONGEST, may_be_empty=True), "What it says; not all may be empty.", required=True
+        ),
     },
 )
 VARIABLE = Record(
@@ -57,7 +59,7 @@ CHECK = Record(
     {
         "kind": Field(Choice(lambda: list(KINDS)), "What is looked at.", required=True),
         "value": Field(Text("a text", longest=20_000), "What the answer is held to."),
-        "threshold": Field(Number(1), "Of similarity: how near it has to be."),
+        "threshold": Field(Number(1, 20), "Of similarity: how near it has to be."),
         "alias": Field(Text("an alias", longest=200), "Of similarity and judge: who is asked."),
     },
 )
@@ -75,13 +77,13 @@ PROMPT = Record(
     "A prompt",
     {
         "slug": Field(_name, "Its name, with its folders: support/answer; it never changes.", required=True),
-        "team": Field(SHORT_NAME, "The team it belongs to.", required=True),
+        "team": Field(TEAM_SLUG, "The team it belongs to.", required=True),
         "kind": Field(Choice(lambda: list(Kind.values)), "text unless given; it never changes."),
         "visibility": Field(Choice(lambda: list(Visibility.values)), "Who may use it; its team unless given."),
         "description": Field(OrNone(DESCRIPTION), "What people read about it."),
         "tags": Field(ListOf(Text("a word", longest=40), "tags"), "Words it is found by."),
         "is_required": Field(Flag(), "Of a partial: whether prompts must include it."),
-        "covers": Field(ListOf(SHORT_NAME, "teams"), "Of a required partial: whose prompts; everybody's unless given."),
+        "covers": Field(ListOf(TEAM_SLUG, "teams"), "Of a required partial: whose prompts; everybody's unless given."),
         "versions": Field(
             ListOf(VERSION, "versions"),
             "What its labels mean, oldest first; one without labels is only saved. What is there already stays.",

@@ -2,7 +2,7 @@
 
 from console.core.schedules import LONGEST_CRON
 from console.pages.configuration.forms import Choice, Field, Flag, Number, OrNone, Record, Text, Whole
-from console.pages.configuration.shape_words import EMAIL, SHORT_NAME
+from console.pages.configuration.shape_words import EMAIL, SHORT_NAME, TEAM_SLUG
 from console.touchpoints.fields import LONGEST
 from console.touchpoints.models import Expected, Kind, Status
 from prompts_app.text.refs import LABEL, SLUG
@@ -31,7 +31,7 @@ _name = Text("a name", longest=200)
 LEGACY = Record(
     "A place",
     {
-        "team": Field(SHORT_NAME, "The team it belongs to.", required=True),
+        "team": Field(TEAM_SLUG, "The team it belongs to.", required=True),
         "name": Field(Text("a name", longest=LONGEST["name"]), "What it is called; once in a team.", required=True),
         "kind": Field(Choice(lambda: list(Kind.values)), "How AI is consumed there.", required=True),
         "place": Field(OrNone(Text("a few words", longest=LONGEST["place"])), "Where it lives."),

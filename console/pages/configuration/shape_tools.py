@@ -6,7 +6,7 @@ from agents_app.tools.queue.callbacks import LONGEST
 from agents_app.tools.registry import KINDS
 from console.pages.configuration.forms import Choice, Field, Flag, ListOf, OrNone, Record, Text, Whole
 from console.pages.configuration.free import Free
-from console.pages.configuration.shape_words import DESCRIPTION, SECRET, SHORT_NAME
+from console.pages.configuration.shape_words import DESCRIPTION, SECRET, SHORT_NAME, TEAM_SLUG
 
 _name = Text("a name", longest=LONGEST_NAME)
 _effect = Field(Choice(lambda: list(Tool.Effect.values)), "Whether calling it changes something; write asks a person.")
@@ -17,7 +17,7 @@ QUEUE = Record(
     "A queue",
     {
         "slug": Field(SHORT_NAME, "What programs, tools and triggers call it.", required=True),
-        "team": Field(SHORT_NAME, "The team it belongs to.", required=True),
+        "team": Field(TEAM_SLUG, "The team it belongs to.", required=True),
         "name": Field(_name, "Its name; the short name unless given."),
         "description": Field(OrNone(DESCRIPTION), "What it is for."),
         "lease_seconds": Field(Whole(10, 86_400), "How long a taken item is nobody else's."),
@@ -38,7 +38,7 @@ BROKER = Record(
             "What triggers call it.",
             required=True,
         ),
-        "team": Field(SHORT_NAME, "The team it belongs to.", required=True),
+        "team": Field(TEAM_SLUG, "The team it belongs to.", required=True),
         "name": Field(_name, "Its name; the short name unless given."),
         "url": Field(SECRET, "Its address with user and password. Kept encrypted.", required=True),
     },
@@ -64,7 +64,7 @@ SERVER = Record(
             "What stands before its tools' names.",
             required=True,
         ),
-        "team": Field(SHORT_NAME, "The team it belongs to.", required=True),
+        "team": Field(TEAM_SLUG, "The team it belongs to.", required=True),
         "name": Field(_name, "Its name; the short name unless given."),
         "transport": Field(
             Choice(lambda: list(ToolServer.Transport.values)),
@@ -84,7 +84,7 @@ TOOL = Record(
             "What the model calls it.",
             required=True,
         ),
-        "team": Field(SHORT_NAME, "The team it belongs to.", required=True),
+        "team": Field(TEAM_SLUG, "The team it belongs to.", required=True),
         "kind": Field(Choice(lambda: _own_kinds), "What it does: docs/tools.md describes each.", required=True),
         "name": Field(_name, "Its name on pages; the short name unless given."),
         "description": Field(Text("what a model is told of it", longest=LONGEST_DESCRIPTION), "For the model."),

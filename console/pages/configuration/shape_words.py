@@ -4,6 +4,8 @@ from console.catalog import names
 from console.pages.configuration.forms import Field, Record, Text
 
 SHORT_NAME = Text("a short name of lower-case letters, digits and hyphens", names.SLUG.pattern, 60)
+# Those of teams are what the page of teams has always taken.
+TEAM_SLUG = Text("a short name of letters, digits, hyphens and underscores", r"[A-Za-z0-9_-]+", 60)
 ALIAS = Text("an alias of lower-case letters, digits, dots, hyphens and underscores", names.ALIAS.pattern, 100)
 MODEL_NAME = Text("provider/name, for example openai/gpt-4o-mini", r"[a-z0-9][a-z0-9-]{0,59}/[^\s]{1,200}", 261)
 EMAIL = Text("an e-mail address", r"[^@\s]+@[^@\s]+", 254)
