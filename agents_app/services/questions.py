@@ -49,7 +49,7 @@ def ask_run(*, actor: Actor, user: User, run: Run, question: str) -> RunQuestion
         "messages": said,
         "max_tokens": explaining.LONGEST_ANSWER,
     }
-    ask = _ask(body, actor)
+    ask = _ask(body, actor, run)
     call, answer = sync.run(_answer(_ExactPerson(user.pk, run), ask, run))
     return RunQuestion.objects.create(
         run=run,
@@ -75,7 +75,7 @@ def _version_of(steps: list[Step]) -> ModelVersion:
     return found
 
 
-def _ask(body: dict[str, Any], actor: Actor) -> Ask:
+def _ask(body: dict[str, Any], actor: Actor, run: Run) -> Ask:
     return own_ask(
         "chat",
         body,
@@ -84,6 +84,7 @@ def _ask(body: dict[str, Any], actor: Actor) -> Ask:
         lane=Lane.INTERACTIVE,
         type=EventType.QUESTION.value,
         client_address=actor.client_address,
+        client_request_id=run.public_id,  # as its steps are, so that the log finds both by it
     )
 
 

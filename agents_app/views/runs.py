@@ -91,6 +91,7 @@ def page_of(request: TeamRequest, run: Run, number: str = "") -> dict[str, Any]:
         "input": reading.given(run.input) if may_read else "",
         "output": reading.outcome(run.output) if may_read else "",
         "may_read": may_read,
+        "may_read_log": request.caller.may("view_audit", run.team_id),
         "may_stop": may_stop,
         "may_run": may_run and run.is_over and not run.forgotten_at,
         "may_go_on": may_run and may_read and not run.forgotten_at,

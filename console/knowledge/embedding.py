@@ -30,6 +30,7 @@ class Asked:
     surface: str = SURFACE
     route: str = ""
     client_address: str = ""
+    client_request_id: str = ""
     lane: str = Lane.INTERACTIVE
     end_user: str = ""
     metadata: dict[str, str] | None = None
@@ -54,6 +55,7 @@ async def embed(identify: Identify, model: ModelVersion, texts: Sequence[str], a
         route=asked.route,
         lane=asked.lane,
         client_address=asked.client_address,
+        client_request_id=asked.client_request_id,
         end_user=asked.end_user,
         metadata=asked.metadata,
     )

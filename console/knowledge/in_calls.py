@@ -8,6 +8,7 @@ import uuid
 from django.db import Error
 
 from console.core.connections import in_thread
+from console.core.ids import request_id
 from console.core.lanes import Lane
 from console.gateway.errors import DatabaseAway
 from console.gateway.knowledge import Found, Passage
@@ -31,6 +32,8 @@ async def look_up(identify: Identify, ask: Ask, team_id: uuid.UUID, wanted: Know
             surface=ask.surface,
             route=ask.route,
             client_address=ask.client_address,
+            # The log finds the vector by what the call is known by, else by the call itself.
+            client_request_id=ask.client_request_id or request_id(ask.id),
             lane=ask.lane or Lane.INTERACTIVE,
             end_user=ask.end_user,
             metadata=ask.metadata,

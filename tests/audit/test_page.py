@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 import uuid
 
 import pytest
@@ -88,6 +89,7 @@ def test_it_shows_a_record_without_its_content(cast: Cast) -> None:
         cast.team_a, content=a_chat("What is 42?", "The answer."), prompt='["support-reply@7"]', key=cast.kim
     )
     page = text(client_of(cast.alice).get(f"/audit/{request_id(identifier)}/"))
+    assert 'href="/prompts/support-reply/-/versions/7/"' in page
     for words in (
         "1,120 + 386", "412 ms", "support-reply@7", "192.0.2.7", "2026-07-30", cast.kim.shown, "Not sealed yet",
         "Show input and output",
@@ -199,7 +201,12 @@ def test_it_shows_a_change_with_before_and_after(cast: Cast) -> None:
     identifier = record(actions.QUOTA_CHANGED, actor=make.SYSTEM, target=cast.team_a, detail=money)
     page = text(client_of(cast.alice).get(f"/audit/{request_id(identifier)}/"))
     assert "<del>$35.00</del>" in page and "<ins>$82.50</ins>" in page
-    # What is said besides is said in words, too.
+    # What is said besides is said in words and units, too.
+    ended = {"state": "failed", "model_calls": 4, "tokens": 2143, "cost_micros": 6259}
+    identifier = record(actions.QUOTA_CHANGED, actor=make.SYSTEM, target=cast.team_a, detail=ended)
+    page = text(client_of(cast.alice).get(f"/audit/{request_id(identifier)}/"))
+    for name, value in {"Model calls": "4", "Tokens": "2,143", "Cost": "$0.0063"}.items():
+        assert re.search(rf"<dt>{name}</dt><dd[^>]*>{re.escape(value)}</dd>", page), name
     identifier = record(
         actions.SIGNED_IN, actor=make.SYSTEM, target=cast.alice, detail={"by": ["sign_in_link", "totp"]}
     )

@@ -8,6 +8,7 @@ from console.api.manage.audit.shapes import EventSerializer
 from console.audit.models import Payload
 from console.core.clock import now
 from console.core.errors import BadInput
+from console.core.ids import request_id
 from console.gateway import knowledge
 from console.gateway.questions import LONGEST_BEFORE, question_in, searched_for, with_block
 from console.knowledge import in_calls
@@ -55,6 +56,7 @@ def test_it_puts_passages_before_the_question_and_says_which(ask, world, prices)
     kept = json.loads(Payload.objects.get(event_id=line.pk, kind="input").body)
     assert kept["messages"][-1]["content"] == sent and kept["knowledge"] == ["prices"]
     shown = record(line)
+    assert shown.sources[0].path == f"/knowledge/documents/{world.document.pk}/versions/1/"
     assert [(one.document, one.version) for one in shown.sources] == [("Price policy", 1)] and not shown.notes
     assert EventSerializer().get_knowledge(line) == [SOURCE]
 
@@ -156,6 +158,7 @@ def test_a_call_is_not_lost_with_the_vector_of_its_question(ask, world, prices, 
     vector, call = sorted(world.calls(), key=lambda line: line.type, reverse=True)
     assert vector.end_user == call.end_user == "customer-1", "who asks pays for what is looked up"
     assert vector.metadata == call.metadata == {"project": "books"}
+    assert record(vector).call == vector.client_request_id == request_id(call.pk) and not record(call).call
     assert (vector.type, vector.status, call.status) == ("embedding", "error", "ok")
     assert json.loads(call.detail)["knowledge"]["note"].startswith("Found by words alone")
 

@@ -119,6 +119,8 @@ def test_a_run_is_asked_by_people_and_keeps_what_it_said(shop):
     answer = ask(shop.ada, "POST", f"runs/{made.public_id}/questions/", {"question": "Why three?"})
     assert answer.status_code == 201, answer.text
     assert (answer.json()["steps"], answer.json()["asked_by_name"]) == ([2], "Ada")
+    line = AuditEvent.objects.get(type="question")
+    assert line.client_request_id == made.public_id, "the log finds it with the rest of the run"
     listed = ask(shop.ada, "GET", f"runs/{made.public_id}/questions/").json()["data"]
     assert [one["question"] for one in listed] == ["Why three?"] and RunQuestion.objects.count() == 1
     text = make.make_key(shop.world.team, owner=make.make_member(shop.world.team, role=Role.OWNER), scopes=[

@@ -50,6 +50,7 @@ def test_it_shows_the_run_to_whom_it_concerns(run, cast, anna):
         assert "look_up" in shown and ">Where is order 17?</pre>" in shown, "words, as it was given nothing else"
         heads = re.findall(r"<h([12])", shown.partition('id="main"')[2])
         assert heads[:2] == ["1", "2"], "what the run is stands before what it asks"
+        assert (f'href="/audit/?q={run.public_id}"' in shown) == (user == cast.alice), "only for who may open the log"
     approver = page(client_of(anna), url)
     assert "look_up" in approver and "Where is order 17?</pre>" not in approver and "The parcel is lost." in approver
     stranger = client_of(cast.charlie)

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 
 from console.audit.models import AuditEvent, EventType, Seal
 from console.audit.search import Criteria
 from console.audit.sql import search
 from console.core.ids import TRACE_PARENT
-from console.core.words import as_text
-from usage_app.amounts import shown
+from console.core.words import as_text, number
+from usage_app.amounts import money, shown
 from usage_app.models import Metric
 from usage_app.queries.audit.lines import Line
 
@@ -38,6 +38,7 @@ _WORDS = {
 }
 # What a record of a quota says in the unit of the metric it names.
 _AMOUNTS = frozenset({"limit", "used", "amount"})
+_CALL = re.compile(r"req_[0-9a-f]{32}")
 _RUN = re.compile(r"run_[0-9a-f]{32}(?= |$)")
 
 
@@ -59,6 +60,14 @@ class Source:
     version: int
     collection: str
     heading: str
+    path: str = ""
+
+
+class Prompt(NamedTuple):
+    """A prompt that took part, as people write it, and where its version is; nothing where that cannot be told."""
+
+    name: str
+    path: str
 
 
 class Label(NamedTuple):
@@ -73,7 +82,7 @@ class Label(NamedTuple):
 class Record:
     line: Line
     seal: Seal | None
-    prompts: list[str]
+    prompts: list[Prompt]
     changes: list[Change]
     notes: list[tuple[str, str]]
     sources: list[Source]
@@ -115,7 +124,13 @@ class Record:
     def named(self) -> str:
         """What the client calls its request, where that is not the name of a trace."""
         said = self.event.client_request_id
-        return "" if said == self.run or TRACE_PARENT.fullmatch(said) else said
+        return "" if said in {self.run, self.call} or TRACE_PARENT.fullmatch(said) else said
+
+    @property
+    def call(self) -> str:
+        """The call whose question this is the vector of, where its client gave it no name of its own."""
+        said = self.event.client_request_id
+        return said if self.event.type == EventType.EMBEDDING and _CALL.fullmatch(said) else ""
 
     @property
     def response(self) -> str:
@@ -156,7 +171,15 @@ def _details(text: str) -> tuple[list[Change], list[tuple[str, str]]]:
     if (metric := detail.get("metric")) in Metric.values:
         before, after, detail = (_in_units(metric, one) for one in (before, after, detail))
     changes = [Change(n, _plain(before.get(n)), _plain(after.get(n))) for n in {**before, **after}]
-    return changes, [(str(name), _said(name, value)) for name, value in detail.items()]
+    return changes, [_noted(str(name), value) for name, value in detail.items()]
+
+
+def _noted(name: str, value: Any) -> tuple[str, str]:
+    """Return one thing a record says in words and units: `cost_micros` of 6259 is a cost of $0.0063."""
+    said = name.removesuffix("_micros").replace("_", " ")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return said, money(value) if name.endswith("_micros") else number(value)
+    return said, _said(name, value)
 
 
 def _in_units(metric: str, said: dict[str, Any]) -> dict[str, Any]:
@@ -178,9 +201,16 @@ def _said(name: str, value: Any) -> str:
 def sources_of(event: AuditEvent) -> list[Source]:
     """Return the parts of documents a call was given, as they were called then."""
     return [
-        Source(one["n"], one["document"], one["version"], one["collection"], one["heading"])
+        Source(one["n"], one["document"], one["version"], one["collection"], one["heading"], _path_of(one))
         for one in _knowledge_of(event).get("sources", [])
     ]
+
+
+def _path_of(source: dict[str, Any]) -> str:
+    try:
+        return reverse("knowledge:version", args=[source["document_id"], source["version"]])
+    except (KeyError, NoReverseMatch):
+        return ""
 
 
 def _knowledge_of(event: AuditEvent) -> dict[str, Any]:
@@ -211,23 +241,28 @@ def _search(knowledge: dict[str, Any]) -> list[tuple[str, str]]:
     return said
 
 
-def _prompts(text: str) -> list[str]:
+def _prompts(text: str) -> list[Prompt]:
     try:
         refs = json.loads(text) if text else []
     except ValueError:
-        return [text]
+        return [Prompt(text, "")]
     if isinstance(refs, dict):
         refs = [refs]
-    return [_prompt(ref) for ref in refs] if isinstance(refs, list) else [text]
+    return [_prompt(ref) for ref in refs] if isinstance(refs, list) else [Prompt(text, "")]
 
 
-def _prompt(ref: Any) -> str:
+def _prompt(ref: Any) -> Prompt:
     """Return one of them as people write it: `support/answer@7`."""
-    if isinstance(ref, str):
-        return ref
     if isinstance(ref, dict) and "slug" in ref and "number" in ref:
-        return f"{ref['slug']}@{ref['number']}" + (f" ({ref['label']})" if ref.get("label") else "")
-    return json.dumps(ref)
+        ref, label = f"{ref['slug']}@{ref['number']}", ref.get("label")
+    else:
+        ref, label = ref if isinstance(ref, str) else json.dumps(ref), None
+    slug, _, version = ref.rpartition("@")
+    try:
+        path = reverse("prompts:version", args=[slug, version])
+    except NoReverseMatch:
+        path = ""
+    return Prompt(f"{ref} ({label})" if label else ref, path)
 
 
 def _seal_of(event: AuditEvent) -> Seal | None:
