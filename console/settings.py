@@ -347,7 +347,7 @@ SOCIALACCOUNT_PROVIDERS = (
 
 # Sessions, cookies, headers ---------------------------------------------------------------------------------------
 
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "console.teams.session_store"
 SESSION_COOKIE_NAME = "__Host-facet" if BEHIND_TLS else f"facet-{PORT}"
 SESSION_COOKIE_SECURE = BEHIND_TLS
 SESSION_COOKIE_HTTPONLY = True

@@ -5,11 +5,11 @@ from http.cookies import CookieError, SimpleCookie
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 from django.db import DatabaseError, connections
 
 from console.teams import keys
 from console.teams.models import ApiKey
+from console.teams.session_store import SessionStore
 
 
 def is_signed_in(cookies: str) -> bool:

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.usersessions.models import UserSession
+from django.contrib.sessions.backends import db
+from django.contrib.sessions.backends.base import CreateError, UpdateError
 from django.core import mail
 from django.test import Client
 from django.urls import reverse
@@ -15,6 +17,7 @@ from console.teams.middleware import SEEN, STARTED
 from console.teams.models import Role, User
 from console.teams.services import people
 from console.teams.services import teams as team_services
+from console.teams.session_store import SessionStore
 from tests import make
 from tests.conftest import Cast
 from tests.make import client_of
@@ -33,6 +36,32 @@ def age(client: Client, **seconds: float) -> None:
 
 def is_over(client: Client) -> bool:
     return client.get("/teams/").status_code == 302
+
+
+@pytest.mark.django_db
+def test_it_is_kept_as_django_keeps_it() -> None:
+    """Processes of the version before read and write the same sessions."""
+    ours, theirs = SessionStore(), db.SessionStore()
+    for one in (ours, theirs):
+        one["said"] = "ä"
+        one.save()
+    key, other_key = str(ours.session_key), str(theirs.session_key)
+    assert db.SessionStore(key)["said"] == SessionStore(other_key)["said"] == "ä"
+    changed = SessionStore(other_key)
+    changed["said"] = "more"
+    changed.save()
+    assert db.SessionStore(other_key)["said"] == "more" and db.SessionStore(key)["said"] == "ä"
+
+    with pytest.raises(CreateError):
+        SessionStore(key).save(must_create=True)
+    ended = SessionStore(key)
+    ended.set_expiry(-1)
+    ended.save()
+    for over in (SessionStore(key), SessionStore("no such key is there"), SessionStore(None)):
+        assert dict(over.items()) == {} and over.session_key is None
+    ours.delete()
+    with pytest.raises(UpdateError):
+        ours.save()
 
 
 def test_it_ends_when_nobody_used_it(alice: Client, settings: Any) -> None:

@@ -1,0 +1,30 @@
+"""Django's sessions in the database, without the ORM: every page reads one."""
+
+from typing import Any
+
+from django.contrib.sessions.backends import db
+from django.contrib.sessions.backends.base import CreateError, UpdateError
+
+from console.teams import sql
+
+
+class SessionStore(db.SessionStore):
+    """The same table, and the same contents: the name of the class is part of what signs them."""
+
+    def load(self) -> dict[str, Any]:
+        data = sql.session_data(self.session_key) if self.session_key else None
+        if data is None:
+            self._session_key = None
+            return {}
+        found: dict[str, Any] = self.decode(data)
+        return found
+
+    def save(self, must_create: bool = False) -> None:
+        """Write it down. Raises CreateError where the new one's key is taken, UpdateError where the old one is gone."""
+        if self.session_key is None:
+            self.create()
+            return
+        data = self.encode(self._get_session(no_load=must_create))  # type: ignore[attr-defined]
+        write, failure = (sql.insert_session, CreateError) if must_create else (sql.update_session, UpdateError)
+        if not write(self.session_key, data, self.get_expiry_date()):
+            raise failure
