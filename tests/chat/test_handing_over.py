@@ -9,11 +9,14 @@ import pytest
 
 from console.audit.models import AuditEvent
 from console.chat.asking import Speaker
+from console.chat.embed import services
+from console.chat.embed.tokens import Pass
 from console.chat.errors import CannotSend, TakenByOther, UnknownConversation
 from console.chat.models import Conversation, Message
 from console.chat.services import handing_over, messages
 from console.gateway.identity import PersonIdentity
-from console.teams.models import Environment, User
+from console.teams.models import Environment, Membership, User
+from console.teams.services.teams import remove_member
 from tests import make
 from tests.at_once import at_once
 from tests.conftest import Cast
@@ -81,6 +84,23 @@ def test_the_second_is_told_who_has_it_and_may_take_it_from_whom_they_saw(cast: 
     with pytest.raises(TakenByOther, match="Alice"):
         take(talk, cast.bob)
     assert AuditEvent.objects.filter(action="conversation.taken").count() == 2
+
+
+def test_a_visitor_of_somebody_who_left_the_team_is_answered_by_the_assistant_again(cast: Cast) -> None:
+    widget = make.make_widget(cast.team_a)
+    talk = make.make_visit(widget, "Where is my parcel?")
+    take(talk, cast.bob)
+    assert talk.visitor_id is not None
+    held = Pass(widget.public_id, "https://shop.example", talk.visitor_id)
+
+    def say() -> Message:
+        return services.say(widget=widget, held=held, text="Hello?", address="192.0.2.1")
+
+    assert say().role == "user", "while Bob is there, he answers"
+    remove_member(actor=actor(cast.alice), membership=Membership.objects.get(user=cast.bob))
+    assert say().role == "assistant"
+    assert Conversation.objects.get(pk=talk.pk).taken_by is None
+    assert AuditEvent.objects.get(action="conversation.given_back").actor == "Facet"
 
 
 def test_it_takes_no_conversation_of_a_person(cast: Cast) -> None:

@@ -22,6 +22,7 @@ from console.chat.errors import CannotSend, UnknownConversation
 from console.chat.models import Conversation, Feedback, Message, Visitor, Widget
 from console.chat.services import messages
 from console.chat.services.feedback import check_is_written, say_of_call
+from console.chat.services.handing_over import give_back_what_is_left
 from console.core.clock import now
 from console.core.errors import Refusal
 from console.gateway import sync
@@ -36,6 +37,9 @@ def say(*, widget: Widget, held: Pass, text: str, address: str) -> Message:
     text = _checked(widget, text)
     speaker = speaker_for(widget, held, address)
     before = conversation_of(widget, held)
+    if before is not None and before.taken_by_id is not None:
+        give_back_what_is_left(before)
+        before = conversation_of(widget, held)
     uses = _uses(widget, held, speaker, before, before.leaf_id if before else None, text)
     with transaction.atomic():
         _refuse_if_off(widget)

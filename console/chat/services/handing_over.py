@@ -15,8 +15,9 @@ from console.chat.models import Conversation, Message
 from console.chat.services import messages
 from console.core.clock import now
 from console.core.sql import get_or_raise
-from console.teams.actors import Actor
+from console.teams.actors import SYSTEM, Actor
 from console.teams.models import User
+from console.teams.rights import rights_in_team
 
 
 @transaction.atomic
@@ -64,6 +65,21 @@ def give_back(*, actor: Actor, person: User, conversation: Conversation) -> Conv
     conversation.save(update_fields=["taken_by", "taken_at"])
     _note(actions.CONVERSATION_GIVEN_BACK, actor, conversation, person, None)
     return conversation
+
+
+@transaction.atomic
+def give_back_what_is_left(conversation: Conversation) -> None:
+    """Let the assistant answer again where whoever took a conversation over may answer no visitors any more.
+
+    They left the team, or their account was closed: the visitor would write to nobody.
+    """
+    conversation = _locked(conversation)
+    left = conversation.taken_by
+    if left is None or "use_models" in rights_in_team(left, conversation.team_id):
+        return
+    conversation.taken_by = conversation.taken_at = None
+    conversation.save(update_fields=["taken_by", "taken_at"])
+    _note(actions.CONVERSATION_GIVEN_BACK, SYSTEM, conversation, left, None)
 
 
 def _locked(conversation: Conversation) -> Conversation:
