@@ -18,7 +18,8 @@ from console.core.ids import uuid7
 
 SECONDS = 3600
 RETURN_SECONDS = 7 * 24 * 3600
-LONGEST = 2_000
+# Room for the longest identity and name, whose letters may take twelve bytes each.
+LONGEST = 6_000
 _SALT = "console.chat.embed.visitor"
 
 
