@@ -85,7 +85,7 @@ def first_content() -> dict[str, Any]:
         run = socket_folder(settings.DATA_DIR)
         where = ["--model-url", ports.base_url(run, "model"), "--model-context", str(model.CONTEXT_TOKENS)]
         where += ["--embeddings-url", ports.base_url(run, "embeddings")]
-    call_command("quickstart", "--json", *where, stdout=said)
+    call_command("quickstart", "--json", "--start", *where, stdout=said)
     result: dict[str, Any] = json.loads(said.getvalue())
     return result
 

@@ -16,9 +16,11 @@ from agents_app.services.agents import archive_agent
 from console.audit.models import AuditEvent
 from console.catalog.models import ModelVersion, Pin, Provider
 from console.catalog.services.pins import move_pin
+from console.embedded import boot
 from console.teams import keys
 from console.teams.callers import SYSTEM
 from console.teams.models import ApiKey, Membership, SignInLink, Team, User
+from console.teams.services import people
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -152,6 +154,17 @@ def test_it_makes_nobody_an_operator() -> None:
     with pytest.raises(CommandError, match="not an operator"):
         run("--email", "bob@example.com")
     assert not User.objects.get(email="bob@example.com").is_operator
+
+
+def test_a_console_starts_after_its_first_operator_left(settings: Any) -> None:
+    settings.BUILTIN_MODEL = False
+    assert boot.first_content()["sign_in_url"]
+    make.make_user("olga@example.com", is_superuser=True)
+    people.disable_person(actor=SYSTEM, user=User.objects.get(email="operator@localhost"))
+    content = boot.first_content()
+    assert content["sign_in_url"] == "" and "Sign in" not in boot.banner(content)
+    with pytest.raises(CommandError, match="not an operator"):
+        run()
 
 
 def test_it_refuses_an_address_that_is_none() -> None:

@@ -29,6 +29,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="Print one line of JSON.")
+        parser.add_argument("--start", action="store_true", help="As a start of the console does; `make run` says it.")
         parser.add_argument("--email", default=settings.QUICKSTART_EMAIL, help="The operator's address.")
         parser.add_argument(
             "--model-url", default="", help="Where the built-in model answers, ending in /v1; `make run` knows."
@@ -46,6 +47,7 @@ class Command(BaseCommand):
                 model_url=options["model_url"] or _known_url("model"),
                 context_tokens=options["model_context"],
                 embeddings_url=options["embeddings_url"] or _known_url("embeddings"),
+                is_start=options["start"],
             )
         except ValidationError:
             raise CommandError(f"{options['email']!r} is not an e-mail address; set QUICKSTART_EMAIL.") from None
@@ -55,7 +57,8 @@ class Command(BaseCommand):
             self.stdout.write(done.as_json())
             return
         self.stdout.write(f"Address   {done.url}")
-        self.stdout.write(f"Sign in   {done.sign_in_url}  (once, within 24 hours)")
+        if done.sign_in_url:
+            self.stdout.write(f"Sign in   {done.sign_in_url}  (once, within 24 hours)")
         self.stdout.write(f"Team      {done.team}")
         self.stdout.write(f"Alias     {done.alias}")
         for environment, text in done.keys.items():
