@@ -3,10 +3,12 @@
 Read by the settings, so nothing here may import Django's settings or start anything.
 """
 
+import fcntl
 import hashlib
 import os
 import secrets
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -56,14 +58,13 @@ def generated_secret(data_dir: Path, variable: str, name: str, *, allowed: bool)
 
 
 def _kept_secret(path: Path) -> str:
-    try:
-        return path.read_text(encoding="ascii").strip()
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:  # another process was quicker
-        return path.read_text(encoding="ascii").strip()
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(value := secrets.token_urlsafe(48))
-    return value
+    with suppress(FileNotFoundError):
+        if kept := path.read_text(encoding="ascii").strip():
+            return kept
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="ascii") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # another process may be about to write it, or have done so
+        if not (kept := file.read().strip()):  # new, or left empty by a start that found the disk full
+            file.write(kept := secrets.token_urlsafe(48))
+            file.flush()
+    return kept

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from console.embedded import defaults
 from tests.live import ROOT
 
 SAFE = {
@@ -89,6 +90,13 @@ def test_it_does_not_start_where_it_cannot_write(tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert refused.stderr.startswith(f"{tmp_path}/run.lock cannot be written or read (Is a directory).")
     assert len(refused.stderr.splitlines()) == 1
+
+
+def test_a_secret_that_found_no_room_on_the_disk_is_made_at_the_next_start(tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "one").touch()
+    made = [defaults.generated_secret(tmp_path, "ONE", "one", allowed=True) for _ in range(2)]
+    assert len(made[0]) > 40 and made[0] == made[1] == (tmp_path / "secrets" / "one").read_text()
 
 
 def test_it_brings_its_own_servers_in_production_only_when_asked(tmp_path: object) -> None:
