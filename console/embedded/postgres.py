@@ -192,11 +192,14 @@ def wait_until_ready(sockets: Path, seconds: float = 20) -> None:
         time.sleep(0.05)
 
 
-def _is_postgres(pid: int) -> bool:
-    """Return whether a server runs under this number; one that is dead and not yet buried does not."""
+def _is_postgres(pid: int, data: str) -> bool:
+    """Return whether a server of this data runs under the number; one that is dead and not yet buried does not.
+
+    After a restart of the machine the number may be that of any other program, another PostgreSQL among them.
+    """
     words = ["ps", "-o", "stat=,command=", "-p", str(pid)]
     state, _, command = subprocess.run(words, check=False, capture_output=True, text=True).stdout.strip().partition(" ")
-    return "postgres" in command and not state.startswith("Z")
+    return f" -D {data} " in command and not state.startswith("Z")
 
 
 def end_leftover(data: Path, seconds: float = 10) -> None:
@@ -214,7 +217,7 @@ def end_leftover(data: Path, seconds: float = 10) -> None:
         return
     except PermissionError:
         pass
-    if not _is_postgres(pid):
+    if not _is_postgres(pid, rest[0] if rest else str(data)):  # as it was called when that server began
         gone = subprocess.Popen(["true"])
         gone.wait()
         lock.write_text("\n".join([str(gone.pid), *rest, ""]), encoding="utf-8")

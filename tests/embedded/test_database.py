@@ -1,5 +1,8 @@
 """The tests' own database: what a committing test leaves behind is gone afterwards."""
 
+import subprocess
+from pathlib import Path
+
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, ProgrammingError, connection, transaction
@@ -10,7 +13,7 @@ import manage
 from console.audit import actions
 from console.audit.models import AuditEvent, Epoch
 from console.audit.services import record
-from console.embedded import boot, role
+from console.embedded import boot, postgres, role
 from console.teams.callers import SYSTEM
 from console.teams.models import User
 from tests import database, make
@@ -113,3 +116,18 @@ def test_it_goes_on_from_all_of_the_older_steps_and_from_no_place_between(monkey
     for command in ({}, {"check_unapplied": True}, {"plan": True}):
         with pytest.raises(CommandError, match=refusal):
             call_command("migrate", verbosity=0, **command)
+
+
+def test_a_start_leaves_another_server_alone_that_has_the_number_of_its_own(tmp_path: Path) -> None:
+    """After the machine was started anew, a number may be that of any program."""
+    data, lock = tmp_path / "postgres", tmp_path / "postgres" / "postmaster.pid"
+    data.mkdir()
+    words = ["postgres", "-D", str(tmp_path / "another"), "-c", "jit=off"]
+    with subprocess.Popen(["/bin/sh", "-c", "read line", *words], stdin=subprocess.PIPE) as other:
+        lock.write_text(f"{other.pid}\n{data}\n1\n")
+        postgres.end_leftover(data, seconds=0.1)
+        assert other.poll() is None and lock.read_text().splitlines()[1:] == [str(data), "1"]
+        assert int(lock.read_text().splitlines()[0]) != other.pid
+        assert other.stdin is not None
+        other.stdin.close()
+        assert other.wait() == 1, "it was not told to end"
