@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 import pytest
@@ -147,11 +148,22 @@ class Watch:
     problems: list[str] = field(default_factory=list)
     expected: list[str] = field(default_factory=list)
 
-    def follow(self, page: Page) -> None:
-        # Violations of the content security policy are console errors in Chromium.
-        page.on("console", lambda message: self._note(message.type, message.text, message.type in {"error", "warning"}))
-        page.on("pageerror", lambda error: self._note("script", str(error)))
-        page.on("requestfailed", lambda request: self._note("request", f"{request.url} {request.failure}"))
+    def follow(self, page: Page) -> Callable[[], None]:
+        """Note what the page complains of, until what is returned is called."""
+        hear: dict[Any, Callable[[Any], None]] = {
+            # Violations of the content security policy are console errors in Chromium.
+            "console": lambda message: self._note(message.type, message.text, message.type in {"error", "warning"}),
+            "pageerror": lambda error: self._note("script", str(error)),
+            "requestfailed": lambda request: self._note("request", f"{request.url} {request.failure}"),
+        }
+        for event, note in hear.items():
+            page.on(event, note)
+
+        def leave() -> None:
+            for event, note in hear.items():
+                page.remove_listener(event, note)
+
+        return leave
 
     def _note(self, kind: str, text: str, counts: bool = True) -> None:
         if counts and not _LEAVING.search(text):
@@ -186,32 +198,71 @@ def site(server: LiveServer) -> str:
 OpenPage = Callable[..., Page]
 
 
+@pytest.fixture(scope="package")
+def at_rest() -> dict[bool, list[Page]]:
+    """Pages nobody uses at the moment, by whether they run scripts."""
+    return {True: [], False: []}
+
+
+def _rest(page: Page, site: str) -> None:
+    """Leave nothing of a test in a page but the files and the code its browser has read."""
+    context = page.context
+    for other in context.pages:
+        if other is not page:
+            other.close()
+    context.set_offline(False)
+    context.clear_permissions()
+    page.goto(f"{site}/health/live")  # where nothing runs, but storage is that of all pages
+    page.evaluate("sessionStorage.clear(); localStorage.clear()")
+    context.clear_cookies()
+    page.mouse.move(-1, -1)
+
+
 @pytest.fixture
-def page_as(browser: Browser, site: str, watch: Watch) -> Iterator[OpenPage]:
-    """Open a browser of one's own: `page_as(user, size=…, theme=…, scripts=…)`; without a user nobody is signed in."""
-    contexts: list[BrowserContext] = []
+def page_as(browser: Browser, site: str, watch: Watch, at_rest: dict[bool, list[Page]]) -> Iterator[OpenPage]:
+    """Open a browser of one's own: `page_as(user, size=…, theme=…, scripts=…)`; without a user nobody is signed in.
+
+    Two thirds of what a first page costs is its process, and reading our files. So one that is done with serves the
+    next test, without cookies and storage. `new` is for tests that change what stays (listeners, the clock, devices),
+    and for other sites' pages, whose snippet the browser keeps.
+    """
+    opened: list[tuple[Page, list[Page] | None, Callable[[], None]]] = []
 
     def open_page(
-        user: User | None = None, *, size: tuple[int, int] = WIDE, theme: str = "light", scripts: bool = True
+        user: User | None = None,
+        *,
+        size: tuple[int, int] = WIDE,
+        theme: Literal["light", "dark"] = "light",
+        scripts: bool = True,
+        new: bool = False,
     ) -> Page:
-        context = browser.new_context(
-            base_url=site,
-            viewport={"width": size[0], "height": size[1]},
-            color_scheme=theme,  # type: ignore[arg-type]
-            reduced_motion="reduce",
-            java_script_enabled=scripts,
-        )
-        context.set_default_timeout(PATIENCE_SECONDS * 1000)
-        contexts.append(context)
+        if at_rest[scripts] and not new:
+            page = at_rest[scripts].pop()
+        else:
+            context = browser.new_context(
+                base_url=site,
+                viewport={"width": WIDE[0], "height": WIDE[1]},
+                reduced_motion="reduce",
+                java_script_enabled=scripts,
+            )
+            context.set_default_timeout(PATIENCE_SECONDS * 1000)
+            page = context.new_page()
+        opened.append((page, None if new else at_rest[scripts], watch.follow(page)))
+        _looks.pop(page.context, None)
+        _resize(page, size)
+        page.emulate_media(color_scheme=theme)
         if user is not None:
-            context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session_of(user), "url": site}])
-        page = context.new_page()
-        watch.follow(page)
+            page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session_of(user), "url": site}])
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for page, kept, leave in opened:
+        if kept is None:
+            page.context.close()
+        else:
+            _rest(page, site)
+            kept.append(page)
+        leave()
 
 
 def session_of(user: User) -> str:

@@ -119,7 +119,7 @@ def test_support(
     settings.BASE_URL = site  # which the line for the site names
     with told("support", site, valkey_server) as story:
         assert story.until("Ask it what a return costs").count("A return costs 4.90 within 30 days.") == 2
-        visitor = page_as()
+        visitor = page_as(new=True)
         visitor.goto(f"http://localhost:{story.port}/")
         visitor.get_by_role("button", name="Ask the shop: Open chat").click()
         chat = visitor.frame_locator('iframe[title="Ask the shop"]')

@@ -192,7 +192,7 @@ def test_it_keeps_the_page_when_a_piece_is_refused_or_the_session_is_gone(
 
 
 def test_it_says_what_was_done_and_forgets_it(page_as: OpenPage, people: Cast) -> None:
-    page = page_as(people.alice)
+    page = page_as(people.alice, new=True)
     page.clock.install()
     page.goto("/profile/")
     page.click("text=Save changes")

@@ -57,7 +57,7 @@ def test_it_signs_in_and_out_with_the_keyboard(page_as: OpenPage, people: Cast) 
 
 
 def test_it_adds_a_passkey_and_comes_in_with_it(page_as: OpenPage, people: Cast, watch: Watch) -> None:
-    page = page_as(people.alice)
+    page = page_as(people.alice, new=True)
     devices = page.context.new_cdp_session(page)
     devices.send("WebAuthn.enable")
     options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
@@ -86,7 +86,7 @@ def test_it_adds_a_passkey_and_comes_in_with_it(page_as: OpenPage, people: Cast,
 
 
 def test_it_says_so_when_the_browser_knows_no_passkey(page_as: OpenPage, people: Cast) -> None:
-    page = page_as()
+    page = page_as(new=True)
     devices = page.context.new_cdp_session(page)
     devices.send("WebAuthn.enable")
     options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}

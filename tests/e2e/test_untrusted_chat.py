@@ -28,7 +28,7 @@ def test_nothing_runs_and_nothing_is_fetched(page_as: OpenPage, room: Room, watc
 
     asked: list[Request] = []
     dialogs: list[str] = []
-    page = page_as(room.ada)
+    page = page_as(room.ada, new=True)
     page.on("request", lambda request: asked.append(request))
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     page.goto("/chat/")
@@ -90,7 +90,7 @@ def test_nothing_runs_in_the_widget_either_or_for_the_team_that_reads_along(
 
     asked: list[str] = []
     dialogs: list[str] = []
-    page, team = page_as(), page_as(room.ada)
+    page, team = page_as(new=True), page_as(room.ada, new=True)
     for one in (page, team):
         one.on("request", lambda request: asked.append(request.url))
         one.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))

@@ -50,7 +50,7 @@ def test_a_visitor_asks_reloads_and_goes_on_and_a_person_joins(
     Widget.objects.update(origins=[shop.url])
     room.upstream.enqueue_stream(*(sse(one) for one in text_chunks("It is ", "**on ", "its way**.")), pause=0.2)
 
-    page = page_as()
+    page = page_as(new=True)
     page.goto(shop.url)
     launcher = page.get_by_role("button", name="Ask the shop: Open chat")
     expect(launcher).to_have_attribute("aria-expanded", "false")
@@ -137,7 +137,7 @@ def test_a_visitor_asks_reloads_and_goes_on_and_a_person_joins(
     expect(field).to_be_hidden()
 
     Widget.objects.filter(pk=widget.pk).update(is_enabled=True)
-    elsewhere = page_as()
+    elsewhere = page_as(new=True)
     elsewhere.goto(stranger.url)
     expect(elsewhere.get_by_role("heading", name="A shop")).to_be_visible()
     assert elsewhere.evaluate("document.scripts.length") == 1 and elsewhere.get_by_role("button").count() == 0
@@ -175,7 +175,7 @@ def test_a_phone_shows_it_whole_and_a_site_says_who_its_visitor_is(
     make.make_widget(room.team, room.agent, public_id="jobs1", title="Jobs", position="left")
     shop = open_site("shop1", "jobs1")
     Widget.objects.update(origins=[shop.url])
-    page = page_as(size=NARROW)
+    page = page_as(size=NARROW, new=True)
     page.goto(shop.url)
     jobs = page.get_by_role("button", name="Jobs: Open chat")
     expect(jobs).to_be_visible()

@@ -85,7 +85,7 @@ def test_it_reads_a_streamed_answer_of_the_built_in_model_and_goes_on_after_a_re
     shop, stranger = open_site("shop1"), open_site("shop1")
     type(widget).objects.update(origins=[shop.url])
 
-    page = page_as()
+    page = page_as(new=True)
     page.context.add_init_script(_WATCH_GROWTH)
     held: list[Route] = []
     page.route("**/embed/frame.js?*", lambda route: held.append(route), times=1)
@@ -110,7 +110,7 @@ def test_it_reads_a_streamed_answer_of_the_built_in_model_and_goes_on_after_a_re
     second = _ask(page, "And then?")
     assert second.conversation_id == answer.conversation_id and second.prompt_tokens > answer.prompt_tokens
 
-    elsewhere = page_as()
+    elsewhere = page_as(new=True)
     elsewhere.goto(stranger.url)
     expect(elsewhere.get_by_role("heading", name="A shop")).to_be_visible()
     elsewhere.wait_for_load_state("networkidle")

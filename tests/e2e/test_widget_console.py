@@ -60,7 +60,7 @@ def test_a_widget_is_made_and_a_person_answers_its_visitor(
     _look(page, "widgets-page")
 
     room.upstream.enqueue_stream(sse(*text_chunks("It left **yesterday**.")))
-    visitor = page_as()
+    visitor = page_as(new=True)
     visitor.goto(shop.url)
     visitor.get_by_role("button", name="Ask the shop: Open chat").click()
     chat = visitor.frame_locator('iframe[title="Ask the shop"]')
