@@ -282,9 +282,17 @@ def test_it_names_no_team_that_is_archived(run: Any) -> None:
     make.make_agent(team, "helper", audience="teams", shared_with=[other])
     tone = make.make_prompt(team, "tone", kind="partial", visibility="organisation")
     change_prompt(actor=SYSTEM, prompt=tone, is_required=True, covers=[other])
+    theirs, vectors = make.make_alias("theirs"), make.make_model("vectors", capabilities=["embedding"])
+    theirs.teams.add(other)
+    make.make_collection(None, "handbook", model=vectors, payer=other)
     team_services.archive_team(actor=SYSTEM, team=other)
     text = exported()
     assert "0 to create, 0 to change" in run(text, "--dry-run")
+    document = yaml.safe_load(text)
+    assert [alias["name"] for alias in document["aliases"]] == ["support-chat"], (
+        "nor an alias, which everybody had then"
+    )
+    assert document["collections"] == [{"slug": "handbook", "name": "Handbook", "language": "english"}]
     assert "is_required" not in text, "what covers nobody any more does not cover everybody elsewhere"
 
 

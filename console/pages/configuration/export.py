@@ -51,7 +51,7 @@ def export(*, actor: Actor = ACTOR, documents: str = "", files: dict[str, str] |
     lists: dict[str, Any] = {
         "providers": _providers(left_out),
         "models": _models(left_out),
-        "aliases": _aliases(),
+        "aliases": _aliases(left_out),
         "teams": _teams(left_out),
         "channels": export_agents.channels(),
         "collections": [],
@@ -159,9 +159,13 @@ def _price(price: Price) -> dict[str, Any]:
     return {name: _number(value) for name, value in amounts.items() if value is not None}
 
 
-def _aliases() -> list[dict[str, Any]]:
+def _aliases(left_out: list[str]) -> list[dict[str, Any]]:
     rows = []
-    for alias in Alias.objects.prefetch_related(*AROUND).order_by("name"):
+    for alias in Alias.objects.prefetch_related(*AROUND, "teams").order_by("name"):
+        teams = alias.teams.all()
+        if teams and all(team.archived_at for team in teams):  # one that no team names is for everybody
+            left_out.append(f"the alias {alias.name}, whose teams are archived.")
+            continue
         row: dict[str, Any] = {"name": alias.name} | ({"description": alias.description} if alias.description else {})
         pins = {pin.environment: pin for pin in alias.pins.all()}
         for environment in (e for e in Environment.values if e in pins):

@@ -59,10 +59,14 @@ def collections(left_out: list[str], beside: Beside) -> list[dict[str, Any]]:
         row |= {"team": collection.team.slug} if collection.team else {}
         row |= {"name": collection.name} | ({"description": collection.description} if collection.description else {})
         row["language"] = collection.language
-        row |= {"model": str(collection.model)} if collection.model else {}
+        model, payer = collection.model, collection.payer
+        if model is not None and payer is not None and (model.retired_at or payer.archived_at):
+            left_out.append(f"the model of the collection {collection.slug}, which is retired or has nobody to pay.")
+            model = payer = None
+        row |= {"model": str(model)} if model is not None else {}
         row |= {} if collection.least_likeness is None else {"least_likeness": collection.least_likeness}
-        if collection.payer is not None and collection.team is None:
-            row["payer"] = collection.payer.slug
+        if payer is not None and collection.team is None:
+            row["payer"] = payer.slug
         documents, without = [], 0
         for document in collection.documents.filter(deleted_at=None).select_related("current").order_by("name", "id"):
             said = beside.put(collection, document) if document.current is not None else None
