@@ -53,6 +53,10 @@ def test_it_fills_an_empty_console_once_and_its_export_another(tmp_path: Path, m
     count = calls.count()
     assert 3_000 < count < 12_000
     assert set(calls.values_list("status", flat=True)) >= {"ok", "error", "client_disconnected"}
+    answered = calls.filter(detail__startswith='{"fell_back_from":')
+    assert answered.exists() and not answered.exclude(status="ok").exclude(status="client_disconnected").exists()
+    followed = calls.filter(detail__startswith='{"attempt_of":')
+    assert followed.count() == answered.count()
     assert set(calls.values_list("team", flat=True)) == {"Support", "Marketing", "Operations"}
     assert set(calls.values_list("environment", flat=True)) == {"production", "sandbox"}
     assert not calls.filter(at__gt=now()).exists()
@@ -71,6 +75,7 @@ def test_it_fills_an_empty_console_once_and_its_export_another(tmp_path: Path, m
     rolled_up = UsageDay.objects.values_list("requests", flat=True)
     until(lambda: sum(rolled_up.all()) >= count + steps, "every call is rolled up", 180, meanwhile=roll_up)
     assert sum(rolled_up.all()) == count + steps
+    assert sum(UsageDay.objects.values_list("attempts", flat=True)) == followed.count()
     roll_up_uses()
     answer = Prompt.objects.get(slug="support/live-chat-answer")
     assert answer.calls > 1_000 and answer.description.startswith("Demo.")
@@ -175,9 +180,9 @@ def test_pins_moved_in_the_past_and_hard_limits_are_not_overshot(monkeypatch: py
     )
     for hard in Quota.objects.filter(mode="hard"):
         assert not QuotaCounter.objects.filter(quota=hard, used__gt=hard.limit).exists(), f"{hard} is overshot"
-    assert len(moments) == 3
+    assert len(moments) == 4
     assert (now() - moments[0]).days == 96
-    assert len(set(moments)) == 3
+    assert len(set(moments)) == 4
     published = LabelMove.objects.filter(prompt__slug="operations/alert-triage").order_by("moved_at")
     assert [(move.to_version and move.to_version.number) for move in published] == [1, 2, 1, 2]
     assert all(version.created_at < now() for version in PromptVersion.objects.all())

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from console.audit.redaction import prepare_payload
-from console.core.ids import uuid7_at
+from console.core.ids import request_id, uuid7_at
 from console.pages.demo.cast import STREAMS, Stream
 from console.pages.demo.texts import bodies
 from console.teams.models import ApiKey, Team
@@ -23,7 +23,7 @@ COLUMNS = (
     "actor", "key_id", "key", "environment", "lane", "surface", "route", "client_address", "client_request_id",
     "alias", "model", "model_version_id", "stream", "attempts", "prompt_tokens", "cached_tokens", "completion_tokens",
     "cost_micros", "latency_us", "first_token_us", "overhead_us", "input_sha256", "output_sha256", "prompt",
-    "end_user", "metadata",
+    "end_user", "metadata", "detail",
 )  # fmt: skip
 # The share of calls whose content is kept, and how many of the newest all keep theirs.
 _CONTENT, _NEWEST = 0.02, 600
@@ -43,9 +43,9 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """One made-up call: its row, and its payloads when they are kept."""
+    """One made-up call: its row, after those of its attempts that failed, and its payloads when they are kept."""
 
-    row: tuple[Any, ...]
+    rows: list[tuple[Any, ...]]
     payloads: list[tuple[Any, ...]]
 
 
@@ -89,6 +89,7 @@ def calls(
     keys: dict[tuple[str, str], ApiKey],
     served: dict[tuple[str, str], list[Served]],
     prompts: dict[tuple[str, str], list[tuple[dt.datetime, str]]],
+    fallbacks: dict[tuple[str, str], Served],
 ) -> Iterator[Made]:
     """Yield the calls of all streams between two moments, oldest first."""
     rng = random.Random(SEED)  # noqa: S311  made-up figures, no secret
@@ -108,7 +109,10 @@ def calls(
         key = keys[stream.team, stream.key]
         rendered = prompts.get((stream.alias, stream.environment), [])
         prompt = next((refs for since, refs in reversed(rendered) if since <= at), "")
-        yield _call(count, at, stream, version, teams[stream.team], key, outage, rng, keeps, prompt)
+        fallback = fallbacks.get((stream.alias, stream.environment))
+        if fallback and fallback.since > at:
+            fallback = None
+        yield _call(count, at, stream, version, fallback, teams[stream.team], key, outage, rng, keeps, prompt)
 
 
 def _call(
@@ -116,6 +120,7 @@ def _call(
     at: dt.datetime,
     stream: Stream,
     version: Served,
+    fallback: Served | None,
     team: Team,
     key: ApiKey,
     outage: tuple[dt.datetime, dt.datetime],
@@ -130,8 +135,14 @@ def _call(
     status, http, code, attempts = "ok", 200, "", 1
     chance = rng.random()
     is_down = version.label.startswith("meridian/") and outage[0] <= at < outage[1]
+    failed, lost = None, first * 2
     if chance < (0.55 if is_down else 0.0035):
-        status, http, code, completion, latency = "error", 502, "upstream_error", 0, first * 2
+        if fallback and version.id != fallback.id:
+            # The other provider answers, after the time the first took to fail.
+            failed, version, attempts = version, fallback, 2
+            first, latency = first + lost, latency + lost
+        else:
+            status, http, code, completion, latency = "error", 502, "upstream_error", 0, lost
     elif chance > 0.9965 and stream.key in {"help-app", "copy-tool"}:
         status, http, code, attempts = "refused", 429, "rate_limit_exceeded", 0
         prompt = cached = completion = 0
@@ -163,13 +174,70 @@ def _call(
             kept = prepare_payload(texts[place])
             digests[place] = kept.stored_sha256
             payloads.append((identifier, kind, kept.body, kept.bytes, kept.sha256, kept.is_cut, kept.redactions))
-    row = (
-        identifier, at, at + dt.timedelta(microseconds=latency), stream.type, status, http, code, team.pk, team.name,
-        "key", key.pk, key.name, key.pk, key.shown, stream.environment, stream.lane, stream.surface,
-        "/v1/chat/completions", f"203.0.113.{10 + number % 40}", f"demo-{number}", stream.alias,
-        version.label if status != "refused" else "", version.id if status != "refused" else None, stream.is_stream,
-        attempts, prompt, cached, completion, round(cost), latency, first if has_answer else None,
-        rng.randint(900, 2_400), *digests, took_part, whose,
-        json.dumps(what_for) if what_for else None,
-    )  # fmt: skip
-    return Made(row, payloads)
+    row: dict[str, Any] = {
+        "id": identifier,
+        "at": at,
+        "closed_at": at + dt.timedelta(microseconds=latency),
+        "type": stream.type,
+        "status": status,
+        "http_status": http,
+        "code": code,
+        "team_id": team.pk,
+        "team": team.name,
+        "actor_kind": "key",
+        "actor_id": key.pk,
+        "actor": key.name,
+        "key_id": key.pk,
+        "key": key.shown,
+        "environment": stream.environment,
+        "lane": stream.lane,
+        "surface": stream.surface,
+        "route": "/v1/chat/completions",
+        "client_address": f"203.0.113.{10 + number % 40}",
+        "client_request_id": f"demo-{number}",
+        "alias": stream.alias,
+        "model": version.label if status != "refused" else "",
+        "model_version_id": version.id if status != "refused" else None,
+        "stream": stream.is_stream,
+        "attempts": attempts,
+        "prompt_tokens": prompt,
+        "cached_tokens": cached,
+        "completion_tokens": completion,
+        "cost_micros": round(cost),
+        "latency_us": latency,
+        "first_token_us": first if has_answer else None,
+        "overhead_us": rng.randint(900, 2_400),
+        "input_sha256": digests[0],
+        "output_sha256": digests[1],
+        "prompt": took_part,
+        "end_user": whose,
+        "metadata": json.dumps(what_for) if what_for else None,
+        "detail": json.dumps({"fell_back_from": failed.label}) if failed else "",
+    }
+    rows = (
+        [_attempt(row, failed, lost, uuid.UUID(int=uuid7_at(at).int | rng.getrandbits(61))), row] if failed else [row]
+    )
+    return Made([tuple(one[name] for name in COLUMNS) for one in rows], payloads)
+
+
+def _attempt(row: dict[str, Any], failed: Served, lost: int, identifier: uuid.UUID) -> dict[str, Any]:
+    """Return the line of the attempt that a call fell back from, which took `lost` microseconds and cost nothing."""
+    return row | {
+        "id": identifier,
+        "closed_at": row["at"] + dt.timedelta(microseconds=lost),
+        "status": "error",
+        "http_status": 502,
+        "code": "upstream_error",
+        "model": failed.label,
+        "model_version_id": failed.id,
+        "attempts": 1,
+        "prompt_tokens": 0,
+        "cached_tokens": 0,
+        "completion_tokens": 0,
+        "cost_micros": 0,
+        "latency_us": lost,
+        "first_token_us": None,
+        "input_sha256": None,
+        "output_sha256": None,
+        "detail": json.dumps({"attempt_of": request_id(row["id"])}),
+    }

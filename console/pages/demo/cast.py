@@ -106,6 +106,7 @@ class DemoAlias:
     name: str
     about: str
     moves: tuple[DemoMove, ...] = field(default_factory=tuple)
+    fallback: DemoMove | None = None  # what answers where the pinned version does not, and since when
 
 
 _ADA, _INES, _JONAS = "ada.nwosu@demo.example", "ines.okafor@demo.example", "jonas.weber@demo.example"
@@ -122,6 +123,7 @@ ALIASES = (
             DemoMove(41, "production", _OLD, "Fewer tickets come back than with the small one", _ADA),
             DemoMove(4.3, "sandbox", _NEW, "New version from the provider", _INES),
         ),
+        DemoMove(40.5, "production", _MINI, "Customers wait for no provider to come back", _ADA),
     ),
     DemoAlias(
         "ticket-to-article",

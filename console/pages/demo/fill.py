@@ -2,6 +2,7 @@
 
 import datetime as dt
 import math
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,9 +14,9 @@ from console.audit.models import AuditEvent, Epoch
 from console.audit.services import record
 from console.audit.sql.copy import analyze, append_many, append_payloads
 from console.audit.sql.months import make_month
-from console.catalog.models import Alias, ModelVersion, Pin, PinMove, Price, Provider
+from console.catalog.models import Alias, ModelVersion, Pin, PinMove, Price, Provider, Trouble
 from console.catalog.services.aliases import create_alias
-from console.catalog.services.pins import move_pin
+from console.catalog.services.pins import SetFallbacks, Step, change_pin, move_pin
 from console.catalog.services.providers import create_provider
 from console.catalog.services.versions import change_version, create_version, set_price
 from console.core.clock import now, period_end, period_start
@@ -36,7 +37,7 @@ from console.pages.demo import (
     visitors,
 )
 from console.pages.demo.calls import COLUMNS, Made, Served, calls
-from console.pages.demo.cast import ALIASES, MODELS, PEOPLE, PROVIDERS, TEAMS
+from console.pages.demo.cast import ALIASES, MODELS, PEOPLE, PROVIDERS, TEAMS, DemoMove
 from console.teams.actors import Actor
 from console.teams.models import ApiKey, Team, User
 from console.teams.services.keys import create_key
@@ -218,9 +219,29 @@ def _aliases(actor: Actor, teams: dict[str, Team], people: dict[str, User], vers
                 reason=move.reason,
                 seen_revision=pin.revision if pin else 0,
             )
-            at = moment - dt.timedelta(days=move.days_ago)
-            Pin.objects.filter(pk=pin.pk).update(moved_at=at)
-            PinMove.objects.filter(pin=pin, moved_at=pin.moved_at).update(moved_at=at)
+            _backdate(pin, moment - dt.timedelta(days=move.days_ago))
+        if wanted.fallback:
+            _fall_back(alias, wanted.fallback, people[wanted.fallback.by], versions)
+
+
+def _fall_back(alias: Alias, move: DemoMove, user: User, versions: dict[str, ModelVersion]) -> None:
+    """Have another version answer where the pinned one does not."""
+    pin = Pin.objects.get(alias=alias, environment=move.environment)
+    pin = change_pin(
+        actor=Actor(kind="user", id=user.pk, name=user.name),
+        alias=alias,
+        environment=move.environment,
+        verb=SetFallbacks((Step(versions[move.to], (Trouble.ERROR, Trouble.TIMEOUT, Trouble.UNREACHABLE), 1),)),
+        reason=move.reason,
+        seen_revision=pin.revision,
+    )
+    _backdate(pin, now() - dt.timedelta(days=move.days_ago))
+
+
+def _backdate(pin: Pin, at: dt.datetime) -> None:
+    """Have the last change of a pin be made at that time."""
+    PinMove.objects.filter(pin=pin, moved_at=pin.moved_at).update(moved_at=at)
+    Pin.objects.filter(pk=pin.pk).update(moved_at=at)
 
 
 def _served(versions: dict[str, ModelVersion]) -> dict[tuple[str, str], list[Served]]:
@@ -230,19 +251,27 @@ def _served(versions: dict[str, ModelVersion]) -> dict[tuple[str, str], list[Ser
     found: dict[tuple[str, str], list[Served]] = {}
     moves = PinMove.objects.filter(pin__alias__name__in=[a.name for a in ALIASES], to_version__in=by_id)
     for move in moves.select_related("pin__alias").order_by("moved_at", "id"):
-        price = prices[move.to_version_id]
-        cached = price.input if price.cached_input is None else price.cached_input
-        found.setdefault((move.pin.alias.name, move.pin.environment), []).append(
-            Served(
-                move.moved_at,
-                move.to_version_id,
-                by_id[move.to_version_id],
-                float(price.input),
-                float(price.output),
-                float(cached),
-            )
-        )
+        version = move.to_version_id
+        served = _at(move.moved_at, version, by_id[version], prices[version])
+        found.setdefault((move.pin.alias.name, move.pin.environment), []).append(served)
     return found
+
+
+def _fallbacks(versions: dict[str, ModelVersion], until: dt.datetime) -> dict[tuple[str, str], Served]:
+    """Return what answers for which alias where the pinned version does not."""
+    prices = {price.model_version_id: price for price in Price.objects.filter(model_version__in=versions.values())}
+    found = {}
+    for wanted in ALIASES:
+        if move := wanted.fallback:
+            version = versions[move.to]
+            since = until - dt.timedelta(days=move.days_ago)
+            found[wanted.name, move.environment] = _at(since, version.pk, move.to, prices[version.pk])
+    return found
+
+
+def _at(since: dt.datetime, version: uuid.UUID, label: str, price: Price) -> Served:
+    cached = price.input if price.cached_input is None else price.cached_input
+    return Served(since, version, label, float(price.input), float(price.output), float(cached))
 
 
 def _calls(
@@ -265,9 +294,10 @@ def _calls(
             keys=keys,
             served=_served(versions),
             prompts=prompts.took_part(until),
+            fallbacks=_fallbacks(versions, until),
         )
     )
-    added = append_many(COLUMNS, (one.row for one in made))
+    added = append_many(COLUMNS, (row for one in made for row in one.rows))
     payloads = append_payloads(payload for one in made for payload in one.payloads)
     return added, payloads
 
