@@ -38,10 +38,15 @@ def send_export(request: TeamRequest, form: AuditFilterForm) -> StreamingHttpRes
         sent = 0
         if kind == "csv":
             yield exports.head(content=content)
-        for chunk in exports.rows(criteria, content=content):
-            yield exports.as_csv(chunk) if kind == "csv" else exports.as_jsonl(chunk)
-            sent += len(chunk)
-        services.end_export(actor=actor, team=team, export=export, rows=sent)
+        is_complete = True
+        try:
+            for chunk in exports.rows(criteria, content=content):
+                yield exports.as_csv(chunk) if kind == "csv" else exports.as_jsonl(chunk)
+                sent += len(chunk)
+        except exports.Incomplete as stopped:
+            is_complete = False
+            yield exports.incomplete(stopped, kind)
+        services.end_export(actor=actor, team=team, export=export, rows=sent, is_complete=is_complete)
 
     content_type = "text/csv" if kind == "csv" else "application/jsonl"
     response = download(request, pieces(), f"audit-{now():%Y-%m-%d-%H%M}.{kind}", content_type)

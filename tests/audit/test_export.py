@@ -4,6 +4,8 @@ import csv
 import html
 import io
 import json
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 from django.test import AsyncClient
@@ -42,6 +44,29 @@ def test_it_records_the_start_and_the_end(cast: Cast) -> None:
     assert row["alias"] == "x" and row["cost_micros"] == 7100
     assert (row["agent"], row["lane"], row["client_request_id"]) == ("clerk@2", "interactive", "their-7")
     assert json.loads(lines.get(target="finished").detail) == {"export": request_id(begun.pk), "rows": 1}
+
+
+@pytest.mark.django_db
+def test_a_file_that_does_not_have_all_says_so_and_where_to_go_on(cast: Cast, monkeypatch) -> None:
+    monkeypatch.setattr(export, "CHUNK", 7)
+    made = {request_id(a_call(cast.team_a, alias="x")) for _ in range(25)}
+    client = client_of(cast.alice)
+
+    def sent(query: str, seconds: int) -> list[str]:
+        """Export; the clock goes on by so many seconds each time it is looked at."""
+        monkeypatch.setattr(export, "time", SimpleNamespace(monotonic=count(step=seconds).__next__))
+        return b"".join(client.get(f"/audit/export/?alias=x&{query}").streaming_content).decode().splitlines()
+
+    *lines, last = map(json.loads, sent("format=jsonl", 1500))
+    assert len(lines) == 14 and last["incomplete"] and f"until={last['until']}" in last["message"]
+    rest = list(map(json.loads, sent(f"format=jsonl&until={last['until']}", 1)))
+    assert {row["request_id"] for row in lines + rest} == made
+    _, *rows, words = sent("format=csv", 1500)
+    assert len(rows) == 14 and words.startswith("This export is incomplete: its time was up. The rest is found with")
+    *_, nothing = map(json.loads, sent("format=jsonl", 3600))
+    assert nothing["incomplete"] and nothing["until"] is None
+    ends = AuditEvent.objects.filter(action=actions.AUDIT_EXPORTED.name, target="finished").order_by("id")
+    assert [json.loads(line.detail).get("incomplete", False) for line in ends] == [True, False, True, True]
 
 
 @pytest.mark.django_db

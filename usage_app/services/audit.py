@@ -34,7 +34,7 @@ def begin_export(*, actor: Actor, team: Team | None, form: str, content: bool, c
     return record(actions.AUDIT_EXPORTED, actor=actor, team=team, target_name="started", detail=detail)
 
 
-def end_export(*, actor: Actor, team: Team | None, export: uuid.UUID, rows: int) -> None:
-    """Record how many records an export gave out."""
-    detail = {"export": request_id(export), "rows": rows}
+def end_export(*, actor: Actor, team: Team | None, export: uuid.UUID, rows: int, is_complete: bool) -> None:
+    """Record how many records an export gave out, and whether these are all."""
+    detail = {"export": request_id(export), "rows": rows} | ({} if is_complete else {"incomplete": True})
     record(actions.AUDIT_EXPORTED, actor=actor, team=team, target_name="finished", detail=detail)

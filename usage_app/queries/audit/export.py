@@ -1,6 +1,7 @@
 """The log as CSV or JSON lines, some records at a time: memory stays the same however much there is."""
 
 import csv
+import datetime as dt
 import io
 import json
 import time
@@ -11,13 +12,13 @@ from typing import Any
 from console.audit.models import TOKEN_KINDS, AuditEvent
 from console.audit.search import Criteria
 from console.audit.sql import search
-from console.core.ids import request_id
+from console.core.ids import request_id, time_of
 from usage_app.queries.audit.ratings import ratings_of
 
 CHUNK = 1000
 _WITH_CONTENT = 25  # which may be megabytes each, with pictures
-# What an export may take in all; a larger one is made in spans of time.
-_MOST_SECONDS = 3600
+# What an export may take in all; a larger one says so in its last line, and is made in spans of time.
+MOST_SECONDS = 3600
 
 _NAMES = (
     "at closed_at type action status http_status code reason team actor_kind actor key "
@@ -32,6 +33,20 @@ CONTENT = ("input", "output")
 COMMENTS = "ratings_comments"
 # A spreadsheet reads a cell that starts with one of these as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+class Incomplete(Exception):
+    """The time of an export was up. What it left out is found with `until`: None where it found nothing at all."""
+
+    def __init__(self, searched_to: uuid.UUID | None) -> None:
+        self.until = None
+        said = "This export is incomplete: its time was up."
+        if searched_to:
+            # The end of a filter's time is no part of it.
+            moment = time_of(searched_to) + dt.timedelta(milliseconds=1)
+            self.until = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            said += f" The rest is found with until={self.until}"
+        super().__init__(said)
 
 
 def _value(value: Any) -> Any:
@@ -74,8 +89,8 @@ def _chunk(events: Sequence[AuditEvent], *, content: bool) -> list[dict[str, Any
 
 
 def rows(criteria: Criteria, *, content: bool) -> Iterator[list[dict[str, Any]]]:
-    """Yield the filter's records in chunks, newest first. Ends early only when its time is up."""
-    deadline = time.monotonic() + _MOST_SECONDS
+    """Yield the filter's records in chunks, newest first. Raises Incomplete when its time is up before their end."""
+    deadline = time.monotonic() + MOST_SECONDS
     last: uuid.UUID | None = None
     while time.monotonic() < deadline:
         page = search.find(criteria, older_than=last, limit=CHUNK, seconds=20)
@@ -84,12 +99,13 @@ def rows(criteria: Criteria, *, content: bool) -> Iterator[list[dict[str, Any]]]
             yield _chunk(page.events[start : start + size], content=content)
         if page.searched_to:
             if page.searched_to == last:
-                return
+                break
             last = page.searched_to
         elif page.has_more:
             last = page.events[-1].pk
         else:
             return
+    raise Incomplete(last)
 
 
 def as_csv(chunk: list[dict[str, Any]]) -> bytes:
@@ -106,3 +122,12 @@ def head(*, content: bool) -> bytes:
 
 def as_jsonl(chunk: list[dict[str, Any]]) -> bytes:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in chunk).encode()
+
+
+def incomplete(export: Incomplete, form: str) -> bytes:
+    """Return the last line of a file that does not have all: a row of one cell, or an object with `incomplete`."""
+    if form == "csv":
+        text = io.StringIO()
+        csv.writer(text).writerow([str(export)])
+        return text.getvalue().encode()
+    return json.dumps({"incomplete": True, "until": export.until, "message": str(export)}).encode() + b"\n"

@@ -123,6 +123,7 @@ class Export(_Filtered):
 
     @extend_schema(
         summary="Stream all records of a filter as a file; that is recorded",
+        description="After an hour it ends with a line that says it is incomplete, and the `until` to go on with.",
         parameters=[
             *_FILTERS,
             OpenApiParameter("format", str, enum=["csv", "jsonl"], default="csv"),
