@@ -119,6 +119,7 @@ def test_it_tells_calls_tools_and_runs_in_genai_conventions(cast: Cast, collecto
         alias=f"support {planted}",
         client_request_id=parent,
         http_status=200,
+        metadata=json.dumps({"project": "returns", "key": planted}),
     )
     failed = a_call(
         cast.team_a,
@@ -159,6 +160,8 @@ def test_it_tells_calls_tools_and_runs_in_genai_conventions(cast: Cast, collecto
         "http.response.status_code": 200,
         "facet.request_id": request_id(call),
         "facet.cost": 0.001,
+        "facet.metadata.project": "returns",
+        "facet.metadata.key": "[redacted]",
     } == told(said)
     broken = spans[failed.bytes[8:]]
     assert (broken.trace_id.hex(), broken.parent_span_id.hex()) == (parent[3:35], "11f067aa0ba902b7")

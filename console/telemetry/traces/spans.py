@@ -3,7 +3,8 @@
 The ids of a span are those of its record, so that a request's id finds its trace: a record's id is the trace's too,
 and its last half that of the span. All that a run of an agent did is one trace, which has the run's id.
 
-What was said is not exported, nor who said it: a collector knows nothing of Facet's roles and retention.
+What was said is not exported, nor who said it: a collector knows nothing of Facet's roles and retention. What a call
+was for is: such labels name parts of the callers' product.
 """
 
 import json
@@ -108,6 +109,7 @@ def _common(event: AuditEvent) -> dict[str, Value]:
         "facet.type": event.type,
         "facet.surface": event.surface,
         "facet.status": event.status,
+        **{_scrubbed(f"facet.metadata.{name}"): value for name, value in (event.metadata or {}).items()},
     }
 
 
