@@ -53,6 +53,16 @@ def test_it_adds_what_is_ticked_and_leaves_what_is_there(cast: Cast, client: Cli
     assert half.status_code == 422 and b"The output price of half" in half.content
     assert b'id="import-refusal"' in half.content and b"<form" not in half.content, "the list stays as it is"
     assert not ModelVersion.objects.filter(name="half").exists()
+    sent = {"models": ["half"], "input:half": "1", "output:half": "", "input:other": "2", "output:other": "8"}
+    page = client.post("/models/providers/fake/import/", sent)
+    assert page.status_code == 409 and page.text.count("The output price of half") == 1
+    for shown in (
+        'value="half" checked>',
+        'name="input:half" value="1"',
+        'value="other">',
+        'name="output:other" value="8"',
+    ):
+        assert shown in page.text, "without script the list comes back as it was sent"
     nothing = client.post("/models/providers/fake/import/", {}, headers={"HX-Request": "true"})
     assert nothing.status_code == 422 and b"Choose at least one model" in nothing.content
     client.force_login(cast.alice)

@@ -1,9 +1,10 @@
 """Providers: list, connect, change, test, disable, remove. For operators."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
@@ -21,6 +22,17 @@ from console.core.htmx import go, is_htmx
 from console.core.words import counted
 from console.teams.access import OPERATOR, needs
 from console.teams.callers import TeamRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A model the provider named: its price is a published one, or what was typed."""
+
+    name: str
+    guess: families.Guess | None
+    price: Any
+    is_known: bool = False
+    is_ticked: bool = False
 
 
 @needs(OPERATOR)
@@ -103,7 +115,8 @@ def import_models(request: TeamRequest, slug: str) -> HttpResponse:
         )
     except Refusal as refusal:
         status = 422 if is_htmx(request) else 409
-        return _page(request, row, piece="import_refusal", status=status, refused=refusal.message)
+        again = _offered_again(request.POST)
+        return _page(request, row, piece="import_refusal", status=status, refused=refusal.message, **again)
     said = f"Added {counted(len(made), 'model')}. Check limits and prices before you pin them."
     return go(request, _url(row), said)
 
@@ -131,6 +144,27 @@ def delete_provider(request: TeamRequest, slug: str) -> HttpResponse:
     return go(request, reverse("catalog:providers"), f"Removed {row.name}.")
 
 
+def _offered_again(sent: QueryDict) -> dict[str, Any]:
+    """Return the list of models as it was sent, ticked and filled in, without asking the provider for it anew.
+
+    Models that were not ticked are known by the fields of their prices; a list too long for those has the ticked alone.
+    """
+    ticked = sent.getlist("models")
+    priced = [name.removeprefix("input:") for name in sent if name.startswith("input:")]
+    return {
+        "offered": [
+            Offered(
+                name,
+                families.guess(name),
+                {part: sent.get(f"{part}:{name}", "") for part in ("input", "output")},
+                is_ticked=name in ticked,
+            )
+            for name in dict.fromkeys([*priced, *ticked])
+        ],
+        "takes_prices": bool(priced),
+    }
+
+
 def _url(row: Provider) -> str:
     return reverse("catalog:provider", args=[row.slug])
 
@@ -144,7 +178,7 @@ def _page(request: TeamRequest, row: Provider, *, piece: str = "", status: int =
         "provider": row,
         "versions": [(version, queries.price_now(version)) for version in versions],
         "offered": [
-            (name, name in known, families.guess(name), offered.prices.get(name))
+            Offered(name, families.guess(name), offered.prices.get(name), is_known=name in known)
             for name in (outcome.models if outcome else [])
         ],
         "is_swap": is_htmx(request),
