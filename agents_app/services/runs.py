@@ -25,6 +25,7 @@ from console.core.errors import BadInput, Conflict
 from console.core.races import hold
 from console.core.tasks import enqueue_on_commit
 from console.teams.actors import Actor
+from console.teams.models import Team
 from console.teams.queries import owner_of
 
 MESSAGE_SCHEMA: dict[str, Any] = {
@@ -73,8 +74,9 @@ def start_run(
 ) -> Run:
     """Start a run of an agent's live version, or of the version or draft in `definition`.
 
-    `base` is what of an earlier run it repeats. An origin that does not say an end user or metadata has those of the
-    run above this one, if that is the same team's: a run's id is no leave to know whom another team serves.
+    `base` is what of an earlier run it repeats. An origin that does not say an end user, metadata or who set it up has
+    those of the run above this one, if that is the same team's: a run's id is no leave to know whom another team
+    serves. How deep runs call each other counts whosever they are.
     """
     if origin.dedupe_key is not None and (earlier := _earlier(agent, origin.dedupe_key)) is not None:
         return earlier
@@ -89,9 +91,7 @@ def start_run(
     if definition is None or definition.agent_id != agent.pk:
         raise NotReady([f"No version of {agent.name} is published."])
     given = check_input(definition, input)
-    above = origin.called_by or (base.run if base else None)
-    if above is not None and above.team_id != team.pk:
-        above = None
+    above = _own(team, origin.called_by or (base.run if base else None))
     run = Run(
         agent=agent,
         team=team,
@@ -109,7 +109,7 @@ def start_run(
         metadata=origin.metadata or (above.metadata if above else None),
         trigger=origin.trigger,
         trigger_name=origin.trigger_name[:200],
-        set_up_by_id=origin.set_up_by_id or _set_up_by(actor, origin.called_by),
+        set_up_by_id=origin.set_up_by_id or _set_up_by(actor, _own(team, origin.called_by)),
         dedupe_key=origin.dedupe_key,
         parent=base.run if base else None,
         parent_step=base.first if base else None,
@@ -127,6 +127,11 @@ def start_run(
     _note_start(actor, run, definition, len(taken_over))
     wake(run)
     return run
+
+
+def _own(team: Team, above: Run | None) -> Run | None:
+    """Return the run above another if it is this team's."""
+    return above if above is not None and above.team_id == team.pk else None
 
 
 def _save(run: Run) -> Run | None:

@@ -208,9 +208,10 @@ def test_it_shows_a_change_with_before_and_after(cast: Cast) -> None:
     for name, value in {"Model calls": "4", "Tokens": "2,143", "Cost": "$0.0063"}.items():
         assert re.search(rf"<dt>{name}</dt><dd[^>]*>{re.escape(value)}</dd>", page), name
     identifier = record(
-        actions.SIGNED_IN, actor=make.SYSTEM, target=cast.alice, detail={"by": ["sign_in_link", "totp"]}
+        actions.SIGNED_IN, actor=make.SYSTEM, target=cast.alice, detail={"by": ["sign_in_link", "totp"], "missing": []}
     )
     page = text(client_of(cast.operator).get(f"/audit/{request_id(identifier)}/"))
+    assert '<dt>Missing</dt><dd class="audit-wrap">None</dd>' in page
     assert "sign-in link, authenticator app" in page and "sign_in_link" not in page
 
 

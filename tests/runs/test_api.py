@@ -324,3 +324,4 @@ def test_a_run_says_whose_it_is_and_what_for(shop: Shop, client: httpx.Client) -
     client.post("/v1/agents/clerk/runs", **named)
     latest = Run.objects.latest("created_at")
     assert (latest.end_user, latest.metadata) == ("", None), "whom another team serves is not told"
+    assert latest.depth == 1, "but it counts, for a circle may lead through several teams"

@@ -47,6 +47,15 @@ def test_it_starts_with_the_live_version_and_pins_what_it_began_with(cast, agent
     assert run.limits["steps"] == 20 and run.version.number == 1
 
 
+def test_of_a_run_of_another_team_only_its_depth_is_taken_over(cast, agent):
+    above = make.make_run(agent, cast.bob, set_up_by_id=cast.alice.pk)
+    below = make.make_run(agent, cast.bob, called_by=above)
+    assert (below.depth, below.set_up_by_id) == (1, cast.alice.pk)
+    Run.objects.filter(pk=above.pk).update(team=cast.team_b)
+    below = make.make_run(agent, cast.bob, called_by=Run.objects.get(pk=above.pk))
+    assert (below.depth, below.set_up_by_id) == (1, None)
+
+
 def test_it_starts_one_run_per_key(cast, agent):
     first = make.make_run(agent, cast.bob, dedupe_key="tick 1")
     assert make.make_run(agent, cast.bob, dedupe_key="tick 1") == first

@@ -194,8 +194,8 @@ def _said(name: str, value: Any) -> str:
         said = ((one.get("effect"), one.get("reason") or one.get("rule")) for one in value)
         return "\n".join(dict.fromkeys(f"{str(effect).capitalize()}: {why}" for effect, why in said))
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
-        return ", ".join(_WORDS.get(one) or str(one) for one in value)
-    return _plain(value) or ""
+        return ", ".join(_WORDS.get(one) or str(one) for one in value) or "None"
+    return _plain(value) or "None"
 
 
 def sources_of(event: AuditEvent) -> list[Source]:
