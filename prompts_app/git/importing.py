@@ -28,7 +28,7 @@ from prompts_app.git.states import document_of, same
 from prompts_app.models import Prompt
 from prompts_app.services.includes import lock_library
 from prompts_app.services.prompts import change_prompt, create_prompt
-from prompts_app.services.versions import save_version
+from prompts_app.services.versions import Provenance, save_version
 
 _SETTINGS = ("description", "tags", "visibility")
 Origin = GitCommit.Origin
@@ -129,9 +129,7 @@ class _Import:
             "variables": document.variables,
             "parameters": document.parameters,
             "message": read_message(step.commit, one.slug),
-            "author_name": name,
-            "author_email": email,
-            "created_at": read_time(step.commit),
+            "provenance": Provenance(name, email, read_time(step.commit)),
         }
         if one.prompt is None or one.prompt.head is None:
             one.prompt = self._create(one, document, words)

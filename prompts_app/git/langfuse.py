@@ -22,7 +22,7 @@ from prompts_app.models import Label, Prompt, PromptVersion
 from prompts_app.services.includes import lock_library
 from prompts_app.services.labels import publish
 from prompts_app.services.prompts import create_prompt
-from prompts_app.services.versions import save_version
+from prompts_app.services.versions import Provenance, save_version
 
 _REASON = "Imported from Langfuse"
 
@@ -150,6 +150,7 @@ class _Import:
 
     def _save(self, source: Source, prompt: Prompt | None, document: Document) -> PromptVersion:
         before = document_of(prompt, prompt.head) if prompt and prompt.head else None
+        provenance = Provenance(author_name=source.author, created_at=source.created_at)
         if prompt is None:
             made = create_prompt(
                 actor=self.actor,
@@ -160,8 +161,7 @@ class _Import:
                 content=document.content,
                 parameters=document.parameters,
                 message=source.message,
-                author_name=source.author,
-                created_at=source.created_at,
+                provenance=provenance,
             ).head
             if made is None:
                 raise AssertionError("A prompt has a head from its first moment.")
@@ -176,8 +176,7 @@ class _Import:
                 else [],
                 parameters=document.parameters,
                 message=source.message,
-                author_name=source.author,
-                created_at=source.created_at,
+                provenance=provenance,
             )
         self.out.made.append(
             Made(

@@ -1,6 +1,5 @@
 """Create, change and delete prompts. A slug never changes: callers hold it."""
 
-import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +16,7 @@ from prompts_app import where_used
 from prompts_app.errors import StillUsed
 from prompts_app.models import Kind, Label, Prompt, Visibility
 from prompts_app.services.noting import locked, note, refresh
-from prompts_app.services.versions import add_version, read
+from prompts_app.services.versions import HERE, Provenance, add_version, read
 from prompts_app.text.plain import check_plain
 from prompts_app.text.refs import check_slug
 
@@ -75,10 +74,7 @@ def create_prompt(
     variables: Sequence[Any] = (),
     parameters: dict[str, Any] | None = None,
     message: str = "",
-    author_name: str = "",
-    author_email: str = "",
-    created_at: dt.datetime | None = None,
-    number: int | None = None,
+    provenance: Provenance = HERE,
 ) -> Prompt:
     """Make a prompt with its first version. It answers nobody until a label points at one."""
     prompt = Prompt(
@@ -98,10 +94,7 @@ def create_prompt(
         variables=variables,
         parameters=parameters,
         message=message,
-        author_name=author_name,
-        author_email=author_email,
-        created_at=created_at,
-        number=number,
+        provenance=provenance,
     )
     note(actions.PROMPT_CREATED, actor=actor, prompt=prompt, detail={"after": _shown(prompt) | {"kind": prompt.kind}})
     return prompt

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -36,6 +37,19 @@ def read(content: Any, kind: str) -> Read:
     return read_content(content, kind, limit=settings.PROMPT_TEXT_CHARS)
 
 
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Who wrote a version and when, where that is not who saves it now; and the number it has elsewhere."""
+
+    author_name: str = ""
+    author_email: str = ""
+    created_at: dt.datetime | None = None
+    number: int | None = None
+
+
+HERE = Provenance()
+
+
 def add_version(
     *,
     actor: Actor,
@@ -44,25 +58,22 @@ def add_version(
     variables: Sequence[Any],
     parameters: dict[str, Any] | None,
     message: str,
-    author_name: str = "",
-    author_email: str = "",
-    created_at: dt.datetime | None = None,
-    number: int | None = None,
+    provenance: Provenance = HERE,
 ) -> PromptVersion:
     """Write the next version of a prompt whose row is locked, and make it the head.
 
-    With a `number`, later than all there are, it has that one: what names versions by number finds them elsewhere.
+    A number that its provenance names must be later than all there are.
     """
     declared = check_declared(list(variables), content.variables)
     check_required(prompt, check_includes(prompt, content.includes))
     head = prompt.head
     kept = {"content": content.content, "variables": declared, "parameters": check_parameters(parameters)}
-    after = head.number if head else 0
+    after, number = head.number if head else 0, provenance.number
     if number is not None and number <= after:
         raise BadInput(f"{prompt.slug} has version {after} by now; {number} is no later one.", param="number")
     if number is None and head is not None and all(getattr(head, name) == value for name, value in kept.items()):
         raise NothingChanged(f"Nothing differs from version {head.number}, so there is nothing to save.")
-    person = None if author_name else person_of(actor)
+    person = None if provenance.author_name else person_of(actor)
     version = PromptVersion.objects.create(
         prompt=prompt,
         number=number or after + 1,
@@ -70,9 +81,9 @@ def add_version(
         message=check_message(message),
         parent=head,
         author_id=person.pk if person else None,
-        author_name=(author_name or actor.name)[:200],
-        author_email=(author_email or (person.email if person else ""))[:254],
-        created_at=created_at or now(),
+        author_name=(provenance.author_name or actor.name)[:200],
+        author_email=(provenance.author_email or (person.email if person else ""))[:254],
+        created_at=provenance.created_at or now(),
         **kept,
     )
     prompt.head = version
@@ -107,10 +118,7 @@ def save_version(
     parameters: dict[str, Any] | None = None,
     message: str = "",
     parent: PromptVersion | None,
-    author_name: str = "",
-    author_email: str = "",
-    created_at: dt.datetime | None = None,
-    number: int | None = None,
+    provenance: Provenance = HERE,
 ) -> PromptVersion:
     """Save what was written on top of `parent` as the next version.
 
@@ -129,10 +137,7 @@ def save_version(
         variables=variables,
         parameters=parameters,
         message=message,
-        author_name=author_name,
-        author_email=author_email,
-        created_at=created_at,
-        number=number,
+        provenance=provenance,
     )
     detail = {"version": version.number, "message": version.message, "author": version.author_name}
     note(actions.PROMPT_SAVED, actor=actor, prompt=prompt, detail=detail)

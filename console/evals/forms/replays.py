@@ -37,7 +37,6 @@ class ReplayForm(forms.Form):
         field = self.fields["dataset"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [*([(LOG, "Real calls, sampled from the log now")] if may_sample else []), *found]
-        self.has_choices = bool(field.choices)
 
     @property
     def dataset_id(self) -> uuid.UUID | None:

@@ -17,7 +17,7 @@ from prompts_app.models import Kind, Label, Prompt, PromptVersion
 from prompts_app.parameters import check_parameters
 from prompts_app.services.labels import publish
 from prompts_app.services.prompts import change_prompt, check_tags, create_prompt
-from prompts_app.services.versions import read, save_version
+from prompts_app.services.versions import Provenance, read, save_version
 from prompts_app.text.variables import check_declared
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ class LibraryPlan:
             "variables": text.variables,
             "parameters": text.parameters,
             "message": text.entry.get("message", ""),
-            "number": text.entry.get("number"),
+            "provenance": Provenance(number=text.entry.get("number")),
         }
 
     def _put(self, prompt: Prompt, texts: Sequence[Text]) -> None:

@@ -53,9 +53,7 @@ def _make(wanted: DemoPrompt, team: Team, people: dict[str, User]) -> None:
             "variables": one.variables,
             "parameters": one.parameters,
             "message": one.message,
-            "author_name": person.name,
-            "author_email": person.email,
-            "created_at": moment - dt.timedelta(days=one.days_ago),
+            "provenance": versions.Provenance(person.name, person.email, moment - dt.timedelta(days=one.days_ago)),
         }
         if prompt is None:
             prompt = prompts.create_prompt(
