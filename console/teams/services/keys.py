@@ -12,17 +12,21 @@ from django.db.models.functions import Greatest
 from console.audit import actions
 from console.audit.services import changes, record
 from console.core.clock import now
-from console.core.errors import BadInput, Conflict, NotAllowed, check_revision
+from console.core.errors import BadInput, Conflict, check_revision
 from console.core.lanes import Lane
-from console.core.quick_settings import settings
 from console.core.races import hold
 from console.teams import keys
 from console.teams.actors import Actor
-from console.teams.models import ApiKey, Environment, Membership, Team, UnknownFields, User
-from console.teams.rights import manages_installation, rights_of_actor
-from console.teams.roles import DEFAULT_SCOPES, OPERATOR_SCOPES, SCOPES
+from console.teams.models import ApiKey, Environment, Team, UnknownFields, User
+from console.teams.roles import DEFAULT_SCOPES
+from console.teams.services.key_checks import (
+    check_name,
+    check_owner,
+    check_scopes,
+    check_unknown_fields,
+    speaks_for_installation,
+)
 from console.teams.services.key_limits import Limits, check_lane, check_limits, check_within, limits_of, wider
-from console.teams.unknown_fields import is_laxer
 
 # How long the old key may go on after a rotation.
 OVERLAPS: dict[str, dt.timedelta] = {
@@ -33,64 +37,9 @@ OVERLAPS: dict[str, dt.timedelta] = {
 }
 
 
-def _is_operator(actor: Actor) -> bool:
-    return actor.kind == "user" and User.objects.filter(pk=actor.id or "", is_superuser=True, is_active=True).exists()
-
-
 def _once(values: Sequence[str]) -> list[str]:
     """Return each of these once, in their order."""
     return list(dict.fromkeys(values))
-
-
-def _check_scopes(actor: Actor, team: Team, scopes: Sequence[str]) -> None:
-    """Refuse scopes that do not exist or that the actor could not use: a key is no way to more rights."""
-    if not scopes:
-        raise BadInput("Choose at least one scope; a key without any can do nothing.", param="scopes")
-    for scope in scopes:
-        if scope not in SCOPES:
-            raise BadInput(f"{scope!r} is not a scope; choose from {', '.join(SCOPES)}.", param="scopes")
-    rights = rights_of_actor(actor, team.pk)
-    held_back = OPERATOR_SCOPES.intersection(scopes)
-    if held_back and rights is not None and not _is_operator(actor):
-        raise NotAllowed(f"Only an operator can give a key {', '.join(sorted(held_back))}.", param="scopes")
-    beyond = [scope for scope in scopes if rights is not None and SCOPES[scope] not in rights]
-    if beyond:
-        raise NotAllowed(f"Your role does not include {', '.join(beyond)}, so your keys cannot either.", param="scopes")
-
-
-def _check_owner(team: Team, owner: User | None) -> None:
-    if owner is None:
-        return
-    if not owner.is_active:
-        raise BadInput(f"{owner} is disabled and cannot answer for a key.", param="owner")
-    if not owner.is_operator and not Membership.objects.filter(team=team, user=owner).exists():
-        raise BadInput(f"{owner} is not a member of {team}, so the key could do nothing.", param="owner")
-
-
-def _speaks_for_installation(actor: Actor) -> bool:
-    if actor.kind == "key" and actor.id:
-        key = ApiKey.objects.select_related("owner").filter(pk=actor.id).first()
-        return key is not None and manages_installation(key)
-    return actor.kind == "system" or _is_operator(actor)
-
-
-def _check_unknown_fields(actor: Actor, word: str, before: str = "") -> str:
-    if word not in UnknownFields.values:
-        words = ", ".join(filter(None, UnknownFields.values))
-        said = f"{word!r} cannot happen to unknown fields; choose {words}, or nothing for the installation's setting."
-        raise BadInput(said, param="unknown_fields")
-    if word != before and is_laxer(word) and not _speaks_for_installation(actor):
-        limit = settings.GATEWAY_UNKNOWN_FIELDS
-        said = f"This installation's word for unknown fields is {limit}; only an operator can let a key {word} them."
-        raise NotAllowed(said, param="unknown_fields")
-    return word
-
-
-def _check_name(name: str) -> str:
-    name = name.strip()
-    if not name or len(name) > 80:
-        raise BadInput("Give the key a name of up to 80 characters.", param="name")
-    return name
 
 
 def _make(**fields: Any) -> tuple[ApiKey, str]:
@@ -141,17 +90,17 @@ def create_key(
     """
     if environment not in Environment.values:
         raise BadInput(f"{environment!r} is not an environment; choose production or sandbox.", param="environment")
-    name = _check_name(name)
-    _check_scopes(actor, team, scopes)
+    name = check_name(name)
+    check_scopes(actor, team, scopes)
     if owner is None and actor.kind == "user":
         owner = User.objects.get(pk=actor.id or "")
     elif owner is None and actor.kind == "key":
         owner = ApiKey.objects.select_related("owner").get(pk=actor.id or "").owner
-    _check_owner(team, owner)
+    check_owner(team, owner)
     networks = check_limits(aliases, networks, expires_at)
     check_lane(max_lane)
     check_within(actor, Limits(environment, aliases, networks, max_lane, expires_at))
-    _check_unknown_fields(actor, unknown_fields)
+    check_unknown_fields(actor, unknown_fields)
     key, text = _make(
         team=team,
         name=name,
@@ -161,7 +110,7 @@ def create_key(
         networks=_once(networks),
         max_lane=max_lane,
         unknown_fields=unknown_fields,
-        unknown_fields_by_operator=bool(unknown_fields) and _speaks_for_installation(actor),
+        unknown_fields_by_operator=bool(unknown_fields) and speaks_for_installation(actor),
         owner=owner,
         was_personal=owner is not None,
         expires_at=expires_at,
@@ -208,19 +157,19 @@ def change_key(
     before = _facts(key)
     added = [scope for scope in scopes if scope not in key.scopes]
     if added or not scopes:
-        _check_scopes(actor, key.team, added or scopes)
+        check_scopes(actor, key.team, added or scopes)
     networks = check_limits(aliases, networks, expires_at if expires_at != key.expires_at else None)
     lane = key.max_lane if max_lane is None else check_lane(max_lane)
     after = Limits(key.environment, aliases, networks, lane, expires_at)
     if wider(limits_of(key), after):
-        _check_scopes(actor, key.team, scopes)
+        check_scopes(actor, key.team, scopes)
         check_within(actor, after)
-    key.name, key.scopes, key.aliases = _check_name(name), _once(scopes), _once(aliases)
+    key.name, key.scopes, key.aliases = check_name(name), _once(scopes), _once(aliases)
     key.networks, key.max_lane, key.expires_at = _once(networks), lane, expires_at
     if unknown_fields is not None:
-        word = _check_unknown_fields(actor, unknown_fields, before=key.unknown_fields)
-        if word != key.unknown_fields or _speaks_for_installation(actor):
-            key.unknown_fields_by_operator = bool(word) and _speaks_for_installation(actor)
+        word = check_unknown_fields(actor, unknown_fields, before=key.unknown_fields)
+        if word != key.unknown_fields or speaks_for_installation(actor):
+            key.unknown_fields_by_operator = bool(word) and speaks_for_installation(actor)
         key.unknown_fields = word
     difference = changes(before, _facts(key))
     if difference["after"]:
@@ -245,8 +194,8 @@ def rotate_key(*, actor: Actor, key: ApiKey, overlap: dt.timedelta = dt.timedelt
         raise Conflict(f"{key.name} has expired; create a new key.")
     if not dt.timedelta() <= overlap <= max(OVERLAPS.values()):
         raise BadInput("The old key can go on for up to seven days.", param="overlap")
-    _check_scopes(actor, key.team, key.scopes)
-    _check_owner(key.team, key.owner)
+    check_scopes(actor, key.team, key.scopes)
+    check_owner(key.team, key.owner)
     lives_until = moment + (key.expires_at - key.created_at) if key.expires_at else None
     if actor.id != key.pk:
         check_within(actor, limits_of(key)._replace(expires_at=lives_until))
@@ -295,8 +244,8 @@ def revoke_key(*, actor: Actor, key: ApiKey) -> ApiKey:
 def hand_over_key(*, actor: Actor, key: ApiKey, owner: User) -> ApiKey:
     """Make another member answer for a key. It may come back to life, so the actor must have its scopes."""
     key = lock_key(key)
-    _check_scopes(actor, key.team, key.scopes)
-    _check_owner(key.team, owner)
+    check_scopes(actor, key.team, key.scopes)
+    check_owner(key.team, owner)
     before = str(key.owner) if key.owner else None
     if key.owner == owner:
         return key
