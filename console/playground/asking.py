@@ -11,8 +11,9 @@ from console.gateway.identity import PersonIdentity
 from console.gateway.types import Ask
 from console.playground.bench import DRAFT, PARAMETERS, ROLES, Bench, SetUp, Turn
 from console.playground.drafting import Drafted, drafted
+from console.playground.finding import Named
 from console.teams.callers import TeamRequest
-from console.teams.models import Environment, Team, User
+from console.teams.models import Environment, User
 from prompts_app import access
 from prompts_app.models import Prompt, PromptVersion
 from prompts_app.parameters import check_parameters
@@ -105,15 +106,13 @@ def body_of(bench: Bench, set_up: SetUp, prompt: Prompt | None, person: User | N
     return {**body, **_parameters(set_up)}
 
 
-def ask_of(
-    request: TeamRequest, bench: Bench, set_up: SetUp, prompt: Prompt | None, team: Team
-) -> tuple[PersonIdentity, Ask]:
+def ask_of(request: TeamRequest, bench: Bench, set_up: SetUp, named: Named) -> tuple[PersonIdentity, Ask]:
     """Return who asks and what. What cannot be asked is refused with the field at fault."""
     assert request.caller.user is not None
     body = {
-        **body_of(bench, set_up, prompt, request.caller.user),
+        **body_of(bench, set_up, named.prompt, request.caller.user),
         "stream": True,
         "stream_options": {"include_usage": True},
     }
     ask = own_ask("chat", body, type="playground", surface=SURFACE, route=ROUTE, client_address=request.client_address)
-    return PersonIdentity(request.caller.user.pk, team.pk, model_of(set_up)[1]), ask
+    return PersonIdentity(request.caller.user.pk, named.team.pk, model_of(set_up)[1]), ask

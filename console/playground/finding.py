@@ -1,6 +1,7 @@
 """What the page names: the team, the prompt, the set-up, the case. Looked up for whoever looks at it."""
 
 from dataclasses import replace
+from typing import NamedTuple
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
@@ -30,15 +31,22 @@ def team_among(teams: list[Team], *wanted: str) -> Team:
     return next((by_slug[slug] for slug in wanted if slug in by_slug), teams[0])
 
 
-def found(request: TeamRequest, typed: Bench) -> tuple[Team, Prompt | None, str]:
-    """Return the team, the prompt, and what to say when there is no such prompt."""
+class Named(NamedTuple):
+    """What a page names: the team that pays, the prompt, and what to say when there is no such prompt."""
+
+    team: Team
+    prompt: Prompt | None
+    refused: str = ""
+
+
+def found(request: TeamRequest, typed: Bench) -> Named:
     team = team_among(teams_of(request), typed.team, request.GET.get("team", ""))
     if not typed.slug:
-        return team, None, ""
+        return Named(team, None)
     try:
-        return team, access.prompt_for(request.caller, typed.slug), ""
+        return Named(team, access.prompt_for(request.caller, typed.slug))
     except Refusal as refusal:
-        return team, None, refusal.message
+        return Named(team, None, refusal.message)
 
 
 def chosen(request: TeamRequest, typed: Bench) -> SetUp:
@@ -48,7 +56,7 @@ def chosen(request: TeamRequest, typed: Bench) -> SetUp:
     return set_up
 
 
-def begun(request: TeamRequest) -> tuple[Bench, Team, Prompt | None, str]:
+def begun(request: TeamRequest) -> tuple[Bench, Named]:
     """Return the page somebody opens: the prompt of the address, what is live beside what is newest."""
     named = request.GET.get("prompt", "")[:300]
     ref = parse_ref(named)
@@ -62,7 +70,7 @@ def begun(request: TeamRequest) -> tuple[Bench, Team, Prompt | None, str]:
     team = team_among(teams, request.GET.get("team", ""), prompt.team.slug if prompt else "")
     typed = Bench(team=team.slug, slug=prompt.slug if prompt else "")
     wanted = DRAFT if request.GET.get("draft") == "1" else str(ref.number) if ref and ref.number else ""
-    return fitted(request, typed, prompt, wanted), team, prompt, refused
+    return fitted(request, typed, prompt, wanted), Named(team, prompt, refused)
 
 
 def fitted(request: TeamRequest, typed: Bench, prompt: Prompt | None, wanted: str = "") -> Bench:
