@@ -5,10 +5,18 @@ import unicodedata
 
 # Controls, soft hyphens and fillers, zero widths, marks that turn the direction, tags, and selectors of variants but
 # for the one behind a picture that says how it is drawn. A line end is no surprise, nor the return in front of one.
+# Joiners hide nothing where writing needs them: between pictures that are one (a family, a flag), between letters of
+# the Arabic script, as Persian spells, and behind the sign of Indic scripts that takes a vowel away.
+_PICTURE, _ARABIC = "\u2190-\u2bff\U0001f000-\U0001faff", "\u0620-\u065f\u066e-\u06d3\u0750-\u077f"
+_VIRAMA = "\u094d\u09cd\u0a4d\u0acd\u0b4d\u0bcd\u0c4d\u0ccd\u0d4d\u0dca"
+_JOINERS = (
+    f"(?<![{_PICTURE}\ufe0f{_VIRAMA}])\u200d|(?<=[{_PICTURE}\ufe0f])\u200d(?![{_PICTURE}])"
+    f"|(?<![{_ARABIC}{_VIRAMA}])\u200c|(?<=[{_ARABIC}])\u200c(?![{_ARABIC}])"
+)
 PATTERN = (
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f"
     "\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff9-\ufffb\U0001d173-\U0001d17a"
-    "\U000e0000-\U000e0fff]|\r(?!\n)|(?<=[\ufe00-\ufe0f])[\ufe0e\ufe0f]"
+    "\U000e0000-\U000e0fff]|\r(?!\n)|(?<=[\ufe00-\ufe0f])[\ufe0e\ufe0f]|" + _JOINERS
 )
 HIDDEN = re.compile(PATTERN)
 

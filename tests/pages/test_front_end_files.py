@@ -302,3 +302,9 @@ def test_it_gives_every_time_its_exact_value_as_a_title() -> None:
         if re.search(r"<time\b(?![^>]*\btitle=)", path.read_text().replace("|date:", " "))
     ]
     assert not wrong
+
+
+def test_long_words_break_everywhere_and_filled_buttons_reach_their_edge() -> None:
+    base, ui = ((STATIC / "css" / name).read_text() for name in ("base.css", "ui.css"))
+    assert re.search(r"\n  body \{[^}]*overflow-wrap: break-word", base), "names without blanks widen phones"
+    assert re.search(r"\n  \.btn \{[^}]*background-clip: border-box", ui), "looks smaller than others"

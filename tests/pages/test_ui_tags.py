@@ -205,6 +205,11 @@ def test_it_shows_what_hides_and_turns() -> None:
     assert "&lt;b&gt;now&lt;/b&gt;\r\nline" in html and html.endswith("\u2764\ufe0f"), "a heart stays a heart"
     assert not set(html) & {"\u202e", "\u202c", "\u200b", "\U000e0041", "\u3164"}
     assert draw("{{ said|visible }}", said="Zoë & co") == "Zoë &amp; co"
+    coder, flag = "\U0001f469\u200d\U0001f4bb", "\U0001f3f3\ufe0f\u200d\U0001f308"
+    needed = f"{coder} {flag} \u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 \u0915\u094d\u200d\u0937"
+    assert draw("{{ said|visible }}", said=needed) == needed, "a joiner that writing needs hides nothing"
+    for idle in ("pay\u200dpal", "a\u200cb", "\U0001f469\u200d", "\u0645\u200c", "\u200d\U0001f4bb"):
+        assert "U+200" in draw("{{ said|visible }}", said=idle), ascii(idle)
     assert draw("{{ said|visible }}", said=None) == ""
     attribute = draw('<i title="{{ said|spelled }}">', said='"\u202e>')
     assert attribute == '<i title="&quot;[U+202E]&gt;">'
