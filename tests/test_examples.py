@@ -7,9 +7,11 @@ import httpx2
 import pytest
 from django.test import Client
 
-from agents_app.models import Agent
+from agents_app.models import Agent, Queue, Tool, Trigger
+from console.catalog.models import PinMove, Provider
 from examples.console import Console
 from examples.making import ensure_agent, ensure_prompt
+from examples.operations.setting_up import set_up
 from prompts_app.models import Label
 from tests import make
 from tests.conftest import Cast
@@ -64,3 +66,17 @@ def test_a_story_leaves_the_prompt_of_another_team_alone_and_makes_its_own(cast:
     labels = Label.objects.exclude(prompt__slug="voice").values_list("prompt__slug", "prompt__team__slug", "name")
     assert set(labels) == {("team-a/voice", "team-a", "production"), ("team-a/voice", "team-a", "staging")}
     assert not Label.objects.filter(prompt__slug="voice", name="staging").exists()
+
+
+def test_a_story_told_again_makes_nothing_twice_and_moves_its_model_to_where_it_is_now(
+    cast: Cast, console: Inside
+) -> None:
+    console.client.force_login(cast.operator)
+    made = [set_up(console, "http://127.0.0.1:8751")]
+    moves = PinMove.objects.count()
+    made += [set_up(console, "http://127.0.0.1:8752")]
+    assert made[0]["id"] == made[1]["id"] and moves == PinMove.objects.count() == 2
+    assert (Agent.objects.count(), Trigger.objects.count(), Queue.objects.count()) == (1, 1, 1)
+    assert set(Tool.objects.values_list("slug", flat=True)) == {"service_status", "restart_service"}
+    assert Provider.objects.get(slug="scripted-operations").base_url == "http://127.0.0.1:8752/v1"
+    assert all("127.0.0.1:8752" in tool.config["url"] for tool in Tool.objects.all())

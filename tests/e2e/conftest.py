@@ -104,14 +104,27 @@ _FIND_BARRIERS = """async ({frame, same, part, many, rules, rulesOfLooks, again,
   return violations.flatMap(({id, nodes}) => nodes.map(({html, failureSummary}) =>
     `${theme}, ${id}: ${html.slice(0, 160)} (${failureSummary.split("\\n").at(-1).trim()})`));
 }"""
-_SUM_UP = "() => ({h1s: document.querySelectorAll('h1').length, title: document.title, width: innerWidth})"
-_MEASURE_WIDTH = """() => {
-  const over = document.documentElement.scrollWidth - innerWidth;
-  const wide = over <= 0 ? [] : [...document.querySelectorAll("body *")]
-    .filter((one) => one.getBoundingClientRect().right > innerWidth + 1)
-    .filter((one) => !one.closest(".scroll-x, .filters, pre"))
-    .slice(0, 3).map((one) => one.outerHTML.slice(0, 120));
-  return {over, wide};
+_SUM_UP = """() => ({
+  h1s: document.querySelectorAll("h1").length,
+  title: document.title,
+  current: [...document.querySelectorAll("#nav [aria-current=page]")].map((one) => one.textContent.trim()),
+  width: innerWidth,
+})"""
+# Says by how much the page is too wide with letters of each size, and what is; `isDark` changes the theme first.
+_MEASURE_WIDTH = """({sizes, isDark}) => {
+  const {classList, style} = document.documentElement;
+  if (isDark !== null) classList.toggle("dark", isDark);
+  const found = sizes.flatMap((size) => {
+    style.fontSize = size;
+    const over = document.documentElement.scrollWidth - innerWidth;
+    const said = `${over} px${size && ` with letters of ${size}`}`;
+    return over <= 0 ? [] : [said, ...[...document.querySelectorAll("body *")]
+      .filter((one) => one.getBoundingClientRect().right > innerWidth + 1)
+      .filter((one) => !one.closest(".scroll-x, .filters, pre"))
+      .slice(0, 3).map((one) => one.outerHTML.slice(0, 120))];
+  });
+  style.fontSize = "";
+  return found;
 }"""
 
 
@@ -323,17 +336,11 @@ def check_axe(page: Page, *, frame: bool = False) -> None:
     assert not barriers, f"{page.url}\n" + "\n".join(barriers)
 
 
-def check_width(page: Page) -> None:
-    """Fail when the page is wider than its window."""
-    measured = page.evaluate(_MEASURE_WIDTH)
-    assert measured["over"] <= 0, f"{page.url} is {measured['over']} px too wide: {measured['wide']}"
-
-
-def _check_large_letters(page: Page) -> None:
-    """Fail when letters of twice the size make a page wider than a phone."""
-    page.evaluate("document.documentElement.style.fontSize = '200%'")
-    check_width(page)
-    page.evaluate("document.documentElement.style.fontSize = ''")
+def check_width(page: Page, *, large: bool = False, is_dark: bool | None = None) -> None:
+    """Fail when the page is wider than its window; with `large` also with letters of twice the size."""
+    sizes = ["", "200%"] if large else [""]
+    found = page.evaluate(_MEASURE_WIDTH, {"sizes": sizes, "isDark": is_dark})
+    assert not found, f"{page.url} is too wide: {found}"
 
 
 def _resize(page: Page, size: tuple[int, int]) -> None:
@@ -341,26 +348,30 @@ def _resize(page: Page, size: tuple[int, int]) -> None:
 
 
 def look_at(
-    page: Page, path: str, name: str = "", *, frame: bool = False, axe: tuple[tuple[int, int], ...] = (WIDE, NARROW)
+    page: Page,
+    path: str,
+    name: str = "",
+    *,
+    current: str | None = None,
+    frame: bool = False,
+    axe: tuple[tuple[int, int], ...] = (WIDE, NARROW),
 ) -> None:
     """Look at a page at both widths, wide in the light theme and narrow in the dark one; axe at those it is asked to.
 
     It is loaded at the width the page before was left at, so that half of them are loaded on a phone. The frame around
-    it is the same everywhere: once is enough.
+    it is the same everywhere: once is enough. `current` is what the navigation must mark as the place one is at.
     """
     response = page.goto(path)
     assert response is not None and response.ok, f"{path} answered {response and response.status}"
     found = page.evaluate(_SUM_UP)
     assert found["h1s"] == 1 and not found["title"].startswith("·"), f"{path} has {found}"
+    assert current is None or found["current"] == [current], f"{path} has {found}"
     barriers: list[str] = []
     is_narrow = found["width"] < WIDE[0]
     for size in (NARROW, WIDE) if is_narrow else (WIDE, NARROW):
         if (size == NARROW) != is_narrow:
             _resize(page, size)
-        page.evaluate("(dark) => document.documentElement.classList.toggle('dark', dark)", size == NARROW)
-        check_width(page)
-        if size == NARROW:
-            _check_large_letters(page)
+        check_width(page, large=size == NARROW, is_dark=size == NARROW)
         if size in axe:
             barriers += [f"{size[0]}, {one}" for one in look_for_barriers(page, frame=frame, again=True)]
         if name:

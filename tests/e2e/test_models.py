@@ -12,7 +12,7 @@ from console.core.clock import now
 from console.teams.actors import SYSTEM
 from tests import make
 from tests.conftest import Cast
-from tests.e2e.conftest import NARROW, WIDE, OpenPage, Watch, check_axe, check_width, shoot, take_to_phone
+from tests.e2e.conftest import OpenPage, Watch, check_axe, check_width, look_at, shoot, take_to_phone
 from tests.upstream import Upstream
 
 pytestmark = pytest.mark.e2e
@@ -137,14 +137,8 @@ def test_two_people_decide_on_any_screen(page_as: OpenPage, people: Cast) -> Non
     shown = ("/models/", "/models/aliases/article-writer/", "/models/providers/fake/", f"/models/versions/{old.pk}/")
     look = page_as(otto)
     for path in shown:
-        look.goto(path)
         name = re.sub(r"\W+", "-", path.replace(str(old.pk), "one")).strip("-")
-        for size in (WIDE, NARROW):
-            look.set_viewport_size({"width": size[0], "height": size[1]})
-            for theme in ("light", "dark"):
-                look.evaluate("(dark) => document.documentElement.classList.toggle('dark', dark)", theme == "dark")
-                check_width(look)
-                shoot(look, f"{name}-{size[0]}-{theme}")
+        look_at(look, path, name, axe=())
     plain = page_as(otto, scripts=False)
     plain.goto("/models/aliases/article-writer/")
     plain.get_by_role("link", name="Approve").click()

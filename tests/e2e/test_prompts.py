@@ -38,7 +38,6 @@ def live() -> int:
 def test_it_edits_reviews_publishes_and_rolls_back(page_as: OpenPage, people: Cast, bella: User) -> None:
     page = page_as(bella)
     page.goto("/prompts/")
-    check_axe(page)
     usual = page.viewport_size
     page.set_viewport_size({"width": 1024, "height": 768})  # folders stand above the list, which has the whole width
     assert page.locator("#rows").evaluate("(rows) => rows.scrollWidth <= rows.clientWidth")
@@ -139,7 +138,6 @@ def test_a_version_has_figures_and_a_call_is_rated(page_as: OpenPage, people: Ca
     expect(page.locator("#ratings").get_by_text("Bella (user)")).to_be_visible()
     check_axe(page)
     look_at(page, at)
-    page.goto(at)
     page.get_by_role("link", name="1", exact=True).click()
     expect(page.get_by_text("Showing 1")).to_be_visible()
 

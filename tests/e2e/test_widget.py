@@ -137,10 +137,13 @@ def test_a_visitor_asks_reloads_and_goes_on_and_a_person_joins(
     expect(field).to_be_hidden()
 
     Widget.objects.filter(pk=widget.pk).update(is_enabled=True)
+    known = Visitor.objects.count()
     elsewhere = page_as(new=True)
     elsewhere.goto(stranger.url)
     expect(elsewhere.get_by_role("heading", name="A shop")).to_be_visible()
+    elsewhere.wait_for_load_state("networkidle")  # the snippet comes after the page
     assert elsewhere.evaluate("document.scripts.length") == 1 and elsewhere.get_by_role("button").count() == 0
+    assert len(elsewhere.frames) == 1
     # Whoever goes around the snippet meets the server, and a browser that keeps the frame shut.
     watch.expects(r"CORS policy|ERR_FAILED|403|frame-ancestors|chrome-error|ERR_BLOCKED")
     host = re.sub(r"/embed/.*", "", elsewhere.evaluate("document.scripts[0].src"))
@@ -150,6 +153,7 @@ def test_a_visitor_asks_reloads_and_goes_on_and_a_person_joins(
         f"{host}/embed/shop1/visitor/",
     )
     assert refused == "refused" and Message.objects.filter(role="user").count() == 4
+    assert Visitor.objects.count() == known
     elsewhere.evaluate(
         "(url) => { const frame = document.createElement('iframe'); frame.src = url; document.body.append(frame); }",
         f"{host}/embed/shop1/",

@@ -96,8 +96,6 @@ def test_a_widget_is_made_and_a_person_answers_its_visitor(
     _look(page, "widgets-second-390")
     page.goto(f"/widgets/{widget.pk}/")
     _look(page, "widgets-page-390")
-    page.goto("/widgets/")
-    _look(page, "widgets-390")
 
     room.upstream.enqueue_stream(sse(*text_chunks("Gladly.")))
     member.get_by_role("button", name="Give back").click()
