@@ -60,7 +60,7 @@ def _plan(
         "cost_micros": price.cost(prompt_tokens) if price else 0,
         "input_sha256": input_sha256,
     }
-    outgoing = operation.outgoing(provider.kind, terms.endpoint, body, ask)
+    outgoing = operation.outgoing(version, terms.endpoint, body, ask)
     beyond_tokens = operation.beyond_tokens(ask)
     return Plan(  # in the order of its members: naming seventeen takes three times as long as making it
         snapshot.epoch,

@@ -134,8 +134,11 @@ class Chats(Protocol):
 class SpeaksMessages(Protocol):
     """A kind whose own wire format is Anthropic's messages, so that those who write them need no translation."""
 
-    def may_switch_on(self, beta: str) -> bool:
-        """Say whether a caller may name this beta: it changes how a conversation is written, and nothing else."""
+    def may_switch_on(self, beta: str, *, prices_long: bool) -> bool:
+        """Say whether a caller may name this beta: it changes how a conversation is written, and nothing else.
+
+        With `prices_long` the model has a price of its own for long inputs, so that a beta may allow those.
+        """
 
     def message(self, endpoint: Endpoint, body: dict[str, Any], betas: Sequence[str] = ()) -> Outgoing:
         """Return the request for a body of /v1/messages, with the betas it needs."""

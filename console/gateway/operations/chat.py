@@ -62,8 +62,8 @@ class Chat:
     def prompt_tokens(self, ask: Ask) -> int:
         return prompt_tokens(ask, ask.body.get("messages", ()))
 
-    def outgoing(self, kind: str, endpoint: Endpoint, body: dict[str, Any], ask: Ask) -> Outgoing:
-        return CHATS[kind].chat(endpoint, body, is_legacy=ask.is_legacy)
+    def outgoing(self, version: VersionShape, endpoint: Endpoint, body: dict[str, Any], ask: Ask) -> Outgoing:
+        return CHATS[version.provider.kind].chat(endpoint, body, is_legacy=ask.is_legacy)
 
     def read(self, kind: str, raw: bytes, ask: Ask) -> Read:
         body, usage = CHATS[kind].read(raw, is_legacy=ask.is_legacy)

@@ -61,8 +61,8 @@ class Completion:
     def prompt_tokens(self, ask: Ask) -> int:
         return prompts.tokens_in(ask.body["prompt"]) or estimate_tokens(ask.text)
 
-    def outgoing(self, kind: str, endpoint: Endpoint, body: dict[str, Any], ask: Ask) -> Outgoing:
-        return COMPLETES[kind].complete(endpoint, body)
+    def outgoing(self, version: VersionShape, endpoint: Endpoint, body: dict[str, Any], ask: Ask) -> Outgoing:
+        return COMPLETES[version.provider.kind].complete(endpoint, body)
 
     def read(self, kind: str, raw: bytes, ask: Ask) -> Read:
         body, usage = COMPLETES[kind].read_completion(raw, echo=_echoes(ask))

@@ -37,8 +37,8 @@ class Embedding:
     def prompt_tokens(self, ask: Ask) -> int:
         return prompts.tokens_in(ask.body["input"]) or estimate_tokens(ask.text)
 
-    def outgoing(self, kind: str, endpoint: Endpoint, body: dict[str, Any], ask: Ask) -> Outgoing:
-        return EMBEDS[kind].embed(endpoint, body)
+    def outgoing(self, version: VersionShape, endpoint: Endpoint, body: dict[str, Any], ask: Ask) -> Outgoing:
+        return EMBEDS[version.provider.kind].embed(endpoint, body)
 
     def read(self, kind: str, raw: bytes, ask: Ask) -> Read:
         """Vectors are not kept, only their shape and digest, unless a replay may have to read them from the log."""

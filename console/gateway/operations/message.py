@@ -51,7 +51,9 @@ class Message:
     def unsaid(self, version: VersionShape, ask: Ask) -> frozenset[str]:
         kind = version.provider.kind
         if kind in MESSAGES:
-            return frozenset(f"{BETA}.{name}" for name in ask.betas if not MESSAGES[kind].may_switch_on(name))
+            if not ask.betas:
+                return frozenset()
+            return frozenset(f"{BETA}.{name}" for name in set(ask.betas).difference(_switched_on(version, ask)))
         return unsaid(ask.body, can_reason="reasoning" in version.capabilities)
 
     def beyond_tokens(self, ask: Ask) -> str:
@@ -80,11 +82,11 @@ class Message:
     def prompt_tokens(self, ask: Ask) -> int:
         return prompt_tokens(ask, ask.body["messages"])
 
-    def outgoing(self, kind: str, endpoint: Endpoint, body: dict[str, Any], ask: Ask) -> Outgoing:
+    def outgoing(self, version: VersionShape, endpoint: Endpoint, body: dict[str, Any], ask: Ask) -> Outgoing:
+        kind = version.provider.kind
         if kind not in MESSAGES:
             return CHATS[kind].chat(endpoint, body)
-        betas = ask.betas and tuple(filter(MESSAGES[kind].may_switch_on, ask.betas))
-        return MESSAGES[kind].message(endpoint, body, betas)
+        return MESSAGES[kind].message(endpoint, body, ask.betas and _switched_on(version, ask))
 
     def read(self, kind: str, raw: bytes, ask: Ask) -> Read:
         if kind in MESSAGES:
@@ -104,6 +106,13 @@ class Message:
             chat = CHATS[kind].reader(choices=1, include_usage=True)
             reader = MessageStream(chat, input_tokens=self.prompt_tokens(ask), names=full_names(ask.body))
         return reader if ask.knowledge is None else SourcedStream(reader, ask.knowledge)
+
+
+def _switched_on(version: VersionShape, ask: Ask) -> tuple[str, ...]:
+    """Return those of the betas a caller named that the model's provider is asked for."""
+    price, kind = version.price_at(ask.at), MESSAGES[version.provider.kind]
+    prices_long = price is not None and price.long is not None
+    return tuple(beta for beta in ask.betas if kind.may_switch_on(beta, prices_long=prices_long))
 
 
 def _shorter(body: dict[str, Any], most: int) -> dict[str, Any]:

@@ -78,9 +78,9 @@ class Response:
         whole = [*ask.history, *items]
         return max(said, prompt_tokens(ask, whole, text=orjson.dumps({**ask.body, "input": whole}).decode()))
 
-    def outgoing(self, kind: str, endpoint: Endpoint, body: dict[str, Any], ask: Ask) -> Outgoing:
+    def outgoing(self, version: VersionShape, endpoint: Endpoint, body: dict[str, Any], ask: Ask) -> Outgoing:
         try:
-            return CHATS[kind].chat(endpoint, body)
+            return CHATS[version.provider.kind].chat(endpoint, body)
         except BadInput as refusal:  # in the words of a chat completion, which the caller did not write
             refusal.param = FIELDS.get(refusal.param or "", refusal.param)
             raise

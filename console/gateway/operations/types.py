@@ -62,7 +62,7 @@ class Operation(Protocol):
     def prompt_tokens(self, ask: Ask) -> int:
         """Return an upper estimate of what goes in."""
 
-    def outgoing(self, kind: str, endpoint: Endpoint, body: dict[str, Any], ask: Ask) -> Outgoing: ...
+    def outgoing(self, version: VersionShape, endpoint: Endpoint, body: dict[str, Any], ask: Ask) -> Outgoing: ...
 
     def read(self, kind: str, raw: bytes, ask: Ask) -> Read:
         """Return the whole answer; raises ProviderError when it is not one."""

@@ -23,7 +23,6 @@ _NOT_THEIRS = (
     "advisor-tool-",
     "agent-memory-",
     "code-execution-",
-    "context-1m-",
     "fallback-credit-",
     "fast-mode-",
     "files-api-",
@@ -34,6 +33,8 @@ _NOT_THEIRS = (
     "user-profiles-",
     "web-fetch-",
 )
+# Longer inputs, at a price of their own from 200,000 tokens on.
+_LONG = "context-1m-"
 
 
 @lru_cache(maxsize=256)
@@ -70,7 +71,9 @@ class Anthropic:
     def reader(self, *, choices: int = 1, include_usage: bool, is_legacy: bool = False) -> StreamReader:
         return AnthropicStream(include_usage=include_usage, is_legacy=is_legacy)
 
-    def may_switch_on(self, beta: str) -> bool:
+    def may_switch_on(self, beta: str, *, prices_long: bool) -> bool:
+        if beta.startswith(_LONG):
+            return prices_long
         return not beta.startswith(_NOT_THEIRS)
 
     def message(self, endpoint: Endpoint, body: dict[str, Any], betas: Sequence[str] = ()) -> Outgoing:

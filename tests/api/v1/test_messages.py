@@ -210,6 +210,7 @@ def test_nothing_is_lost_between_two_that_speak_messages(anthropic_sdk, desk):
 def test_betas_and_budgets_of_coding_agents_go_to_who_speaks_messages(anthropic_sdk, desk, settings):
     """As Claude Code asks: a system message in mid-conversation is one of them, and refused without."""
     said = "context-management-2025-06-27, mid-conversation-system-2026-04-07,mcp-client-2025-11-20,No Name,fast-mode-2"
+    said += ",context-1m-2025-08-07"
     turns = [*HELLO, {"role": "system", "content": "Be brief."}]
     ask = {**ASK, "model": "claude", "messages": turns, "extra_body": {"context_management": {"edits": []}}}
     create = anthropic_sdk.messages.with_raw_response.create
@@ -218,7 +219,7 @@ def test_betas_and_budgets_of_coding_agents_go_to_who_speaks_messages(anthropic_
             "pass",
             "claude",
             "context-management-2025-06-27,mid-conversation-system-2026-04-07",
-            "anthropic-beta.fast-mode-2, anthropic-beta.mcp-client-2025-11-20",
+            "anthropic-beta.context-1m-2025-08-07, anthropic-beta.fast-mode-2, anthropic-beta.mcp-client-2025-11-20",
         ),
         ("drop", "claude", None, "anthropic-beta, context_management"),
         ("pass", "support-chat", None, "context_management"),
@@ -230,6 +231,15 @@ def test_betas_and_budgets_of_coding_agents_go_to_who_speaks_messages(anthropic_
         assert seen.headers.get("anthropic-beta") == sent and answer.headers["x-facet-dropped-fields"] == named
         assert ("context_management" in seen.body) == (sent is not None)
         assert [m["role"] for m in seen.body["messages"]] == ["user", "system"]
+
+    # Inputs of a million tokens cost more, so they are asked for where the price says how much.
+    long = {"long_above": 200_000, "long_input": Decimal(6), "long_output": Decimal("22.5")}
+    set_price(actor=SYSTEM, version=desk.claude, input=Decimal(3), output=Decimal(15), **long)
+    settings.GATEWAY_UNKNOWN_FIELDS = "pass"
+    desk.upstream.enqueue(claude.message())
+    answer = create(**ask, extra_headers={"anthropic-beta": "context-1m-2025-08-07"})
+    assert desk.upstream.seen[-1].headers["anthropic-beta"] == "context-1m-2025-08-07"
+    assert "x-facet-dropped-fields" not in answer.headers
 
     # Claude Code's budget for thoughts is all of its answer but one token; the model here answers with 4,096 at most.
     for most, budget, sent in ((32000, 31999, (4096, 4095)), (4000, 2000, (4000, 2000)), (2000, 3000, (2000, 3000))):
