@@ -21,10 +21,10 @@ class Environment(models.TextChoices):
 class UnknownFields(models.TextChoices):
     """What happens to request fields we do not know, in the words of GATEWAY_UNKNOWN_FIELDS."""
 
-    INSTALLATION = "", "As the installation says"
-    PASS = "pass", "Send them to the provider"
-    DROP = "drop", "Leave them out"
-    REFUSE = "refuse", "Refuse the request"
+    INSTALLATION = "", "Installation default"
+    PASS = "pass", "Pass them on to the provider"
+    DROP = "drop", "Remove them"
+    REFUSE = "refuse", "Reject the request"
 
 
 class Role(models.TextChoices):

@@ -130,7 +130,7 @@ def test_it_creates_a_key_and_shows_it_once(cast: Cast, alice: Client, headers: 
     assert caller_for_key(text, "").key_id == key.pk
     assert (key.owner, key.environment, key.aliases) == (cast.alice, "sandbox", ["assistant", "support-chat"])
     assert key.expires_at is not None
-    assert key.unknown_fields == "drop" and "Leave them out" in alice.get(f"/keys/{key.pk}/").content.decode()
+    assert key.unknown_fields == "drop" and "Remove them" in alice.get(f"/keys/{key.pk}/").content.decode()
     assert text not in str(dict(alice.session))
     assert text not in str(response.headers)
     for path in ("/keys/", f"/keys/{key.pk}/", f"/keys/{key.pk}/change/"):
@@ -263,7 +263,7 @@ def test_it_offers_and_says_what_a_key_may_say_of_unknown_fields(cast: Cast, ali
     settings.GATEWAY_UNKNOWN_FIELDS = "drop"
     page = alice.get("/keys/new/").content.decode()
     assert '<option value="pass"' not in page and '<option value="refuse"' in page
-    assert "This installation says: leave them out. Only an operator can make a key less strict." in page
+    assert "The installation default is: remove them. Only an operator can make a key less strict." in page
     page = alice.get(f"/keys/{cast.kim.pk}/").content.decode()
     assert "takes precedence: drop" in page
     cost = page.split("Usage and costs")[0].rpartition('href="')[2].partition('"')[0]

@@ -69,11 +69,11 @@ class _Limits(ConsoleForm):
         offered = [row for row in UnknownFields.choices if is_operator or row[0] == present or not is_laxer(row[0])]
         field.choices = offered
         field.help_text = (
-            "What happens to request fields Facet does not know; fields left out are named in the response headers."
+            "What happens to request fields Facet does not know; removed fields are named in the response headers."
         )
         if len(offered) < len(UnknownFields.choices):
             limit = UnknownFields(settings.GATEWAY_UNKNOWN_FIELDS).label.lower()
-            field.help_text += f" This installation says: {limit}. Only an operator can make a key less strict."
+            field.help_text += f" The installation default is: {limit}. Only an operator can make a key less strict."
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
