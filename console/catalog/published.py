@@ -5,6 +5,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
@@ -13,7 +14,7 @@ from typing import NamedTuple
 from django.conf import settings
 
 from console.catalog.families import guess
-from console.catalog.models import AMOUNTS, Capability, Provider
+from console.catalog.models import AMOUNTS, Amounts, Capability, Provider
 from console.core.connections import let_go
 
 log = logging.getLogger(__name__)
@@ -24,20 +25,10 @@ _CURRENCY = "USD"
 _PROGRAM = Path(__file__).with_name("price_list.py")
 
 
-class Published(NamedTuple):
-    """A price per million tokens. `is_tiered`: long inputs cost more, in a way a price here cannot say."""
+@dataclass(frozen=True, slots=True)
+class Published(Amounts):
+    """A published price. `is_tiered`: long inputs cost more, in a way a price here cannot say."""
 
-    input: Decimal
-    output: Decimal | None
-    cached_input: Decimal | None = None
-    reasoning: Decimal | None = None
-    cache_write: Decimal | None = None
-    cache_write_1h: Decimal | None = None
-    audio_input: Decimal | None = None
-    audio_output: Decimal | None = None
-    long_above: int | None = None
-    long_input: Decimal | None = None
-    long_output: Decimal | None = None
     is_tiered: bool = False
 
 

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from console.audit.models import AuditEvent
-from console.catalog.models import ModelVersion, Price
+from console.catalog.models import Amounts, ModelVersion, Price
 from console.catalog.queries import price_now
 from console.catalog.services.imports import import_models
 from console.catalog.services.versions import change_version, create_version, retire_version, set_price
@@ -177,7 +177,7 @@ def test_it_refuses_a_price_in_the_past(operator: Client) -> None:
 @pytest.mark.parametrize("bad", ["-1", "NaN", "Infinity", "1000000", "0.0000001"])
 def test_it_refuses_amounts_that_are_no_price(bad: str) -> None:
     with pytest.raises(BadInput):
-        set_price(actor=SYSTEM, version=make.make_model("x"), input=Decimal(bad), output=Decimal(1))
+        set_price(actor=SYSTEM, version=make.make_model("x"), amounts=Amounts(Decimal(bad), Decimal(1)))
 
 
 @pytest.mark.django_db

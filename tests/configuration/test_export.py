@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 
 from agents_app.services.triggers import create_trigger
 from console.audit.models import AuditEvent
-from console.catalog.models import Alias, ModelVersion, Pin, PinMove, Price, Provider
+from console.catalog.models import Alias, Amounts, ModelVersion, Pin, PinMove, Price, Provider
 from console.catalog.queries import price_now
 from console.catalog.services import pins
 from console.catalog.services.aliases import change_alias
@@ -51,12 +51,14 @@ def furnish() -> None:
     set_price(
         actor=SYSTEM,
         version=model,
-        input=Decimal(1),
-        output=Decimal("2.5"),
-        reasoning=Decimal(3),
-        cache_write=Decimal("1.25"),
-        long_above=200_000,
-        long_output=Decimal(5),
+        amounts=Amounts(
+            input=Decimal(1),
+            output=Decimal("2.5"),
+            reasoning=Decimal(3),
+            cache_write=Decimal("1.25"),
+            long_above=200_000,
+            long_output=Decimal(5),
+        ),
         effective_from=LATER,
     )
     alias = make.make_alias("help", production=model)
@@ -222,7 +224,7 @@ def test_a_file_ends_canaries_and_shadows_asks_for_two_people_and_pays_for_copie
 def test_a_later_price_is_the_price_once_its_time_has_come(tmp_path: Path) -> None:
     version = make.make_model("m", price=("1", "1"))
     begun, other = now() - dt.timedelta(days=1), LATER + dt.timedelta(days=1)
-    set_price(actor=SYSTEM, version=version, input=Decimal(1), output=Decimal(1), effective_from=LATER)
+    set_price(actor=SYSTEM, version=version, amounts=Amounts(Decimal(1), Decimal(1)), effective_from=LATER)
     rows = "".join(
         f"\n      - {{from: {moment}, input: {amount}, output: {amount}}}"
         for moment, amount in ((begun.isoformat(), 7), (LATER.isoformat(), 1), (other.isoformat(), 8))

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from console.catalog.models import Amounts
 from console.catalog.services.versions import set_price
 from console.teams.actors import SYSTEM
 from tests.upstream import chunk, completion, sse, text_chunks, usage
@@ -22,7 +23,7 @@ def priced(world):
         set_price(
             actor=SYSTEM,
             version=world.model,
-            **usual | {k: v if k == "long_above" else Decimal(v) for k, v in amounts.items()},
+            amounts=Amounts(**usual | {k: v if k == "long_above" else Decimal(v) for k, v in amounts.items()}),
         )
 
     return price

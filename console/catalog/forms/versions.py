@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 
 from console.catalog.forms.base import VersionField
-from console.catalog.models import PARTS, Capability, ModelVersion
+from console.catalog.models import PARTS, Amounts, Capability, ModelVersion
 from console.catalog.queries import choices
 from console.core.errors import BadInput
 from console.core.forms import seen_field
@@ -102,6 +102,10 @@ class PriceForm(forms.Form):
     long_output = _price("Long output", when_empty="Empty: as output. Reasoning and audio rise with it.")
 
     _SELDOM = tuple(part for part in PARTS if part not in {"input", "output", "cached_input", "reasoning"})
+
+    def amounts(self) -> Amounts:
+        """Return the price a valid form says."""
+        return Amounts(*(self.cleaned_data[name] for name in PARTS))
 
     @property
     def usual(self) -> list[forms.BoundField]:

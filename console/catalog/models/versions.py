@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from decimal import Decimal
 
 from django.contrib.postgres.fields import ArrayField
@@ -68,20 +69,28 @@ class ModelVersion(models.Model):
         return found.group(1) if found else ""
 
 
-# What a price is made of, in the order it is written in.
-AMOUNTS = (
-    "input",
-    "output",
-    "cached_input",
-    "reasoning",
-    "cache_write",
-    "cache_write_1h",
-    "audio_input",
-    "audio_output",
-    "long_input",
-    "long_output",
-)
-PARTS = (*AMOUNTS, "long_above")  # which is a number of tokens
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """What a price is made of: currency units per million tokens, in the order they are written in.
+
+    None is as `Price` says; of the output, only a model that makes vectors and nothing else has none.
+    """
+
+    input: Decimal
+    output: Decimal | None = None
+    cached_input: Decimal | None = None
+    reasoning: Decimal | None = None
+    cache_write: Decimal | None = None
+    cache_write_1h: Decimal | None = None
+    audio_input: Decimal | None = None
+    audio_output: Decimal | None = None
+    long_input: Decimal | None = None
+    long_output: Decimal | None = None
+    long_above: int | None = None  # tokens
+
+
+PARTS = tuple(field.name for field in fields(Amounts))
+AMOUNTS = PARTS[:-1]  # those that are money
 
 
 def _amount(value: Decimal) -> str:

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from console.audit import actions
 from console.audit.services import changes, record
-from console.catalog.models import Capability, ModelVersion, Provider
+from console.catalog.models import Amounts, Capability, ModelVersion, Provider
 from console.catalog.services.versions import create_version, set_price
 from console.core.crypto import decrypt, encrypt
 from console.teams.callers import Actor
@@ -81,7 +81,7 @@ def ensure_builtin(
             max_output_tokens=min(builtin.max_output_tokens, context_tokens),
             capabilities=list(builtin.capabilities),
         )
-        set_price(actor=actor, version=version, input=Decimal(0), output=Decimal(0))
+        set_price(actor=actor, version=version, amounts=Amounts(Decimal(0), Decimal(0)))
     elif version.context_tokens != context_tokens:
         before = {"context_tokens": version.context_tokens, "max_output_tokens": version.max_output_tokens}
         version.context_tokens, version.max_output_tokens = (

@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any
 
 from django.db import transaction
 
 from console.catalog.families import guess
-from console.catalog.models import PARTS, Capability, ModelVersion, Provider
+from console.catalog.models import PARTS, Amounts, Capability, ModelVersion, Provider
 from console.catalog.published import NOT_ASKED, PriceList
 from console.catalog.services.versions import create_version, set_price
 from console.core.errors import BadInput
@@ -53,14 +52,15 @@ def import_models(
         if name in prices and prices[name][1] is None and version.capabilities != [Capability.EMBEDDING]:
             raise BadInput(f"The output price of {name}: only models for embeddings have none.", param="prices")
         if name in prices:
-            set_price(actor=actor, version=version, **_whole(*prices[name], known_prices, name))
+            amounts, source = _whole(*prices[name], known_prices, name)
+            set_price(actor=actor, version=version, amounts=amounts, source=source)
         made.append(version)
     return made
 
 
-def _whole(taken: Decimal, output: Decimal | None, known: PriceList, name: str) -> dict[str, Any]:
-    """Return a price as `set_price` takes it: the published one where it is that, else what was typed."""
+def _whole(taken: Decimal, output: Decimal | None, known: PriceList, name: str) -> tuple[Amounts, str]:
+    """Return a price and where it was taken from: the published one where it is that, else what was typed."""
     found = known.prices.get(name)
     if found is None or (found.input, found.output) != (taken, output):
-        return {"input": taken, "output": output}
-    return {**{name: getattr(found, name) for name in PARTS}, "source": known.source}
+        return Amounts(taken, output), ""
+    return Amounts(*(getattr(found, name) for name in PARTS)), known.source

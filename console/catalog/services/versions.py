@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +10,7 @@ from django.db import IntegrityError, transaction
 
 from console.audit import actions
 from console.audit.services import changes, record
-from console.catalog.models import Capability, ModelVersion, Price, Provider
+from console.catalog.models import AMOUNTS, Amounts, Capability, ModelVersion, Price, Provider
 from console.catalog.names import check_model_name
 from console.catalog.queries.versions import dependents
 from console.core.clock import now
@@ -122,8 +123,8 @@ def _check_price(name: str, value: Decimal | None) -> None:
         raise BadInput(f"{value} has more than six decimals.", param=name)
 
 
-def _check_long(above: int | None, *amounts: Decimal | None) -> None:
-    has_amounts = any(amount is not None for amount in amounts)
+def _check_long(amounts: Amounts) -> None:
+    above, has_amounts = amounts.long_above, amounts.long_input is not None or amounts.long_output is not None
     if above is None and has_amounts:
         raise BadInput("Say above how many tokens of input that is the price.", param="long_above")
     if above is not None and not has_amounts:
@@ -137,63 +138,37 @@ def set_price(
     *,
     actor: Actor,
     version: ModelVersion,
-    input: Decimal,
-    output: Decimal | None = None,
-    cached_input: Decimal | None = None,
-    reasoning: Decimal | None = None,
-    cache_write: Decimal | None = None,
-    cache_write_1h: Decimal | None = None,
-    audio_input: Decimal | None = None,
-    audio_output: Decimal | None = None,
-    long_above: int | None = None,
-    long_input: Decimal | None = None,
-    long_output: Decimal | None = None,
+    amounts: Amounts,
     effective_from: dt.datetime | None = None,
     source: str = "",
 ) -> Price:
-    """Say what a model version costs from a moment on, per million tokens. What was charged before stays as it was.
+    """Say what a model version costs from a moment on. What was charged before stays as it was.
 
-    Output may be left out for a model that makes vectors and nothing else. Of the other amounts None is as `Price`
-    says. `source` is where it was taken from, for the log.
+    `source` is where the price was taken from, for the log.
     """
     moment = now()
-    if output is None:
+    if amounts.output is None:
         if set(version.capabilities) != {Capability.EMBEDDING}:
             raise BadInput("Say what output costs; only models for embeddings have none.", param="output")
-        output = Decimal(0)
+        amounts = replace(amounts, output=Decimal(0))
     if effective_from is not None and effective_from < moment - dt.timedelta(minutes=1):
         raise BadInput("A price cannot begin in the past: those calls are charged already.", param="effective_from")
-    prices = {
-        "input": input,
-        "output": output,
-        "cached_input": cached_input,
-        "reasoning": reasoning,
-        "cache_write": cache_write,
-        "cache_write_1h": cache_write_1h,
-        "audio_input": audio_input,
-        "audio_output": audio_output,
-        "long_input": long_input,
-        "long_output": long_output,
-    }
-    _check_long(long_above, long_input, long_output)
-    for name, value in prices.items():
-        _check_price(name, value)
+    _check_long(amounts)
+    parts = asdict(amounts)
+    for name in AMOUNTS:
+        _check_price(name, parts[name])
     try:
         with transaction.atomic():
             price = Price.objects.create(
-                model_version=version,
-                effective_from=max(effective_from or moment, moment),
-                long_above=long_above,
-                **prices,
+                model_version=version, effective_from=max(effective_from or moment, moment), **parts
             )
     except IntegrityError:
         raise Conflict(
             "There is a price from that moment on already; choose another.", param="effective_from"
         ) from None
-    after = {name: None if value is None else f"{value.normalize():f}" for name, value in prices.items()}
-    after["long_above"] = None if long_above is None else str(long_above)
+    after = {name: None if parts[name] is None else f"{parts[name].normalize():f}" for name in AMOUNTS}
+    after["long_above"] = None if amounts.long_above is None else str(amounts.long_above)
     after["effective_from"] = price.effective_from.isoformat()
-    record(
-        actions.PRICE_SET, actor=actor, target=version, detail={"after": after} | ({"source": source} if source else {})
-    )
+    detail = {"after": after} | ({"source": source} if source else {})
+    record(actions.PRICE_SET, actor=actor, target=version, detail=detail)
     return price

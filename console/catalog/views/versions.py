@@ -1,6 +1,7 @@
 """Model versions: page, add, change, price, retire."""
 
 import uuid
+from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings
@@ -21,7 +22,7 @@ from console.core.errors import Refusal
 from console.core.forms import posted, refusals_at, status_of
 from console.core.htmx import go, is_htmx
 from console.teams.access import OPERATOR, needs
-from console.teams.callers import TeamRequest
+from console.teams.callers import Actor, TeamRequest
 
 
 @needs("view_team")
@@ -32,7 +33,7 @@ def version(request: TeamRequest, version_id: uuid.UUID) -> HttpResponse:
         return _page(request, row)
     prices = published(row.provider, [row.name])
     found = prices.prices.get(row.name)
-    form = PriceForm(initial=found._asdict() if found else {})
+    form = PriceForm(initial=asdict(found) if found else {})
     return _page(request, row, piece="price", form=form, looked_up=True, price_list=prices, published=found)
 
 
@@ -54,8 +55,13 @@ def new_version(request: TeamRequest, slug: str) -> HttpResponse:
 def _create(request: TeamRequest, provider: Provider, form: VersionForm, price: PriceForm) -> ModelVersion:
     actor = request.caller.actor
     version = services.create_version(actor=actor, provider=provider, **form.cleaned_data)
-    services.set_price(actor=actor, version=version, **price.cleaned_data)
+    _set_price(actor, version, price)
     return version
+
+
+def _set_price(actor: Actor, version: ModelVersion, form: PriceForm) -> None:
+    begins = form.cleaned_data["effective_from"]
+    services.set_price(actor=actor, version=version, amounts=form.amounts(), effective_from=begins)
 
 
 @needs(OPERATOR)
@@ -77,7 +83,7 @@ def set_price(request: TeamRequest, version_id: uuid.UUID) -> HttpResponse:
     form = PriceForm(request.POST)
     if form.is_valid():
         with refusals_at(form):
-            services.set_price(actor=request.caller.actor, version=row, **form.cleaned_data)
+            _set_price(request.caller.actor, row, form)
             return go(request, reverse("catalog:version", args=[row.pk]), f"Set a price of {row}.")
     return _page(request, row, piece="price", status=422, form=form)
 

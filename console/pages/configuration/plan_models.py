@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from console.catalog.models import AMOUNTS, PARTS, Capability, ModelVersion, Price, Provider
+from console.catalog.models import AMOUNTS, PARTS, Amounts, Capability, ModelVersion, Price, Provider
 from console.catalog.queries import price_now
 from console.catalog.services import versions as services
 from console.core.clock import now
@@ -17,8 +17,6 @@ from console.pages.configuration.steps import FieldChange, Ref, Step, difference
 if TYPE_CHECKING:
     from console.pages.configuration.plan import Plan
 
-# What one price says, by name.
-Amounts = dict[str, Decimal | None]
 _FIELDS = ("context_tokens", "max_output_tokens", "description", "shutdown_on")
 
 
@@ -134,7 +132,7 @@ class ModelPlan:
     def _set_price(self, version: ModelVersion, price: Amounts, effective_from: dt.datetime | None = None) -> None:
         # `effective_from` was still to come when the plan was made.
         begins = effective_from if effective_from and effective_from > now() else None
-        services.set_price(actor=self.plan.actor, version=version, effective_from=begins, **price)  # type: ignore[arg-type]
+        services.set_price(actor=self.plan.actor, version=version, amounts=price, effective_from=begins)
 
 
 def _version(label: str) -> ModelVersion:
@@ -143,7 +141,7 @@ def _version(label: str) -> ModelVersion:
 
 
 def _amounts(price: Entry | Price) -> Amounts:
-    return {name: price.get(name) if isinstance(price, Entry) else getattr(price, name) for name in PARTS}
+    return Amounts(*(price.get(name) if isinstance(price, Entry) else getattr(price, name) for name in PARTS))
 
 
 def _prices_of(entry: Entry) -> tuple[Amounts | None, dict[dt.datetime, Amounts]]:
@@ -165,9 +163,9 @@ def _later_change(moment: dt.datetime, price: Amounts) -> FieldChange:
 def _price_text(price: Amounts | None) -> str:
     if price is None:
         return "none"
-    above = f"above {price['long_above']} tokens"
+    above = f"above {price.long_above} tokens"
     words = {"input": "in", "output": "out", "cached_input": "cached", "cache_write": "written to the cache"}
     words |= {"cache_write_1h": "written for an hour", "long_input": f"in {above}", "long_output": f"out {above}"}
     words |= {"audio_input": "audio in", "audio_output": "audio out"}
-    amounts = ((name, value) for name in AMOUNTS if (value := price[name]) is not None)
+    amounts = ((name, value) for name in AMOUNTS if (value := getattr(price, name)) is not None)
     return ", ".join(f"{shown(value)} {words.get(name, name)}" for name, value in amounts)

@@ -14,7 +14,7 @@ from console.audit.models import AuditEvent, Epoch
 from console.audit.services import record
 from console.audit.sql.copy import analyze, append_many, append_payloads
 from console.audit.sql.months import make_month
-from console.catalog.models import Alias, ModelVersion, Pin, PinMove, Price, Provider, Trouble
+from console.catalog.models import Alias, Amounts, ModelVersion, Pin, PinMove, Price, Provider, Trouble
 from console.catalog.services.aliases import create_alias
 from console.catalog.services.pins import SetFallbacks, Step, change_pin, move_pin
 from console.catalog.services.providers import create_provider
@@ -181,12 +181,11 @@ def _models(actor: Actor) -> dict[str, ModelVersion]:
             max_output_tokens=wanted.output,
             capabilities=list(wanted.capabilities),
         )
+        into, out, cached = wanted.price
         price = set_price(
             actor=actor,
             version=version,
-            input=Decimal(wanted.price[0]),
-            output=Decimal(wanted.price[1]),
-            cached_input=Decimal(wanted.price[2]) if wanted.price[2] else None,
+            amounts=Amounts(Decimal(into), Decimal(out), Decimal(cached) if cached else None),
         )
         Price.objects.filter(pk=price.pk).update(effective_from=moment - dt.timedelta(days=120))
         if wanted.retires_in_days:

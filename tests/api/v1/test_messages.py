@@ -8,7 +8,7 @@ import httpx2 as httpx
 import pytest
 
 from console.audit.models import Payload
-from console.catalog.models import Provider
+from console.catalog.models import Amounts, Provider
 from console.catalog.services.versions import set_price
 from console.core.ids import parse_request_id
 from console.teams.actors import SYSTEM
@@ -181,7 +181,7 @@ def test_nothing_is_lost_between_two_that_speak_messages(anthropic_sdk, desk):
     by_time = {"ephemeral_5m_input_tokens": 10, "ephemeral_1h_input_tokens": 20}
     whole["usage"] = {**claude.USAGE, "cache_creation": by_time}
     prices = {"cache_write": Decimal("3.75"), "cache_write_1h": Decimal(6)}
-    set_price(actor=SYSTEM, version=desk.claude, input=Decimal(3), output=Decimal(15), **prices)
+    set_price(actor=SYSTEM, version=desk.claude, amounts=Amounts(Decimal(3), Decimal(15), **prices))
     desk.upstream.enqueue(whole)
     fields = {"system": [cached], "thinking": {"type": "adaptive"}, "tools": [TOOL], "metadata": {"user_id": "u"}}
     said = anthropic_sdk.messages.create(**ASK | {"model": "claude"}, **fields)

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from console.api.manage.base import Endpoint, Strict, listed, seen_revision
 from console.catalog import access
-from console.catalog.models import PARTS, Capability, ModelVersion, Price
+from console.catalog.models import PARTS, Amounts, Capability, ModelVersion, Price
 from console.catalog.queries import collections_with, dependents
 from console.catalog.services import versions
 from console.teams.access import OPERATOR
@@ -152,7 +152,9 @@ class Prices(Endpoint):
     @extend_schema(summary="Set a price from a date on", request=NewPriceSerializer, responses={201: PriceSerializer})
     def post(self, request: Any, pk: uuid.UUID) -> Response:
         version = access.version_for(self.caller, pk)
-        price = versions.set_price(actor=self.actor, version=version, **self.read(NewPriceSerializer))
+        given = self.read(NewPriceSerializer)
+        begins = given.pop("effective_from")
+        price = versions.set_price(actor=self.actor, version=version, amounts=Amounts(**given), effective_from=begins)
         return Response(PriceSerializer(price).data, status=201)
 
 

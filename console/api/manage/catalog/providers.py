@@ -1,5 +1,6 @@
 """Providers: connect, change, test, remove; what went wrong with them; and their models, imported by name."""
 
+from dataclasses import asdict
 from typing import Any
 
 from django.db import transaction
@@ -186,7 +187,7 @@ class PublishedPrices(Endpoint):
         if not 0 < len(names) <= imports.MOST_AT_ONCE:
             raise BadInput(f"Name 1 to {imports.MOST_AT_ONCE} models.", param="model")
         found = published(provider, [name[:200] for name in names])
-        rows = [{"model": name, **price._asdict()} for name, price in found.prices.items()]
+        rows = [{"model": name, **asdict(price)} for name, price in found.prices.items()]
         return Response(PublishedSerializer({"list": found.source, "data": rows}).data)
 
 
