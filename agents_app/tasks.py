@@ -10,7 +10,7 @@ from celery.signals import worker_process_shutdown, worker_shutdown, worker_shut
 
 from agents_app.brokers import readers, sending
 from agents_app.engine import advancing, sweeping, working
-from agents_app.services import calling_back, keeping, queues, telling
+from agents_app.services import callbacks, queues, retention, telling
 from agents_app.triggers import ticking
 
 # Addresses outside may be slow: one round at a time waits for them, and the other threads of the worker are free.
@@ -59,7 +59,7 @@ def send_results() -> None:
 
 @shared_task(name="agents.call_back")
 def call_back() -> None:
-    _alone(_calling_back, calling_back.call_back_due)
+    _alone(_calling_back, callbacks.call_back_due)
 
 
 @shared_task(name="agents.sweep_queues")
@@ -69,7 +69,7 @@ def sweep_queues() -> None:
 
 @shared_task(name="agents.forget")
 def forget() -> None:
-    keeping.forget()
+    retention.forget()
 
 
 @shared_task(name="agents.tell_of_approval")

@@ -25,7 +25,7 @@ with loading():
     # These need the apps loaded.
     from console.api.v1.app import application as _v1
     from console.chat import answering
-    from console.chat.embed import door
+    from console.chat.embed import asgi as embed
     from console.chat.files import MOST_BYTES, MOST_FILES
     from console.evals import sampling
     from console.gateway import pipeline, sync
@@ -47,8 +47,8 @@ async def application(scope: _Scope, receive: _Receive, send: _Send) -> None:
     if scope["type"] == "http":
         if scope["path"].startswith("/v1/"):
             await _v1(scope, receive, send)
-        elif scope["path"].startswith(door.PREFIX):
-            await door.enter(_django, scope, receive, send)
+        elif scope["path"].startswith(embed.PREFIX):
+            await embed.pass_on(_django, scope, receive, send)
         elif _has_strayed(scope):
             await _v1(scope, receive, send)  # which says where it belongs; a page would puzzle a program
         else:

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from _pytest.runner import runtestprotocol
 
-from console.core.roomy import roomy
+from console.core.deep_stack import deep_stack
 from tests import database, server, workers
 from tests.waiting import let_it_end
 
-_run = roomy(runtestprotocol)
+_run = deep_stack(runtestprotocol)
 
 # Until everything is imported: see pytest_collection.
 gc.disable()
@@ -66,7 +66,7 @@ def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
-    """Run a test as pytest does, with room for its stack: see console/core/roomy.py."""
+    """Run a test as pytest does, with room for its stack: see console/core/deep_stack.py."""
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     _run(item, nextitem=nextitem)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)

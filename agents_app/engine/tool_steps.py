@@ -16,9 +16,9 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from agents_app.engine import lease, limits
+from agents_app.engine.applying_decisions import Applied, apply_decision
 from agents_app.engine.asking_people import Kind, approvals_of, ask, ask_for_result, expire
 from agents_app.engine.calling_tools import may_repeat
-from agents_app.engine.hearing import Heard, hear
 from agents_app.engine.making_calls import MOST_ATTEMPTS, make_calls
 from agents_app.engine.recording import LOST, note_call, note_refusal
 from agents_app.engine.turns import Turn
@@ -53,7 +53,7 @@ def take_further(turn: Turn, steps: Sequence[Step]) -> bool | None:
 def _one(turn: Turn, steps: Sequence[Step], step: Step, asked: list[Approval], ready: list[Step]) -> None:
     """Take one step as far as it gets without a call; those that may be called become `ready`."""
     if step.kind != Step.Kind.TOOL:
-        if asked and hear(turn, step, asked[-1]) == Heard.GO_ON:
+        if asked and apply_decision(turn, step, asked[-1]) == Applied.GO_ON:
             step.state = State.PLANNED
             step.save(update_fields=["state"])
         return
@@ -65,7 +65,7 @@ def _one(turn: Turn, steps: Sequence[Step], step: Step, asked: list[Approval], r
                 _done(turn, step, "The wait is over.")
             return
         expire(asked[-1])
-        if hear(turn, step, asked[-1]) != Heard.GO_ON:
+        if apply_decision(turn, step, asked[-1]) != Applied.GO_ON:
             return
         step.state = State.PLANNED
         step.save(update_fields=["state"])

@@ -12,7 +12,7 @@ from typing import Any
 from django.core.files.uploadedfile import UploadedFile
 
 from console.chat.errors import CannotSend
-from console.core.files import apart, office, pdf
+from console.core.files import isolated, office, pdf
 from console.core.files.picture import small_picture
 from console.core.files.plain import plain_text
 from console.core.pictures import MOST_PIXELS
@@ -39,7 +39,7 @@ PICTURES = {
 }
 _PROBLEMS = {
     "busy": "could not be read: too many files are being read. Send it again in a moment.",
-    "slow": f"took longer than {apart.SECONDS} seconds to read. Attach its text.",
+    "slow": f"took longer than {isolated.SECONDS} seconds to read. Attach its text.",
     "locked": "is locked with a password. Attach an unlocked copy.",
     "pages": f"has more than {MOST_PAGES} pages. Attach the part that matters.",
     "characters": f"has more than {MOST_CHARACTERS:,} characters. Attach the part that matters.",
@@ -48,7 +48,7 @@ _PROBLEMS = {
 }
 _PICTURE_PROBLEMS = {
     "busy": _PROBLEMS["busy"],
-    "slow": f"took longer than {apart.SECONDS} seconds to read. Attach a smaller image.",
+    "slow": f"took longer than {isolated.SECONDS} seconds to read. Attach a smaller image.",
     "pixels": f"has more than {MOST_PIXELS // 1_000_000} million pixels. Attach a smaller image.",
     "broken": "could not be read as an image. Save it again, as PNG or JPEG.",
 }
@@ -166,14 +166,14 @@ def _words(name: str, ending: str, raw: bytes) -> str:
         if ending in office.ENDINGS:
             return office.office_words(raw, most_characters=MOST_CHARACTERS)
         return pdf.pdf_text(raw, most_pages=MOST_PAGES, most_characters=MOST_CHARACTERS)
-    except apart.CannotRead as error:
+    except isolated.CannotRead as error:
         raise _cannot(f"{name} {_PROBLEMS[error.problem].format(ending[1:].upper())}") from None
 
 
 def _picture(name: str, raw: bytes) -> Attachment:
     try:
         seen = small_picture(raw)
-    except apart.CannotRead as error:
+    except isolated.CannotRead as error:
         raise _cannot(f"{name} {_PICTURE_PROBLEMS[error.problem]}") from None
     kept = _attachment(name, seen.media_type, len(seen.data), "")
     return kept | {"data": b64encode(seen.data).decode()}

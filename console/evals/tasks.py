@@ -11,7 +11,7 @@ from django.conf import settings
 
 from console.evals import engine, lease, ticking
 from console.evals.replaying import REPLAYS
-from console.evals.services import keeping, settling
+from console.evals.services import retention, settling
 from console.evals.trying import TESTS
 
 # Half of a worker's threads are for others: documents, titles of chats, batches, which leave one to everybody else.
@@ -52,9 +52,9 @@ def sweep_task() -> None:
 
 @shared_task(name="evals.forget_answers")
 def forget_answers_task() -> None:
-    keeping.forget_answers()
-    keeping.forget_items()
-    keeping.forget_runs()
+    retention.forget_answers()
+    retention.forget_items()
+    retention.forget_runs()
 
 
 @worker_shutting_down.connect

@@ -3,8 +3,8 @@
 import time
 
 from console.audit.redaction import prepare_payload
+from console.core.cached_settings import settings
 from console.core.errors import BadInput, Refusal
-from console.core.quick_settings import settings
 from console.gateway.affording import check_room
 from console.gateway.entries import Begin
 from console.gateway.errors import NeedsRun, QuotaExceeded, Unpriced

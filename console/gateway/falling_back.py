@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from console.core.cached_settings import settings
 from console.core.clock import now
 from console.core.errors import ProviderError
-from console.core.quick_settings import settings
 from console.gateway.admitting import PASSED_OVER, admit
 from console.gateway.entries import Begin
 from console.gateway.record import joined, leading_on

@@ -12,11 +12,11 @@ from contextlib import suppress
 from dataclasses import replace
 
 from console import outbound
+from console.core.cached_settings import settings
 from console.core.clock import now
 from console.core.errors import ProviderError, Refusal
 from console.core.ids import request_id, uuid7
 from console.core.lanes import Lane
-from console.core.quick_settings import settings
 from console.gateway.admitting import admit
 from console.gateway.errors import AnswerUnrecorded
 from console.gateway.sending import send

@@ -23,9 +23,9 @@ from django.db import Error as DatabaseFault
 from django.db import connections
 
 from console.audit.models import Status
+from console.core.cached_settings import settings
 from console.core.clock import now
 from console.core.errors import Unavailable
-from console.core.quick_settings import settings
 from console.gateway.batcher import Batcher
 from console.gateway.connection import Connection
 from console.gateway.entries import (

@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
+from console.core.cached_settings import settings
 from console.core.clock import now
-from console.core.quick_settings import settings
 from console.core.words import money
 from console.gateway.entries import Verdict, limit_columns, of_end_user, with_refusal
 from console.gateway.errors import EndUserNeeded, QuotaExceeded

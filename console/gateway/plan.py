@@ -45,7 +45,7 @@ def _plan(
     operation.check_fit(version, ask)
     if pin.max_parameters:
         _check_maximum(pin, ask)
-    dropped = named(asker, ask, operation.unsaid(version, ask))
+    dropped = named(asker, ask, operation.dropped_fields(version, ask))
     body, output_tokens = operation.fit(ask, pin, default_output)
     prompt_tokens = operation.prompt_tokens(ask)
     lane = terms.lanes[ask.lane or ("interactive" if ask.is_stream or ask.surface in _LIVE else "standard")]

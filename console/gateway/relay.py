@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from console import outbound
 from console.audit.models import Status
+from console.core.cached_settings import settings
 from console.core.deadline import Deadline
 from console.core.errors import ProviderError, Unavailable
 from console.core.lanes import Lane
-from console.core.quick_settings import settings
 from console.gateway import shadowing
 from console.gateway.counting import counted, last_frames
 from console.gateway.errors import AnswerUnrecorded

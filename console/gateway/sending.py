@@ -10,8 +10,8 @@ import time
 from functools import lru_cache
 
 from console import outbound
+from console.core.cached_settings import settings
 from console.core.errors import ProviderError
-from console.core.quick_settings import settings
 from console.gateway.falling_back import following
 from console.gateway.types import Call
 from console.providers.failures import without_secret

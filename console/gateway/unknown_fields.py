@@ -52,14 +52,14 @@ def settled(asker: Asker, ask: Ask) -> Ask:
     return replace(ask, body=body, unknown=frozenset(), dropped=names_of(out))
 
 
-def named(asker: Asker, ask: Ask, unsaid: Set[str]) -> tuple[str, ...]:
+def named(asker: Asker, ask: Ask, dropped_fields: Set[str]) -> tuple[str, ...]:
     """Return the names of all that goes no further, with what the chosen provider cannot be told. May raise BadInput.
 
     Only whole fields are refused: what is inside messages is the conversation's, and unknown members of it never were.
     """
-    if not unsaid:
+    if not dropped_fields:
         return ask.dropped
-    if word_of(asker.key) == "refuse" and (whole := unsaid & ask.body.keys()):
+    if word_of(asker.key) == "refuse" and (whole := dropped_fields & ask.body.keys()):
         name = min(whole)
         raise BadInput(f"The model behind {ask.model!r} cannot be told {name}.", param=name)
-    return names_of({*ask.dropped, *unsaid})
+    return names_of({*ask.dropped, *dropped_fields})

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from django.core.files.uploadedfile import UploadedFile
 
-from console.core.files import apart, office, pdf
+from console.core.files import isolated, office, pdf
 from console.core.files.page_words import marked_words_of
 from console.core.files.plain import plain_text
 from console.knowledge.errors import CannotUse
@@ -28,7 +28,7 @@ KINDS = {
 }
 _PROBLEMS = {
     "busy": "could not be read: too many files are being read. Send it again in a moment.",
-    "slow": f"took longer than {apart.SECONDS} seconds to read. Paste its text.",
+    "slow": f"took longer than {isolated.SECONDS} seconds to read. Paste its text.",
     "locked": "is locked with a password. Upload an unlocked copy.",
     "pages": f"has more than {MOST_PAGES} pages. Split it into several documents.",
     "characters": f"has more than {MOST_CHARACTERS:,} characters. Split it into several documents.",
@@ -65,7 +65,7 @@ def read(upload: "UploadedFile[bytes]") -> Read:
             return Read(name, kind, office.office_words(raw, most_characters=MOST_CHARACTERS))
         if kind == Document.Kind.PDF:
             return Read(name, kind, pdf.pdf_text(raw, most_pages=MOST_PAGES, most_characters=MOST_CHARACTERS))
-    except apart.CannotRead as error:
+    except isolated.CannotRead as error:
         raise _cannot(f"{name} {_PROBLEMS[error.problem].format(ending[1:].upper())}") from None
     text = plain_text(raw)
     if text is None:

@@ -4,7 +4,7 @@ import threading
 
 from celery import shared_task
 
-from console.notices.services import forgetting, sending, watching
+from console.notices.services import retention, sending, watching
 
 # Slow addresses hold one thread of a worker, not all of them: what is due meanwhile goes with the next round.
 _at_it = threading.Lock()
@@ -26,4 +26,4 @@ def watch_task() -> None:
 
 @shared_task(name="notices.forget")
 def forget_task() -> None:
-    forgetting.forget()
+    retention.forget()

@@ -13,10 +13,10 @@ from django.utils.cache import patch_vary_headers
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from console.core.bodies import TOO_LARGE
+from console.core.deep_stack import deep_stack
 from console.core.errors import BadInput, Refusal, TooLarge
 from console.core.ids import request_id, uuid7
 from console.core.races import lost
-from console.core.roomy import roomy
 from console.pages.views import errors
 
 _PROGRAMS = "/api/"
@@ -27,7 +27,7 @@ class RequestIdMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
-    @roomy  # all that Django does for a request is called from here
+    @deep_stack  # all that Django does for a request is called from here
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.request_id = uuid7()  # type: ignore[attr-defined]
         if _NUL in request.META.get("QUERY_STRING", "") and not request.path.startswith(_PROGRAMS):

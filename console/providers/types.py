@@ -114,7 +114,7 @@ class Kind(Protocol):
 class Chats(Protocol):
     """A kind that answers conversations."""
 
-    def unsaid(self, body: dict[str, Any]) -> frozenset[str]:
+    def dropped_fields(self, body: dict[str, Any]) -> frozenset[str]:
         """Return what of a chat completion request goes no further here: fields, and places inside (`messages[].name`).
 
         Only what asks for something; what would change the answer is refused by `chat` instead.

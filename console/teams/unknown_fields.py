@@ -6,7 +6,7 @@ on it, and who makes a team's keys is somebody else.
 
 from typing import Protocol
 
-from console.core.quick_settings import settings
+from console.core.cached_settings import settings
 
 _STRICTNESS = {"pass": 0, "drop": 1, "refuse": 2}
 

@@ -18,7 +18,7 @@ from tests.live import WebProcess
 from tests.upstream import sse, text_chunks
 from tests.waiting import until
 from usage_app.models import QuotaCounter, Reservation
-from usage_app.queries.exactness import differences
+from usage_app.queries.recount import differences
 from usage_app.services.quotas import set_quota
 
 

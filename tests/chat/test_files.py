@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from console.chat import files
 from console.chat.models import Message
-from console.core.files import apart
+from console.core.files import isolated
 from tests.chat.conftest import Room
 from tests.chat.test_conversations import talk
 from tests.conftest import Cast
@@ -121,7 +121,7 @@ def test_it_refuses_in_one_sentence_and_keeps_what_was_typed(cast: Cast) -> None
 
 def test_it_gives_up_a_pdf_that_takes_too_long(cast: Cast, monkeypatch) -> None:
     made = talk(cast)
-    monkeypatch.setattr(apart, "SECONDS", 0)
+    monkeypatch.setattr(isolated, "SECONDS", 0)
     page = client_of(cast.alice).post(
         reverse("chat:send", args=[made.pk]), {"text": "Read.", "files": [upload("slow.pdf", pdf_of("x"))]}
     )

@@ -7,7 +7,7 @@ from io import BytesIO
 import openpyxl
 import pytest
 
-from console.core.files.apart import CannotRead
+from console.core.files.isolated import CannotRead
 from console.core.files.office import office_words
 
 _WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"

@@ -20,7 +20,7 @@ from console.evals.queries.side_by_side import lines_of
 from console.evals.records import NotReplayable, check_tools
 from console.evals.replaying import REPLAYS
 from console.evals.sampling import Wanted
-from console.evals.services import datasets, keeping, replays
+from console.evals.services import datasets, replays, retention
 from console.gateway import sync
 from console.gateway.asks import make_ask
 from console.gateway.identity import PersonIdentity
@@ -186,7 +186,7 @@ def test_it_asks_a_candidate_what_was_really_asked(live: World, upstream: Upstre
     # Content is not kept for longer than the log keeps it, and what is gone is not asked.
     by_prompt.items.update(recorded_at=now().replace(year=2020))
     again.results.update(recorded_checks=[{"kind": "judge", "title": "Kind", "passed": True, "reason": "It says: So."}])
-    assert (keeping.forget_items(), keeping.forget_items()) == (1, 0)
+    assert (retention.forget_items(), retention.forget_items()) == (1, 0)
     assert results(again)[1].recorded_checks[0] == {"kind": "judge", "title": "Kind", "passed": True, "reason": ""}
     late = replays.start_replay(actor=live.alice, dataset=by_prompt, model="support-chat")
     engine.advance(REPLAYS, late.pk)
@@ -194,18 +194,18 @@ def test_it_asks_a_candidate_what_was_really_asked(live: World, upstream: Upstre
     long_ago = now().replace(year=2020)
     Replay.objects.filter(pk=replay.pk).update(started_at=long_ago)
     replay.results.update(request_id=uuid7_at(long_ago))
-    assert (keeping.forget_answers(), keeping.forget_answers()) == (5, 0)
+    assert (retention.forget_answers(), retention.forget_answers()) == (5, 0)
     assert results(replay)[5].output == "" and results(replay)[5].checks[0]["reason"] == ""
 
     # What is asked again long after the replay began is kept as long as what is answered now, and not for ever.
     replay.results.filter(item__place=5).update(status="error")
     assert replays.retry_replay(actor=live.alice, replay=replay) == 1
-    assert keeping.forget_answers() == 0, "there is no answer yet"
+    assert retention.forget_answers() == 0, "there is no answer yet"
     upstream.enqueue(completion("In Settings."))
     engine.advance(REPLAYS, replay.pk)
-    assert keeping.forget_answers() == 0 and results(replay)[5].output == "In Settings."
+    assert retention.forget_answers() == 0 and results(replay)[5].output == "In Settings."
     replay.results.filter(item__place=5).update(request_id=uuid7_at(long_ago))
-    assert keeping.forget_answers() == 1 and results(replay)[5].output == ""
+    assert retention.forget_answers() == 1 and results(replay)[5].output == ""
 
 
 def test_it_goes_on_where_a_worker_left_and_refuses_what_cannot_be_asked(live: World, upstream: Upstream) -> None:

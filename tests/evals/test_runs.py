@@ -17,7 +17,7 @@ from console.core.errors import BadInput
 from console.core.ids import uuid7
 from console.evals import engine, gate, lease, tasks
 from console.evals.models import TestResult, TestRun
-from console.evals.services import cases, keeping, runs
+from console.evals.services import cases, retention, runs
 from console.evals.trying import TESTS
 from console.gateway import pipeline, relay, sync
 from console.gateway.asks import make_ask
@@ -94,9 +94,9 @@ def test_it_keeps_answers_as_the_log_does(live: World, upstream: Upstream, setti
     assert [check["passed"] for check in kept.checks] == [True, False], "the secret was there when it was judged"
     assert secret not in kept.output + json.dumps([check["reason"] for check in kept.checks])
     assert "[redacted]" in kept.output and len(kept.output) == 1024
-    assert keeping.forget_answers() == 0
+    assert retention.forget_answers() == 0
     TestRun.objects.update(started_at=now() - dt.timedelta(days=settings.AUDIT_CONTENT_KEEP_DAYS, minutes=1))
-    assert (keeping.forget_answers(), keeping.forget_answers()) == (1, 0)
+    assert (retention.forget_answers(), retention.forget_answers()) == (1, 0)
     gone = results(run)["leaks"]
     assert (gone.output, gone.is_forgotten, gone.status, gone.tokens) == ("", True, "failed", kept.tokens)
     assert [check["reason"] for check in gone.checks] == ["", ""]

@@ -15,7 +15,7 @@ from console.core.errors import BadInput, Conflict, NotAllowed
 from console.evals import gate, ticking
 from console.evals.models import Baseline, Incident, Round, Schedule, TestRun
 from console.evals.queries import schedules as queries
-from console.evals.services import baselines, incidents, keeping, rounds, runs, schedules, settling
+from console.evals.services import baselines, incidents, retention, rounds, runs, schedules, settling
 from console.notices.models import Notice
 from console.teams.actors import SYSTEM, Actor
 from console.teams.models import User
@@ -234,10 +234,10 @@ def test_results_go_with_the_log_and_the_history_of_drift_stays(world: World, sc
         TestRun.objects.filter(pk=one.pk).update(status=status, finished_at=now())
     going_on = runs.start_run(actor=world.alice, prompt=world.prompt, version=world.v2, model=MODEL)
     history, incident = queries.history(schedule), Incident.objects.get()
-    assert history is not None and sum(keeping.forget_runs().values()) == 0
+    assert history is not None and sum(retention.forget_runs().values()) == 0
     TestRun.objects.update(started_at=F("started_at") - dt.timedelta(days=401))
     world.prompt.test_cases.update(changed_at=F("changed_at") - dt.timedelta(days=402))
-    assert keeping.forget_runs() == {"results": 10, "runs": 2} and sum(keeping.forget_runs().values()) == 0
+    assert retention.forget_runs() == {"results": 10, "runs": 2} and sum(retention.forget_runs().values()) == 0
     assert set(TestRun.objects.filter(results__isnull=False)) == {one, going_on}, "the gate goes by the newest"
     assert not gate.objections(world.v1, "production")
     again = queries.history(schedule)

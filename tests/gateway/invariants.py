@@ -9,7 +9,7 @@ from console.audit.models import AuditEvent, Status
 from tests.upstream import Upstream
 from tests.waiting import until
 from usage_app.models import QuotaCounter, Reservation
-from usage_app.queries.exactness import differences
+from usage_app.queries.recount import differences
 
 
 def wait_until_settled() -> None:

@@ -11,7 +11,7 @@ from console.core.errors import Refusal, Unavailable
 from console.gateway.ledger import Ledger
 from console.teams.actors import SYSTEM
 from tests import make
-from usage_app.queries.exactness import differences
+from usage_app.queries.recount import differences
 from usage_app.services.quotas import set_quota
 
 

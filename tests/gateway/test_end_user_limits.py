@@ -33,7 +33,7 @@ from tests.gateway.test_ledger import (
 from tests.gateway.test_quotas import limit
 from tests.live import WebProcess
 from usage_app.models import EndUserCounter, QuotaCounter
-from usage_app.queries.exactness import differences
+from usage_app.queries.recount import differences
 from usage_app.services.quotas import change_quota, increase_quota, remove_quota
 
 __all__ = ["team"]

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from console.core.errors import BadInput, ProviderError
 from console.gateway.messages.answer import message_of
+from console.gateway.messages.dropped_fields import dropped_fields
 from console.gateway.messages.request import chat_request
 from console.gateway.messages.schemas import can_be_strict
 from console.gateway.messages.stream import MessageStream
-from console.gateway.messages.unsaid import unsaid
 from console.gateway.shapes import messages as shape
 from console.providers.anthropic.passing import PassedStream
 from console.providers.anthropic.request import messages_request
@@ -201,7 +201,9 @@ def test_a_schema_is_strict_where_openais_models_can_be_held_to_it():
         request = said(**body)
         assert request["response_format"]["json_schema"]["strict"] is is_strict
         assert request["tools"][0]["function"].get("strict", False) is is_strict or schema is None
-        named = {"output_config.format.strict", "tools[].strict"} & unsaid({**body, "messages": HELLO}, can_reason=True)
+        named = {"output_config.format.strict", "tools[].strict"} & dropped_fields(
+            {**body, "messages": HELLO}, can_reason=True
+        )
         assert len(named) == (0 if is_strict else 2)
 
 

@@ -6,13 +6,13 @@ import pytest
 
 from console.core.errors import BadInput
 from console.core.pictures import estimated_tokens, pictures_in
+from console.gateway.messages.dropped_fields import dropped_fields as dropped_as_chat
 from console.gateway.messages.request import chat_request
-from console.gateway.messages.unsaid import unsaid as unsaid_as_chat
+from console.gateway.responses.dropped_fields import dropped_fields as dropped_of_response
 from console.gateway.responses.request import chat_request as response_as_chat
-from console.gateway.responses.unsaid import unsaid as unsaid_of_response
 from console.gateway.shapes import chat, messages, responses
+from console.providers.anthropic.request import dropped_fields as dropped_to_anthropic
 from console.providers.anthropic.request import messages_request
-from console.providers.anthropic.request import unsaid as unsaid_to_anthropic
 
 BASE = {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "Hi"}]}
 ODD = [None, 5, True, "x", [], {}, [5], [None], [[]], {"type": []}, {"type": {}}, [{"type": []}], {"name": []}]
@@ -42,14 +42,14 @@ def as_message(body):
     checked = messages.check(body)
     messages.estimate_tokens(checked, "")
     for can_reason in (True, False):
-        unsaid_as_chat(checked, can_reason=can_reason)
+        dropped_as_chat(checked, can_reason=can_reason)
         chat_request(checked, can_reason=can_reason)
 
 
 def as_chat(body):
     checked = chat.check(body)
     estimated_tokens(pictures_in(checked["messages"]), 8)
-    unsaid_to_anthropic(checked)
+    dropped_to_anthropic(checked)
     messages_request(checked)
 
 
@@ -69,9 +69,9 @@ def as_response(body):
     checked = responses.check(body)
     estimated_tokens(pictures_in(responses.items_of(checked)), 8)
     for able in (True, False):
-        unsaid_of_response(checked, can_reason=able, keeps_thoughts=able)
+        dropped_of_response(checked, can_reason=able, keeps_thoughts=able)
         told = response_as_chat(checked, can_reason=able, keeps_thoughts=able)
-        unsaid_to_anthropic(told)
+        dropped_to_anthropic(told)
         messages_request({**told, "max_tokens": 5})
 
 

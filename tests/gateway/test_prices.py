@@ -10,7 +10,7 @@ from console.catalog.services.versions import set_price
 from console.teams.actors import SYSTEM
 from tests.upstream import chunk, completion, sse, text_chunks, usage
 from usage_app.models import QuotaCounter
-from usage_app.queries.exactness import differences
+from usage_app.queries.recount import differences
 from usage_app.services.quotas import set_quota
 
 

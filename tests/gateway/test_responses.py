@@ -16,10 +16,10 @@ from console.core import strict_json
 from console.core.errors import BadInput, ProviderError
 from console.gateway.asks import make_ask
 from console.gateway.responses.answer import response_of
+from console.gateway.responses.dropped_fields import dropped_fields
 from console.gateway.responses.request import chat_request
 from console.gateway.responses.stream import ResponseStream
 from console.gateway.responses.turns import unsealed
-from console.gateway.responses.unsaid import unsaid
 from console.gateway.shapes import responses as shape
 from console.providers.openai.stream import OpenAIStream, usage_in
 from tests import sdks
@@ -323,7 +323,7 @@ def test_functions_of_a_namespace_are_called_by_both_names():
     names = ["track", "crm__track", "crm__stop"]
     made = [{"type": "function", "function": {**TRACKED["function"], "name": name}} for name in names]
     assert said(tools=tools)["tools"] == made
-    assert unsaid(asked(tools=tools).body, can_reason=False, keeps_thoughts=False) == {
+    assert dropped_fields(asked(tools=tools).body, can_reason=False, keeps_thoughts=False) == {
         "tools[].description",
         "tools[].namespace",
     }
@@ -370,7 +370,7 @@ def test_custom_tools_are_functions_with_one_text():
     assert (one["name"], other["name"]) == ("patch", "ed__plain")
     assert one["description"] == "Edits files.\n\nThe text follows this grammar (lark):\nstart: LINE+"
     assert one["parameters"]["properties"] == {"input": {"type": "string"}}
-    assert unsaid(asked(tools=tools).body, can_reason=False, keeps_thoughts=False) == {"tools[].format"}
+    assert dropped_fields(asked(tools=tools).body, can_reason=False, keeps_thoughts=False) == {"tools[].format"}
     chat = said(tools=tools, tool_choice={"type": "custom", "name": "patch"})
     assert chat["tool_choice"] == {"type": "function", "function": {"name": "patch"}}
 
@@ -422,7 +422,7 @@ def test_what_is_lost_has_a_name():
         ({"input": [{"type": "reasoning", "id": "rs_1", "summary": []}]}, {"input[].reasoning"}),
         ({"metadata": {"a": "b"}, "store": False, "truncation": "disabled"}, set()),
     ):
-        assert unsaid(asked(**fields).body, can_reason=False, keeps_thoughts=False) == names
+        assert dropped_fields(asked(**fields).body, can_reason=False, keeps_thoughts=False) == names
 
 
 def test_signed_thoughts_come_back_where_they_were():
@@ -436,7 +436,7 @@ def test_signed_thoughts_come_back_where_they_were():
     history = {"input": told["output"]}
     assert said(keeps_thoughts=True, **history)["messages"][0]["reasoning_details"] == details
     assert "reasoning_details" not in said(keeps_thoughts=False, **history)["messages"][0]
-    assert unsaid(asked(**history).body, can_reason=True, keeps_thoughts=True) == set()
+    assert dropped_fields(asked(**history).body, can_reason=True, keeps_thoughts=True) == set()
     for strange in ("gAAAA", "facet.%", "facet.e30="):
         items = [{**told["output"][0], "encrypted_content": strange}, told["output"][1]]
         assert "reasoning_details" not in said(keeps_thoughts=True, input=items)["messages"][0]

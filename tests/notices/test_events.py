@@ -11,7 +11,7 @@ from console.celery import app
 from console.core.clock import now
 from console.notices import tasks
 from console.notices.models import Delivery, Notice
-from console.notices.services import forgetting, tell, watching
+from console.notices.services import retention, tell, watching
 from console.teams.models import Team
 from tests import make
 from tests.conftest import Cast
@@ -48,7 +48,7 @@ def test_it_forgets_after_a_month_and_tells_nobody_of_the_demo(cast: Cast, setti
     cast.team_b.refresh_from_db()
     assert not say(cast.team_b, "demo")
     Notice.objects.filter(key="old").update(created_at=now() - dt.timedelta(days=31))
-    assert forgetting.forget() == 1 and Notice.objects.get().key == "new"
+    assert retention.forget() == 1 and Notice.objects.get().key == "new"
     assert set(Delivery.objects.values_list("notice__key", flat=True)) == {"new"}
     scheduled = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
     for task in (tasks.send_task, tasks.watch_task, tasks.forget_task):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from console.core.errors import BadInput
-from console.providers.anthropic.request import messages_request, unsaid
+from console.providers.anthropic.request import dropped_fields, messages_request
 from tests.claude import undocumented
 
 HELLO = [{"role": "user", "content": "Hello?"}]
@@ -171,7 +171,7 @@ def test_as_many_tools_are_strict_as_may_be():
 
     def strict(*schemas):
         tools = [{"type": "function", "function": {"name": "f", "strict": True, "parameters": one}} for one in schemas]
-        lost = "tools[].function.strict" in unsaid({"messages": HELLO, "tools": tools})
+        lost = "tools[].function.strict" in dropped_fields({"messages": HELLO, "tools": tools})
         said = [tool.get("strict", False) for tool in asked(tools=tools)["tools"]]
         assert lost == (not all(said))
         return said

@@ -17,9 +17,9 @@ from tests.programs import Program
 from tests.usage.rows import a_call
 from tests.usage.test_alerts import mails
 from usage_app.models import EndUserCounter, Quota, QuotaCounter
-from usage_app.queries.exactness import differences
 from usage_app.queries.quotas import remaining
-from usage_app.services import exactness, quotas
+from usage_app.queries.recount import differences
+from usage_app.services import quotas, recount
 from usage_app.services.pruning import prune
 from usage_app.sql import end_user_counters
 
@@ -270,7 +270,7 @@ def test_counters_are_counted_again_from_the_log_and_set_right(cast: Cast) -> No
     a_call(cast.team_a, end_user="ann", status="refused", prompt_tokens=0, completion_tokens=0)
     (missed,) = differences()
     assert (missed.end_user, missed.used) == ("ben", 0) and "for each end user, ben, period of" in str(missed)
-    exactness.repair(missed)
+    recount.repair(missed)
     assert differences() == [] and EndUserCounter.objects.get(end_user="ben").used == missed.true_used
     EndUserCounter.objects.filter(end_user="ann").update(reserved=7)
     (wrong,) = differences()

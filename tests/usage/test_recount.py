@@ -12,8 +12,8 @@ from tests import make
 from tests.conftest import Cast
 from tests.usage.rows import a_call
 from usage_app.models import Quota, QuotaCounter, Reservation
-from usage_app.queries.exactness import differences
 from usage_app.queries.quotas import remaining
+from usage_app.queries.recount import differences
 from usage_app.services import quotas
 from usage_app.shapes import quota_shapes
 

@@ -12,7 +12,7 @@ from tests import make
 from tests.conftest import Cast
 from tests.usage.rows import a_call
 from usage_app.models import Quota, QuotaCounter
-from usage_app.queries.exactness import differences
+from usage_app.queries.recount import differences
 from usage_app.scopes import Subject
 from usage_app.services import quotas
 

@@ -10,12 +10,12 @@ from urllib.parse import parse_qsl
 
 from console.api.v1.server import WHOLE_ANSWER
 from console.core import strict_json
+from console.core.cached_settings import settings
 from console.core.client_address import client_address
 from console.core.errors import BadInput, Refusal, TooLarge
 from console.core.files.picture import LONGEST_SIDE
 from console.core.ids import TRACE_PARENT, request_id, time_of, uuid7
 from console.core.lanes import Lane
-from console.core.quick_settings import settings
 from console.gateway.shapes import fields
 from console.gateway.shapes.messages import betas_in
 from console.teams.callers import read_key, refuse_keys_in_query

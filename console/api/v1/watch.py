@@ -11,7 +11,7 @@ from typing import Any
 
 from console.api.v1.request import Receive
 from console.api.v1.waiting import until_left
-from console.core.quick_settings import settings
+from console.core.cached_settings import settings
 from console.core.ticker import Ticker
 from console.gateway.going_on import may_go_on
 from console.gateway.types import Call

@@ -1,6 +1,6 @@
 """The words of Word documents and spreadsheets."""
 
-from console.core.files.apart import CannotRead, read_apart
+from console.core.files.isolated import CannotRead, read_isolated
 from console.core.files.page_words import marked_words_of
 
 ENDINGS = {
@@ -14,7 +14,7 @@ def office_words(raw: bytes, *, most_characters: int) -> str:
 
     A document's headings stay, a spreadsheet's sheets become headings over their rows as CSV. Pictures are left out.
     """
-    found = read_apart("office_text", raw, most_characters)
+    found = read_isolated("office_text", raw, most_characters)
     words = marked_words_of(str(found["html"])) if "html" in found else str(found["text"])
     if not words:
         raise CannotRead("empty")

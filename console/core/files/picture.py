@@ -3,7 +3,7 @@
 from base64 import b64decode
 from typing import NamedTuple
 
-from console.core.files.apart import read_apart
+from console.core.files.isolated import read_isolated
 from console.core.pictures import MOST_PIXELS
 
 # What providers shrink larger ones to, so that more would cost bytes and show nothing.
@@ -20,5 +20,5 @@ def small_picture(raw: bytes) -> Picture:
 
     Place, camera and time of a photograph are lost, and whatever else stood in the file.
     """
-    found = read_apart("small_picture", raw, LONGEST_SIDE, MOST_PIXELS)
+    found = read_isolated("small_picture", raw, LONGEST_SIDE, MOST_PIXELS)
     return Picture(str(found["media_type"]), b64decode(found["data"]))

@@ -37,8 +37,8 @@ class Chat:
         if kind in {"json_object", "json_schema"} and "json_schema" not in able:
             raise BadInput(f"The model behind {ask.model!r} cannot promise {kind}.", param="response_format.type")
 
-    def unsaid(self, version: VersionShape, ask: Ask) -> frozenset[str]:
-        return CHATS[version.provider.kind].unsaid(ask.body)
+    def dropped_fields(self, version: VersionShape, ask: Ask) -> frozenset[str]:
+        return CHATS[version.provider.kind].dropped_fields(ask.body)
 
     def beyond_tokens(self, ask: Ask) -> str:
         return "web_search_options" if ask.body.get("web_search_options") is not None else ""

@@ -41,7 +41,7 @@ class Completion:
             hint = " It chats: send messages to /v1/chat/completions." if "chat" in able else ""
             raise BadInput(f"The model behind {ask.model!r} does not complete text.{hint}", param="model")
 
-    def unsaid(self, version: VersionShape, ask: Ask) -> frozenset[str]:
+    def dropped_fields(self, version: VersionShape, ask: Ask) -> frozenset[str]:
         return frozenset()
 
     def beyond_tokens(self, ask: Ask) -> str:

@@ -24,7 +24,7 @@ class Embedding:
         if "embedding" not in version.capabilities or version.provider.kind not in EMBEDS:
             raise BadInput(f"The model behind {ask.model!r} does not make embeddings.", param="model")
 
-    def unsaid(self, version: VersionShape, ask: Ask) -> frozenset[str]:
+    def dropped_fields(self, version: VersionShape, ask: Ask) -> frozenset[str]:
         return frozenset()
 
     def beyond_tokens(self, ask: Ask) -> str:

@@ -11,10 +11,10 @@ import orjson
 from console.catalog.shapes import PinShape, VersionShape
 from console.core.errors import BadInput
 from console.gateway.messages.answer import message_of
+from console.gateway.messages.dropped_fields import dropped_fields
 from console.gateway.messages.names import full_names
 from console.gateway.messages.request import chat_request
 from console.gateway.messages.stream import MessageStream
-from console.gateway.messages.unsaid import unsaid
 from console.gateway.operations.lengths import at_most, most_output
 from console.gateway.operations.seeing import check_sees, prompt_tokens
 from console.gateway.operations.types import NO_TOOLS, Fitted, Read
@@ -48,13 +48,13 @@ class Message:
         if (body.get("output_config") or {}).get("format") and "json_schema" not in able:
             raise BadInput(f"The model behind {ask.model!r} cannot answer by a schema.", param="output_config.format")
 
-    def unsaid(self, version: VersionShape, ask: Ask) -> frozenset[str]:
+    def dropped_fields(self, version: VersionShape, ask: Ask) -> frozenset[str]:
         kind = version.provider.kind
         if kind in MESSAGES:
             if not ask.betas:
                 return frozenset()
             return frozenset(f"{BETA}.{name}" for name in set(ask.betas).difference(_switched_on(version, ask)))
-        return unsaid(ask.body, can_reason="reasoning" in version.capabilities)
+        return dropped_fields(ask.body, can_reason="reasoning" in version.capabilities)
 
     def beyond_tokens(self, ask: Ask) -> str:
         for place, tool in enumerate(ask.body.get("tools") or ()):

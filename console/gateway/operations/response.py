@@ -13,9 +13,9 @@ from console.gateway.operations.lengths import at_most, most_output
 from console.gateway.operations.seeing import check_sees, prompt_tokens
 from console.gateway.operations.types import NO_TOOLS, Fitted, Read
 from console.gateway.responses.answer import response_of
+from console.gateway.responses.dropped_fields import dropped_fields
 from console.gateway.responses.request import FIELDS, chat_request
 from console.gateway.responses.stream import ResponseStream
-from console.gateway.responses.unsaid import unsaid
 from console.gateway.shapes import responses
 from console.gateway.types import Ask
 from console.providers.registry import CHATS, MESSAGES
@@ -49,10 +49,10 @@ class Response:
         if kind in {"json_object", "json_schema"} and "json_schema" not in able:
             raise BadInput(f"The model behind {ask.model!r} cannot promise {kind}.", param="text.format.type")
 
-    def unsaid(self, version: VersionShape, ask: Ask) -> frozenset[str]:
+    def dropped_fields(self, version: VersionShape, ask: Ask) -> frozenset[str]:
         kind, can_reason = version.provider.kind, "reasoning" in version.capabilities
-        here = unsaid(ask.body, can_reason=can_reason, keeps_thoughts=kind in MESSAGES)
-        lost = CHATS[kind].unsaid(_chat(version, ask))
+        here = dropped_fields(ask.body, can_reason=can_reason, keeps_thoughts=kind in MESSAGES)
+        lost = CHATS[kind].dropped_fields(_chat(version, ask))
         return here | {_in_their_words(name) for name in lost}
 
     def beyond_tokens(self, ask: Ask) -> str:

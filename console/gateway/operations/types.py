@@ -50,7 +50,7 @@ class Operation(Protocol):
     def check_fit(self, version: VersionShape, ask: Ask) -> None:
         """Refuse what the model cannot do, by the name of the field that asks for it."""
 
-    def unsaid(self, version: VersionShape, ask: Ask) -> frozenset[str]:
+    def dropped_fields(self, version: VersionShape, ask: Ask) -> frozenset[str]:
         """Return what of the request the wire format of the model's provider has no word for, by its names."""
 
     def beyond_tokens(self, ask: Ask) -> str:

@@ -5,9 +5,9 @@ import uuid
 from typing import Any
 
 from console.gateway.messages.answer import calls_of
+from console.gateway.responses.dropped_fields import THOUGHTS
 from console.gateway.responses.events import ResponseEvents
 from console.gateway.responses.tools import sendable
-from console.gateway.responses.unsaid import THOUGHTS
 from console.gateway.sources import member_of
 from console.gateway.types import Ask
 from console.providers.types import Usage

@@ -11,7 +11,7 @@ from console.core.errors import ProviderError
 from console.providers import failures
 from console.providers.anthropic.answer import completion_of
 from console.providers.anthropic.passing import PassedStream, read_message
-from console.providers.anthropic.request import messages_request, unsaid
+from console.providers.anthropic.request import dropped_fields, messages_request
 from console.providers.anthropic.stream import AnthropicStream
 from console.providers.openai import legacy
 from console.providers.types import Answer, Endpoint, Outgoing, Preset, StreamReader
@@ -49,8 +49,8 @@ class Anthropic:
     label = "Anthropic"
     presets: tuple[Preset, ...] = (Preset("anthropic", "Anthropic", "https://api.anthropic.com/v1"),)
 
-    def unsaid(self, body: dict[str, Any]) -> frozenset[str]:
-        return unsaid(body)
+    def dropped_fields(self, body: dict[str, Any]) -> frozenset[str]:
+        return dropped_fields(body)
 
     def chat(self, endpoint: Endpoint, body: dict[str, Any], *, is_legacy: bool = False) -> Outgoing:
         if is_legacy:

@@ -85,7 +85,7 @@ def _opaque(user: str) -> str:
     return user
 
 
-def unsaid(body: dict[str, Any]) -> frozenset[str]:
+def dropped_fields(body: dict[str, Any]) -> frozenset[str]:
     """Return what of a request there is no word for here: fields by their names, and what is inside messages."""
     found = {name for name in _HINTS if body.get(name) is not None}
     if body.get("safety_identifier") and body.get("user"):

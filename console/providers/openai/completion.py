@@ -7,7 +7,7 @@ import orjson
 
 from console.core import sse
 from console.core.errors import ProviderError
-from console.providers.openai import mending
+from console.providers.openai import completing
 from console.providers.openai.stream import OpenAIStream, usage_in, usage_of
 from console.providers.types import Answer, Usage
 
@@ -15,7 +15,7 @@ _FINISH_REASONS = frozenset({"stop", "length", "content_filter"})
 
 
 def _finish_of(said: Any) -> str:
-    finish = mending.finish_of(said, has_calls=False)
+    finish = completing.finish_of(said, has_calls=False)
     return finish if finish in _FINISH_REASONS else "stop"
 
 
@@ -27,25 +27,25 @@ def read(raw: bytes, echo: Sequence[str] = ()) -> Answer:
     choices = answer.get("choices") if isinstance(answer, dict) else None
     if not isinstance(choices, list) or not choices:
         raise ProviderError("The provider's answer holds no choices.", code="upstream_invalid")
-    is_mended = mending.head_of(answer, "text_completion") | mending.usage_of(answer)
+    is_changed = completing.head_of(answer, "text_completion") | completing.usage_of(answer)
     for place, choice in enumerate(choices):
         if not isinstance(choice, dict) or not isinstance(choice.get("text"), str):
             raise ProviderError("The provider's answer holds a choice without a text.", code="upstream_invalid")
-        is_mended |= _mend(choice, place)
+        is_changed |= _mend(choice, place)
         if choice["index"] in range(len(echo)):
-            choice["text"], is_mended = echo[choice["index"]] + choice["text"], True
-    return Answer(orjson.dumps(answer) if is_mended else raw, usage_in(answer, len(choices)))
+            choice["text"], is_changed = echo[choice["index"]] + choice["text"], True
+    return Answer(orjson.dumps(answer) if is_changed else raw, usage_in(answer, len(choices)))
 
 
 def _mend(choice: dict[str, Any], place: int) -> bool:
     """Give a choice what clients insist on; return whether anything had to be given."""
-    is_mended = False
+    is_changed = False
     if type(choice.get("index")) is not int:
-        choice["index"], is_mended = place, True
+        choice["index"], is_changed = place, True
     finish = _finish_of(choice.get("finish_reason"))
     if finish != choice.get("finish_reason"):
-        choice["finish_reason"], is_mended = finish, True
-    return _mend_logprobs(choice, 0) or is_mended
+        choice["finish_reason"], is_changed = finish, True
+    return _mend_logprobs(choice, 0) or is_changed
 
 
 def _mend_logprobs(choice: dict[str, Any], offset: int) -> bool:
@@ -121,31 +121,31 @@ class CompletionStream(OpenAIStream):
     def _choice(self, choice: Any) -> bool:
         if not isinstance(choice, dict):
             raise ProviderError("The provider sent a choice that is not an object.", code="upstream_invalid")
-        index, is_mended = choice.get("index"), False
+        index, is_changed = choice.get("index"), False
         if index is None:
-            choice["index"], index, is_mended = 0, 0, True
+            choice["index"], index, is_changed = 0, 0, True
         if type(index) is not int:
             raise ProviderError("The provider sent a choice without a place.", code="upstream_invalid")
         is_first = index not in self._choices
         kept = self._choices.setdefault(index, {"text": [], "finish": None, "length": 0})
         if choice.get("logprobs") is not None:
-            is_mended |= _mend_logprobs(choice, kept["length"])
+            is_changed |= _mend_logprobs(choice, kept["length"])
         text = choice.get("text")
         if not isinstance(text, str):  # a last event may have none, which clients cannot add up
-            choice["text"], text, is_mended = "", "", True
+            choice["text"], text, is_changed = "", "", True
         if is_first and index in range(len(self._echo)):
             choice["text"] = text = self._echo[index] + text
-            is_mended = True
+            is_changed = True
         finish = choice.get("finish_reason")
         if finish and _finish_of(finish) != finish:
             choice["finish_reason"] = finish = _finish_of(finish)
-            is_mended = True
+            is_changed = True
         kept["finish"] = finish or kept["finish"]
         if text:
             kept["text"].append(text)
             kept["length"] += len(text)
             self.has_content = True
-        return is_mended
+        return is_changed
 
     def answer(self) -> dict[str, Any]:
         choices = [

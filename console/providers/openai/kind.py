@@ -8,7 +8,7 @@ import orjson
 
 from console.core.errors import ProviderError
 from console.providers import failures
-from console.providers.openai import completion, embeddings, errors, legacy, mending
+from console.providers.openai import completing, completion, embeddings, errors, legacy
 from console.providers.openai.stream import OpenAIStream, usage_in
 from console.providers.types import Answer, Embedded, Endpoint, Outgoing, Preset, StreamReader
 
@@ -45,7 +45,7 @@ class OpenAI:
         Preset("lm-studio", "LM Studio", "http://localhost:1234/v1", needs_secret=False),
     )
 
-    def unsaid(self, body: dict[str, Any]) -> frozenset[str]:
+    def dropped_fields(self, body: dict[str, Any]) -> frozenset[str]:
         return _NOTHING
 
     def chat(self, endpoint: Endpoint, body: dict[str, Any], *, is_legacy: bool = False) -> Outgoing:
@@ -61,15 +61,15 @@ class OpenAI:
         choices = answer.get("choices") if isinstance(answer, dict) else None
         if not isinstance(choices, list) or not choices:
             raise ProviderError("The provider's answer holds no choices.", code="upstream_invalid")
-        is_mended = mending.head_of(answer, "chat.completion")
-        is_mended |= mending.usage_of(answer)
+        is_changed = completing.head_of(answer, "chat.completion")
+        is_changed |= completing.usage_of(answer)
         for place, choice in enumerate(choices):
             if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
                 raise ProviderError("The provider's answer holds a choice without a message.", code="upstream_invalid")
-            is_mended |= mending.choice_of(choice, place)
+            is_changed |= completing.choice_of(choice, place)
         if is_legacy:
             answer = legacy.from_tools(answer, part="message")
-        if is_mended or is_legacy:
+        if is_changed or is_legacy:
             raw = orjson.dumps(answer)
         return Answer(raw, usage_in(answer, len(choices)))
 

@@ -3,7 +3,7 @@
 Events go to the client as the bytes they came in whenever they are one plain `data:` line of JSON, which is nearly
 always; anything else that the standard allows (CRLF, comments, several data lines) is put into that form first. So a
 client only ever sees frames with one data line, and no event name an upstream invents. What clients insist on and a
-provider left out is added to its event (`mending.py`, `calls.py`).
+provider left out is added to its event (`completing.py`, `calls.py`).
 """
 
 from typing import Any, ClassVar, TypeGuard
@@ -12,7 +12,7 @@ import orjson
 
 from console.core import sse
 from console.core.errors import ProviderError
-from console.providers.openai import mending
+from console.providers.openai import completing
 from console.providers.openai.calls import Calls
 from console.providers.openai.legacy import from_tools
 from console.providers.sse import EventSplitter, data_of
@@ -141,7 +141,7 @@ class OpenAIStream:
             if found and self.usage and self._asked > 1 and not choices:
                 found = Usage(*map(sum, zip(self.usage, found, strict=True)))  # llama.cpp: one for each choice
             self.usage = found or self.usage
-            if mending.usage_of(event):
+            if completing.usage_of(event):
                 frame = b""
         if not choices and usage is None:
             return b""  # what Azure says of the prompt before the answer, under no id
@@ -167,11 +167,11 @@ class OpenAIStream:
     def _headed(self, event: dict[str, Any], frame: bytes) -> bytes:
         """Have an event say of the answer what the first one said; return its frame, nothing where that is new."""
         if not self._head:
-            is_mended = mending.head_of(event, self.object)
+            is_changed = completing.head_of(event, self.object)
             self._head = {k: event[k] for k in ("id", "created", "model", "system_fingerprint") if k in event}
-            if not is_mended:
+            if not is_changed:
                 self._id, self._created = event["id"], event["created"]
-            return b"" if is_mended else frame
+            return b"" if is_changed else frame
         said = {"id": self._head["id"], "object": self.object}
         said |= {"created": self._head["created"], "model": self._head["model"]}
         if said.items() <= event.items():
@@ -206,42 +206,42 @@ class OpenAIStream:
 
     def _unended(self, index: int, kept: dict[str, Any]) -> dict[str, Any]:
         """Say that a choice is at its end which the provider left open, though it said that all is."""
-        kept["finish"] = mending.finish_of(None, has_calls=bool(kept["calls"].made))
+        kept["finish"] = completing.finish_of(None, has_calls=bool(kept["calls"].made))
         return {"index": index, "delta": {}, "finish_reason": kept["finish"]}
 
     def _choice(self, choice: Any) -> bool:
         """Keep what a choice adds to the answer; return whether it had to be mended."""
         if not isinstance(choice, dict):
             raise ProviderError("The provider sent a choice that is not an object.", code="upstream_invalid")
-        index, is_mended = choice.get("index"), False
+        index, is_changed = choice.get("index"), False
         if type(index) is not int:
             if index is not None:
                 raise ProviderError("The provider sent a choice without a place.", code="upstream_invalid")
-            choice["index"], index, is_mended = 0, 0, True
+            choice["index"], index, is_changed = 0, 0, True
         delta = choice.get("delta")
         if type(delta) is not dict:
-            choice["delta"], delta, is_mended = {}, {}, True
+            choice["delta"], delta, is_changed = {}, {}, True
         kept = self._choices.get(index)
         if kept is None:
             kept = {"text": [], "reasoning": [], "refusal": [], "calls": Calls(), "finish": None}
             self._choices[index] = kept
             if delta.get("role") != "assistant":
-                delta["role"], is_mended = "assistant", True
+                delta["role"], is_changed = "assistant", True
         elif "role" in delta:
             del delta["role"]  # clients would join it to the first one's
-            is_mended = True
+            is_changed = True
         if self._delta(kept, delta):
-            is_mended = True
+            is_changed = True
         finish = choice.get("finish_reason")
         if finish:
-            kept["finish"] = mending.finish_of(finish, has_calls=bool(kept["calls"].made))
+            kept["finish"] = completing.finish_of(finish, has_calls=bool(kept["calls"].made))
             if kept["finish"] != finish:
-                choice["finish_reason"], is_mended = kept["finish"], True
-        return is_mended
+                choice["finish_reason"], is_changed = kept["finish"], True
+        return is_changed
 
     def _delta(self, kept: dict[str, Any], delta: dict[str, Any]) -> bool:
         """Keep what an event adds to a choice; return whether it had to be mended."""
-        is_mended = mending.content_of(delta) if type(delta.get("content")) is list else False
+        is_changed = completing.content_of(delta) if type(delta.get("content")) is list else False
         text = delta.get("content")
         if isinstance(text, str) and text:
             kept["text"].append(text)
@@ -257,8 +257,8 @@ class OpenAIStream:
         for call in calls if isinstance(calls, list) else ():
             if isinstance(call, dict):
                 self.has_content = True
-                is_mended |= kept["calls"].take(call)
-        return is_mended
+                is_changed |= kept["calls"].take(call)
+        return is_changed
 
     def finish(self) -> bytes:
         """Say that no more bytes come: return what may still go out, and decide whether the answer is complete."""

@@ -6,10 +6,10 @@ from typing import Any
 from django import forms
 from django.db.models import QuerySet
 
+from console.core.cached_settings import settings
 from console.core.clock import now
 from console.core.forms import offer, seen_field
 from console.core.lanes import Lane
-from console.core.quick_settings import settings
 from console.teams.forms.base import ConsoleForm, TeamField, WordsField
 from console.teams.models import ApiKey, Environment, Team, UnknownFields, User
 from console.teams.roles import ADMINISTRATIVE_SCOPES, DEFAULT_SCOPES, OPERATOR_SCOPES, SCOPE_SENTENCES, SCOPES

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from console.core.cached_settings import settings
 from console.core.errors import BadInput, NotAllowed
-from console.core.quick_settings import settings
 from console.teams.actors import Actor
 from console.teams.models import ApiKey, Membership, Team, UnknownFields, User
 from console.teams.rights import manages_installation, rights_of_actor

@@ -3,8 +3,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from usage_app.queries.exactness import differences
-from usage_app.services import exactness
+from usage_app.queries.recount import differences
+from usage_app.services import recount
 
 
 class Command(BaseCommand):
@@ -19,7 +19,7 @@ class Command(BaseCommand):
         for one in found:
             self.stdout.write(str(one))
             if repair:
-                exactness.repair(one)
+                recount.repair(one)
         if not found:
             return "Every counter agrees with the log."
         if repair:

@@ -25,7 +25,7 @@ class CannotRead(Exception):
         self.problem = problem
 
 
-def read_apart(reader: str, raw: bytes, *limits: int) -> dict[str, Any]:
+def read_isolated(reader: str, raw: bytes, *limits: int) -> dict[str, Any]:
     """Return what a reader (`pdf_text`, `office_text`, `small_picture`) says of a file, or raise CannotRead."""
     let_go()
     program = str(Path(__file__).with_name("reader.py"))

@@ -3,7 +3,7 @@
 from django.db import transaction
 
 from console.core.clock import now
-from usage_app.queries.exactness import Difference
+from usage_app.queries.recount import Difference
 from usage_app.sql import counters
 
 

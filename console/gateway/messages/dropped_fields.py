@@ -19,7 +19,7 @@ _SAID_OF_A_TOOL = {"type", "name", "description", "input_schema", "strict"}
 _SAID_OF_A_CONFIG = {"format"}
 
 
-def unsaid(body: dict[str, Any], *, can_reason: bool) -> frozenset[str]:
+def dropped_fields(body: dict[str, Any], *, can_reason: bool) -> frozenset[str]:
     """Return the fields that go no further, and the places inside (`messages[].content[].citations`) that do not."""
     found = {name for name in HINTS if body.get(name)}
     if body.get("speed") not in (None, "standard"):

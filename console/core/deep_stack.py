@@ -18,7 +18,7 @@ _Result = TypeVar("_Result")
 _SLOTS = 33_000
 
 
-def roomy(function: Callable[_Given, _Result]) -> Callable[_Given, _Result]:
+def deep_stack(function: Callable[_Given, _Result]) -> Callable[_Given, _Result]:
     """Have a function, and all it calls, find room for their frames in one chunk."""
 
     def inside(*args: _Given.args, **kwargs: _Given.kwargs) -> _Result:

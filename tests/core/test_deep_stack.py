@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from console.core.roomy import roomy
+from console.core.deep_stack import deep_stack
 
 TIMES = 200
 
@@ -43,11 +43,11 @@ def memory_asked_for(function: Callable[[int], None]) -> int:
 @pytest.mark.skipif(sys.platform != "linux", reason="counts as Linux counts")
 def test_it_asks_for_memory_once() -> None:
     # Pages of 4 KiB of one chunk, not one for each time a call came to the edge of another.
-    assert memory_asked_for(roomy(go_up_and_down)) < TIMES
+    assert memory_asked_for(deep_stack(go_up_and_down)) < TIMES
 
 
 def test_it_is_what_it_wraps() -> None:
-    named = roomy(len_of)
+    named = deep_stack(len_of)
     assert (named("abc"), named.__name__, named(text="ab")) == (3, "len_of", 2)
     with pytest.raises(TypeError, match="len_of"):
         named()  # type: ignore[call-arg]

@@ -14,7 +14,7 @@ _SAID_OF_A_NAMESPACE = {"type", "name", "tools"}
 _SAID_OF_TEXT = {"format", "verbosity"}
 
 
-def unsaid(body: dict[str, Any], *, can_reason: bool, keeps_thoughts: bool) -> frozenset[str]:
+def dropped_fields(body: dict[str, Any], *, can_reason: bool, keeps_thoughts: bool) -> frozenset[str]:
     """Return the fields that go no further, and the places inside (`tools[].async`) that do not."""
     found: set[str] = set()
     if body.get("truncation") == "auto":

@@ -16,7 +16,7 @@ _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _SAID = orjson.dumps({"error": {"code": "request_too_large", "message": "", "detail": f"At most {LARGEST:,} bytes."}})
 
 
-async def enter(application: Any, scope: MutableMapping[str, Any], receive: Any, send: _Send) -> None:
+async def pass_on(application: Any, scope: MutableMapping[str, Any], receive: Any, send: _Send) -> None:
     """Pass a request on without its cookies, or refuse a body that is too large or does not say how large it is."""
     headers = [(name, value) for name, value in scope["headers"] if name != b"cookie"]
     stated = dict(headers)

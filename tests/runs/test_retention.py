@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from agents_app.errors import Forgotten
 from agents_app.models import Agent, Approval, Firing, Outgoing, Run, RunQuestion, Step, Trigger
-from agents_app.services import keeping, questions
+from agents_app.services import questions, retention
 from agents_app.services.rerunning import rerun, rerun_from
 from agents_app.services.runs import Origin
 from console.audit import actions
@@ -36,10 +36,10 @@ def run(shop: Shop) -> Run:
 
 def test_it_empties_runs_past_the_retention_of_content_and_keeps_their_figures(shop: Shop, run: Run) -> None:
     made_older(run, 89)
-    assert keeping.forget()["emptied"] == 0
+    assert retention.forget()["emptied"] == 0
     made_older(run, 91)
     before = list(run.steps.values_list("number", "kind", "state", "tool_name", "model", "prompt_tokens", "request_id"))
-    assert (keeping.forget()["emptied"], keeping.forget()["emptied"]) == (1, 0)
+    assert (retention.forget()["emptied"], retention.forget()["emptied"]) == (1, 0)
     line = AuditEvent.objects.get(action=actions.RETENTION_APPLIED.name, target="runs of agents")
     assert json.loads(line.detail)["emptied"] == 1
     after = list(run.steps.values_list("number", "kind", "state", "tool_name", "model", "prompt_tokens", "request_id"))
@@ -72,7 +72,7 @@ def test_it_removes_runs_past_the_retention_of_the_log_and_leaves_what_is_not_ov
     assert waiting.state == "waiting"
     made_older(run, 401)
     Run.objects.filter(pk=waiting.pk).update(created_at=now() - dt.timedelta(days=500))
-    assert keeping.forget()["runs"] == 1
+    assert retention.forget()["runs"] == 1
     assert list(Run.objects.all()) == [waiting] and waiting.steps.exists()
 
 
@@ -92,7 +92,7 @@ def test_it_removes_firings_that_nobody_waits_for(shop: Shop, run: Run) -> None:
     Outgoing.objects.create(broker=broker, firing=unsent, kind="result", queue="out")
     sent = Outgoing.objects.create(broker=broker, kind="result", queue="out", sent_at=old)
     recent = Firing.objects.create(trigger=trigger, key="recent", state="started", run=run)
-    done = keeping.forget()
+    done = retention.forget()
     assert (done["firings"], done["outgoing"]) == (2, 1)
     assert set(Firing.objects.all()) == {parked, unsent, recent}
     assert not Outgoing.objects.filter(pk=sent.pk).exists()

@@ -11,8 +11,8 @@ from django.apps import apps
 
 from agents_app import tasks
 from agents_app.models import QueueItem
-from agents_app.services import calling_back, queues
-from agents_app.services.calling_back import MOST_TRIES, call_back_due
+from agents_app.services import callbacks, queues
+from agents_app.services.callbacks import MOST_TRIES, call_back_due
 from console.core import signing
 from console.core.clock import now
 from console.core.errors import BadInput
@@ -64,7 +64,7 @@ def test_a_result_is_sent_once_and_signed_with_the_queues_secret(queue, upstream
 
 
 def test_a_hanging_address_keeps_others_waiting_for_nothing(queue, cast, upstream, monkeypatch):
-    monkeypatch.setattr(calling_back, "_SECONDS", 3.0)
+    monkeypatch.setattr(callbacks, "_SECONDS", 3.0)
 
     class Hanging(BaseHTTPRequestHandler):
         """Answers once the other team has its result."""
@@ -175,7 +175,7 @@ def test_a_result_goes_where_a_builder_of_the_queue_sends_them_and_nowhere_else(
     queues.change_queue(actor=actor, queue=made, callback_addresses=[site])
     QueueItem.objects.all().delete()
     first, again, signed, unnamed = (ended(made, upstream, trouble="no") for _ in range(4))
-    mark, secrets = calling_back._mark, []
+    mark, secrets = callbacks._mark, []
 
     def marked_and_changed(item, trouble):
         mark(item, trouble)
@@ -185,8 +185,8 @@ def test_a_result_goes_where_a_builder_of_the_queue_sends_them_and_nowhere_else(
         elif item == signed:
             queues.change_queue(actor=actor, queue=made, callback_addresses=["https://shop.example.com"])
 
-    monkeypatch.setattr(calling_back, "_AT_ONCE", 1)
-    monkeypatch.setattr(calling_back, "_mark", marked_and_changed)
+    monkeypatch.setattr(callbacks, "_AT_ONCE", 1)
+    monkeypatch.setattr(callbacks, "_mark", marked_and_changed)
     upstream.enqueue({})
     upstream.enqueue({})
     assert call_back_due() == 3
@@ -239,7 +239,7 @@ def test_slow_addresses_hold_one_thread_of_a_worker(monkeypatch: pytest.MonkeyPa
         begun.release()
         release.wait(60)
 
-    monkeypatch.setattr(tasks.calling_back, "call_back_due", call_back_due)
+    monkeypatch.setattr(tasks.callbacks, "call_back_due", call_back_due)
     slow = threading.Thread(target=tasks.call_back)
     slow.start()
     assert begun.acquire(timeout=60)

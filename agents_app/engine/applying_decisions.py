@@ -15,16 +15,16 @@ from agents_app.models import Approval, Run, Step
 State = Approval.State
 
 
-class Heard(Enum):
+class Applied(Enum):
     WAITS = "waits"
     GO_ON = "go on"  # the step is to be decided about again, and made
     ENDED = "ended"  # the step has its result
 
 
-def hear(turn: Turn, step: Step, approval: Approval) -> Heard:
+def apply_decision(turn: Turn, step: Step, approval: Approval) -> Applied:
     """Apply the decision about a step. Raises Over where it ends the run."""
     if approval.state == State.WAITING:
-        return Heard.WAITS
+        return Applied.WAITS
     who = approval.decided_by_name or "Nobody"
     if approval.kind in {Kind.STEP, Kind.OUTCOME} and approval.state != State.APPROVED:
         if approval.state == State.EXPIRED:
@@ -45,10 +45,10 @@ def hear(turn: Turn, step: Step, approval: Approval) -> Heard:
             return _end(turn, step, Step.State.DONE, f"[A person says what became of this call] {result}", who)
         return _end(turn, step, Step.State.FAILED, "It did not happen. A person looked.")
     step.save(update_fields=["decisions"])
-    return Heard.GO_ON
+    return Applied.GO_ON
 
 
-def _answered(turn: Turn, step: Step, approval: Approval, who: str) -> Heard:
+def _answered(turn: Turn, step: Step, approval: Approval, who: str) -> Applied:
     answer = approval.answer or {}
     if turn.run.is_simulated:
         return _end(turn, step, Step.State.DONE, str(answer.get("result", "")), f"Simulated by {who}")
@@ -68,7 +68,7 @@ def _as_kept(approval: Approval, who: str) -> dict[str, str]:
     }
 
 
-def _end(turn: Turn, step: Step, state: str, words: str, note: str = "") -> Heard:
+def _end(turn: Turn, step: Step, state: str, words: str, note: str = "") -> Applied:
     lease.change(turn.run, steps_done=F("steps_done") + 1, attempts=0)
     is_done = state == Step.State.DONE
     step.state = state
@@ -83,4 +83,4 @@ def _end(turn: Turn, step: Step, state: str, words: str, note: str = "") -> Hear
     )
     if state == Step.State.DENIED:
         note_refusal(turn.run, step, code="denied_approval", reason=words)
-    return Heard.ENDED
+    return Applied.ENDED

@@ -40,16 +40,16 @@ def finish_of(said: Any, *, has_calls: bool) -> str:
 
 def head_of(event: dict[str, Any], kind: str) -> bool:
     """Complete what stands around the choices; return whether anything had to be given."""
-    is_mended = False
+    is_changed = False
     if not isinstance(event.get("id"), str) or not event["id"]:
-        event["id"], is_mended = f"chatcmpl-{uuid7().hex}", True
+        event["id"], is_changed = f"chatcmpl-{uuid7().hex}", True
     if event.get("object") != kind:
-        event["object"], is_mended = kind, True
+        event["object"], is_changed = kind, True
     if type(event.get("created")) is not int:
-        event["created"], is_mended = int(now().timestamp()), True
+        event["created"], is_changed = int(now().timestamp()), True
     if not isinstance(event.get("model"), str):
-        event["model"], is_mended = "", True
-    return is_mended
+        event["model"], is_changed = "", True
+    return is_changed
 
 
 def usage_of(answer: dict[str, Any]) -> bool:
@@ -87,32 +87,32 @@ def content_of(holder: dict[str, Any]) -> bool:
 def choice_of(choice: dict[str, Any], place: int) -> bool:
     """Complete one choice of a whole answer, whose message is there; return whether anything had to be given."""
     message = choice["message"]
-    is_mended = content_of(message)
+    is_changed = content_of(message)
     if type(choice.get("index")) is not int:
-        choice["index"], is_mended = place, True
+        choice["index"], is_changed = place, True
     if message.get("role") != "assistant":
-        message["role"], is_mended = "assistant", True
+        message["role"], is_changed = "assistant", True
     if "content" not in message:
-        message["content"], is_mended = None, True
+        message["content"], is_changed = None, True
     if "logprobs" not in choice:
-        choice["logprobs"], is_mended = None, True
+        choice["logprobs"], is_changed = None, True
     calls, said = message.get("tool_calls"), choice.get("finish_reason")
     for call in calls if isinstance(calls, list) else ():
         if isinstance(call, dict):
-            is_mended |= _call(call)
+            is_changed |= _call(call)
     if type(said) is not str or said not in FINISH_REASONS:
-        choice["finish_reason"], is_mended = finish_of(said, has_calls=bool(calls)), True
-    return is_mended
+        choice["finish_reason"], is_changed = finish_of(said, has_calls=bool(calls)), True
+    return is_changed
 
 
 def _call(call: dict[str, Any]) -> bool:
     kind, text = holder_of(call)
     held = call.get(kind)
-    is_mended = False
+    is_changed = False
     if not isinstance(call.get("id"), str) or not call["id"]:
-        call["id"], is_mended = new_id(), True
+        call["id"], is_changed = new_id(), True
     if call.get("type") != kind:
-        call["type"], is_mended = kind, True
+        call["type"], is_changed = kind, True
     if isinstance(held, dict) and (not isinstance(held.get(text), str) or (not held[text] and text == "arguments")):
-        held[text], is_mended = as_text(held.get(text)) or "{}", True
-    return is_mended
+        held[text], is_changed = as_text(held.get(text)) or "{}", True
+    return is_changed
