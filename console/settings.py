@@ -482,6 +482,8 @@ CHAT_LEASE_SECONDS = env_int("CHAT_LEASE_SECONDS", 20, minimum=2)
 
 FILE_MAX_BYTES = env_int("FILE_MAX_BYTES", 200 * 1024 * 1024, minimum=1024)
 FILE_KEEP_DAYS = env_int("FILE_KEEP_DAYS", 30, minimum=1)
+# Of batches that come as one request.
+BATCH_BODY_BYTES = env_int("BATCH_BODY_BYTES", 64 * 1024 * 1024, minimum=1024)
 BATCH_MAX_LINES = env_int("BATCH_MAX_LINES", 100_000, minimum=1)
 # Lines of one batch that are under way at once; how many a provider really gets is up to the batch lane's permits.
 BATCH_CONCURRENCY = env_int("BATCH_CONCURRENCY", 8, minimum=1)

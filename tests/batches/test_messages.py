@@ -182,6 +182,13 @@ def test_what_failed_is_run_again_and_what_is_no_call_fails_again(
     assert content(second.error_file)[0]["response"]["body"]["error"]["param"] == "max_tokens"
 
 
+def test_a_batch_may_be_larger_than_a_call(anthropic_sdk: Any, world: World, run: Run, settings: Any) -> None:
+    settings.GATEWAY_BODY_BYTES = 1024
+    anthropic_sdk.messages.batches.create(requests=[request(f"{n}") for n in range(40)])
+    batch = run(Batch.objects.get())
+    assert batch.input_file and batch.input_file.bytes > 4096 and batch.completed == 40
+
+
 def test_what_is_sent_twice_with_one_key_is_made_once(client: httpx.Client, world: World) -> None:
     def post(*requests: Any) -> httpx.Response:
         return client.post("/v1/messages/batches", json={"requests": requests}, headers={"Idempotency-Key": "nightly"})
@@ -205,6 +212,15 @@ def test_it_refuses_in_anthropics_shape_and_makes_nothing(client: httpx.Client, 
     assert said([{"custom_id": 1, "params": {}}]).startswith("requests[0].custom_id: It must be")
     assert said([request("a"), request("a")]) == ("requests[1].custom_id: 'a' is the custom_id of requests[0] as well.")
     assert said([request(name) for name in "abc"]) == "A batch has at most 2 requests."
+    settings.GATEWAY_BODY_BYTES = 1024
+    settings.BATCH_BODY_BYTES = 2048
+    for params, words in (
+        ({"system": "x" * 1024}, "requests[0] is larger than 1,024"),
+        ({"system": "x" * 2048}, "The body is larger than 2,048"),
+    ):
+        answer = client.post("/v1/messages/batches", json={"requests": [request("a", **params)]})
+        assert (answer.status_code, answer.json()["error"]["type"]) == (413, "request_too_large")
+        assert words in answer.json()["error"]["message"]
     assert not Batch.objects.exists() and not File.objects.exists()
     for method, path, allowed in (
         ("PUT", "", "GET, POST"),

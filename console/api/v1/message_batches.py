@@ -6,6 +6,7 @@ They are batches like those of /v1/batches: the same rows, pages, limits and log
 
 import asyncio
 import datetime as dt
+import hashlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import parse_qsl
@@ -14,10 +15,10 @@ import orjson
 from django.conf import settings
 from django.db import transaction
 
-from console.api.v1 import rows
+from console.api.v1 import rows, uploads
 from console.api.v1.files import creator_of
 from console.api.v1.once import digest, once
-from console.api.v1.request import MethodNotAllowed, Request, read_json
+from console.api.v1.request import MethodNotAllowed, Request
 from console.api.v1.sending import Send, common_headers, send_json, their_error
 from console.audit.models import EventType
 from console.batches import access, queries, storage
@@ -26,6 +27,7 @@ from console.batches.services.batches import cancel_batch, delete_batch
 from console.batches.services.files import read_file
 from console.batches.services.messages import ENDPOINT, create_batch_of_messages
 from console.core.errors import BadInput, Conflict, NotFound, Refusal
+from console.core.json_stream import elements
 from console.core.typed import number
 
 ROUTE = "/v1/messages/batches"
@@ -102,22 +104,32 @@ def _counts(batch: Batch) -> dict[str, int]:
 
 async def _create(request: Request, send: Send) -> None:
     asked = await rows.asked(request, EventType.BATCHES.value, ROUTE)
-    try:
-        given, _ = await read_json(request)
-        if not isinstance(given, dict):
-            raise BadInput("The body must be a JSON object.")
-    except Refusal as refusal:
-        raise await asked.refuse(refusal) from None
+    limit = settings.BATCH_BODY_BYTES
+    too_large = f"The body is larger than {limit:,} bytes; send the requests in several batches."
+    with uploads.spool() as body:
+        try:
+            await uploads.receive_json(request, body, limit=limit, too_large=too_large)
+        except Refusal as refusal:
+            raise await asked.refuse(refusal) from None
 
-    def create() -> dict[str, Any]:
-        creator = creator_of(asked)
-        batch = create_batch_of_messages(
-            creator=creator, requests=given.get("requests"), betas=request.betas, metadata=request.metadata
-        )
-        return shapes([batch])[0]
+        def requests() -> Iterator[Any]:
+            return elements(body, "requests", longest=settings.GATEWAY_BODY_BYTES)
 
-    made = await asked.do(once, asked, lambda: digest(given), create)
+        def create() -> dict[str, Any]:
+            batch = create_batch_of_messages(
+                creator=creator_of(asked), requests=requests(), betas=request.betas, metadata=request.metadata
+            )
+            return shapes([batch])[0]
+
+        made = await asked.do(once, asked, lambda: _digest(requests()), create)
     await send_json(send, request, 200, made.body, made.headers)
+
+
+def _digest(requests: Iterator[Any]) -> bytes:
+    said = hashlib.sha256()
+    for one in requests:
+        said.update(digest(one))
+    return said.digest()
 
 
 async def _list(request: Request, send: Send) -> None:

@@ -164,13 +164,17 @@ class Request:
         """Return how long the body says it is; 0 when it does not say."""
         return self._length
 
-    async def body(self) -> bytes:
-        """Return the whole body; TooLarge as soon as it is known to be, before it is read to its end."""
-        limit = settings.GATEWAY_BODY_BYTES
+    def check_is_json(self) -> None:
+        """Refuse a body that its headers do not say to be JSON as it is."""
         if self.content_type and "json" not in self.content_type:
             raise UnsupportedMediaType("Send the body as application/json.")
         if self.content_encoding not in {"", "identity"}:
             raise UnsupportedMediaType("Send the body without Content-Encoding.")
+
+    async def body(self) -> bytes:
+        """Return the whole body; TooLarge as soon as it is known to be, before it is read to its end."""
+        limit = settings.GATEWAY_BODY_BYTES
+        self.check_is_json()
         if self._length > limit:
             raise _too_large(limit)
         message = await self.receive()

@@ -1,4 +1,4 @@
-"""A form with a file, as it arrives: kept on disk, read by Django's parser, never whole in memory."""
+"""What is larger than a call, as it arrives: a form with a file, or a list. On disk, and never whole in memory."""
 
 import tempfile
 from typing import IO, Any, NamedTuple
@@ -22,10 +22,20 @@ class Form(NamedTuple):
 
 
 async def receive(request: Request, into: IO[bytes]) -> None:
-    """Copy the body; TooLarge as soon as it is known to be."""
-    limit = settings.FILE_MAX_BYTES + FORM_FIELDS
+    """Copy a form with a file; TooLarge as soon as it is known to be."""
     if not request.content_type.startswith("multipart/form-data"):
         raise UnsupportedMediaType("Send the file as multipart/form-data, in the field `file`.")
+    limit = settings.FILE_MAX_BYTES + FORM_FIELDS
+    await _copy(request, into, limit, f"The file is larger than {settings.FILE_MAX_BYTES:,} bytes.")
+
+
+async def receive_json(request: Request, into: IO[bytes], *, limit: int, too_large: str) -> None:
+    """Copy a body of JSON; TooLarge as soon as it is known to be."""
+    request.check_is_json()
+    await _copy(request, into, limit, too_large)
+
+
+async def _copy(request: Request, into: IO[bytes], limit: int, too_large: str) -> None:
     size, more = request.length, True
     while more and size <= limit:
         message = await request.receive()
@@ -34,7 +44,7 @@ async def receive(request: Request, into: IO[bytes]) -> None:
         into.write(message.get("body", b""))
         size, more = max(size, into.tell()), bool(message.get("more_body"))
     if size > limit:
-        raise TooLarge(f"The file is larger than {settings.FILE_MAX_BYTES:,} bytes.")
+        raise TooLarge(too_large)
 
 
 def spool() -> IO[bytes]:

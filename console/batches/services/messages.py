@@ -1,6 +1,6 @@
 """Make a batch of messages that come as one request, in Anthropic's shape, and not as a file."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -19,20 +19,20 @@ _FILENAME = "messages.jsonl"
 
 
 def create_batch_of_messages(
-    *, creator: Creator, requests: Any, betas: Sequence[str] = (), metadata: dict[str, str] | None = None
+    *, creator: Creator, requests: Iterable[Any], betas: Sequence[str] = (), metadata: dict[str, str] | None = None
 ) -> Batch:
     """Write requests down as the lines of a file and make a batch of them: BadInput names the one at fault.
 
-    `requests` is a list of `{"custom_id": …, "params": …}`. What is wrong with the params of one is said in its own
-    result, and the others are sent. `betas` are what `anthropic-beta` named, `metadata` is what all are for.
+    Each of `requests` is `{"custom_id": …, "params": …}`; they are read once, one at a time. What is wrong with the
+    params of one is said in its own result, and the others are sent. `betas` are what `anthropic-beta` named,
+    `metadata` is what all are for.
     """
-    _check(requests)
     more = {"betas": list(betas)} if betas else {}
     lines: list[NewLine] = []
 
     def content() -> Iterator[bytes]:
         offset = 0
-        for number, request in enumerate(requests, 1):
+        for number, request in enumerate(_checked(requests), 1):
             named = {"custom_id": request["custom_id"], "method": "POST", "url": ENDPOINT}
             line = orjson.dumps(named | {"body": request["params"]} | more)
             lines.append(NewLine(number, request["custom_id"], offset, len(line)))
@@ -43,14 +43,12 @@ def create_batch_of_messages(
     return create_batch(creator=creator, file=file, endpoint=ENDPOINT, metadata=metadata, lines=lines)
 
 
-def _check(requests: Any) -> None:
-    if not isinstance(requests, list) or not requests:
-        raise BadInput("requests is a list of at least one {custom_id, params}.", param="requests")
-    if len(requests) > settings.BATCH_MAX_LINES:
-        raise BadInput(f"A batch has at most {settings.BATCH_MAX_LINES:,} requests.", param="requests")
+def _checked(requests: Iterable[Any]) -> Iterator[dict[str, Any]]:
     seen: dict[str, int] = {}
     for place, request in enumerate(requests):
         at = f"requests[{place}]"
+        if place == settings.BATCH_MAX_LINES:
+            raise BadInput(f"A batch has at most {settings.BATCH_MAX_LINES:,} requests.", param="requests")
         if not isinstance(request, dict) or not isinstance(request.get("params"), dict):
             raise BadInput("A request is an object with custom_id and params, an object.", param=at)
         custom_id = request.get("custom_id")
@@ -59,3 +57,6 @@ def _check(requests: Any) -> None:
         if (first := seen.setdefault(custom_id, place)) != place:
             said = f"{custom_id[:60]!r} is the custom_id of requests[{first}] as well."
             raise BadInput(said, param=f"{at}.custom_id")
+        yield request
+    if not seen:
+        raise BadInput("requests is a list of at least one {custom_id, params}.", param="requests")
