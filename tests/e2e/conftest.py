@@ -262,7 +262,8 @@ def page_as(browser: Browser, site: str, watch: Watch, at_rest: dict[bool, list[
             page = context.new_page()
         opened.append((page, None if new else at_rest[scripts], watch.follow(page)))
         _looks.pop(page.context, None)
-        _resize(page, size)
+        if page.viewport_size != {"width": size[0], "height": size[1]}:
+            _resize(page, size)
         page.emulate_media(color_scheme=theme)
         if user is not None:
             page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session_of(user), "url": site}])

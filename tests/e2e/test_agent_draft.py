@@ -2,6 +2,7 @@
 
 from playwright.sync_api import expect
 
+from agents_app.models import Agent
 from tests import make
 from tests.chat.conftest import Room
 from tests.chat.conftest import room as room
@@ -61,12 +62,7 @@ def test_it_builds_publishes_talks_and_rolls_back(page_as: OpenPage, room: Room,
     expect(thread).to_contain_text("Hello from Larkfield.")
     expect(thread).to_contain_text("larkfield@1")
 
-    page.goto("/agents/larkfield/edit/")
-    page.locator("#id_opening_message").fill("What do you need?")
-    page.get_by_role("button", name="Save and publish").click()
-    page.locator("#id_message").fill("A greeting.")
-    page.get_by_role("button", name="Publish v2").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Larkfield")
+    make.publish_agent(Agent.objects.get(slug="larkfield"), opening_message="What do you need?")
     page.goto("/agents/larkfield/versions/1/roll-back/")
     check_axe(page)
     page.locator("#id_reason").fill("The greeting confuses people.")

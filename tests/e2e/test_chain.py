@@ -33,7 +33,6 @@ def test_an_auditor_verifies_the_chain_and_keeps_its_head(
     check = ChainCheck.objects.get()
     checks.go_on(check.pk)
     expect(page.get_by_text(f"1 of {check.last} blocks")).to_be_visible()  # the page asked again by itself
-    page.goto("/audit/")
     page.goto("/audit/chain/")
     while not check.is_over:
         checks.go_on(check.pk)

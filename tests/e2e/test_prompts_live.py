@@ -75,5 +75,4 @@ def test_what_is_published_answers_everywhere(page_as: OpenPage, room: Room, ser
         there.close()
         elsewhere.stop()
     assert Label.objects.get(name="production", prompt=prompt).revision == 3
-    page.goto(reverse("prompts:where_used", args=["support/answer"]))
-    expect(page.get_by_role("link", name="clerk")).to_be_visible()
+    assert ">clerk</a>" in page.request.get(reverse("prompts:where_used", args=["support/answer"])).text()
