@@ -10,7 +10,9 @@ from console.api.v1 import message_batches
 from console.audit.models import AuditEvent
 from console.batches.models import Batch, File, Line
 from console.batches.services.batches import delete_batch, rerun_batch
+from console.batches.services.files import delete_file, prune_files
 from console.catalog.models import Provider
+from console.core.clock import now
 from console.teams.actors import SYSTEM
 from console.teams.services.keys import change_key
 from tests import claude, make, sdks
@@ -146,10 +148,15 @@ def test_a_batch_whose_time_is_over_says_so(anthropic_sdk: Any, world: World, ru
 def test_results_whose_files_are_gone_have_no_address(
     anthropic_sdk: Any, client: httpx.Client, world: World, run: Run
 ) -> None:
-    batch = anthropic_sdk.messages.batches.create(requests=[request("one")])
-    run(Batch.objects.get())
-    File.objects.all().delete()
-    assert anthropic_sdk.messages.batches.retrieve(batch.id).results_url is None
+    batch = anthropic_sdk.messages.batches.create(requests=[request("one"), request("two", max_tokens=0)])
+    ended = run(Batch.objects.get())
+    delete_file(actor=SYSTEM, file=ended.output_file)
+    told = anthropic_sdk.messages.batches.retrieve(batch.id)
+    assert told.results_url and told.archived_at is None, "the errors are there"
+    File.objects.update(expires_at=now())
+    assert prune_files() == 2
+    told = anthropic_sdk.messages.batches.retrieve(batch.id)
+    assert told.results_url is None and told.ended_at < told.archived_at
     answer = client.get(f"/v1/messages/batches/{batch.id}/results")
     assert (answer.status_code, answer.json()["error"]["type"]) == (404, "not_found_error")
 

@@ -87,7 +87,7 @@ def _shape(batch: Batch, has_results: bool) -> dict[str, Any]:
         "expires_at": _moment(batch.expires_at),
         "cancel_initiated_at": _moment(batch.cancelling_at),
         "ended_at": _moment(batch.ended_at),
-        "archived_at": None,
+        "archived_at": _moment(batch.archived_at),
         "results_url": f"{settings.BASE_URL}{ROUTE}/{name}/results" if batch.is_over and has_results else None,
     }
 

@@ -59,6 +59,7 @@ class Batch(models.Model):
     created_at = models.DateTimeField(default=now, editable=False)
     in_progress_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField()
+    archived_at = models.DateTimeField(null=True, help_text="When the last of its results was removed.")
     finalizing_at = models.DateTimeField(null=True)
     completed_at = models.DateTimeField(null=True)
     failed_at = models.DateTimeField(null=True)

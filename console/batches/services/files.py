@@ -2,11 +2,12 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
 
 from console.audit import actions
 from console.audit.services import record
@@ -108,7 +109,9 @@ def delete_file(*, actor: Actor, file: File, surface: str = "console") -> None:
     if File.objects.filter(_is_needed(), pk=file.pk).exists():
         raise Conflict("A batch that is under way reads this file; cancel the batch first.", code="file_in_use")
     record(actions.FILE_DELETED, actor=actor, target=file, team=file.team, surface=surface)
+    identifier = file.pk
     file.delete()
+    _note_archived([identifier])
 
 
 def prune_files() -> int:
@@ -127,4 +130,13 @@ def _remove(gone: QuerySet[File]) -> int:
     rows = gone.select_for_update(no_key=True, skip_locked=True).order_by("pk")
     ids = list(rows.values_list("pk", flat=True)[:50])
     gone.filter(pk__in=ids).delete()  # asked again, now that no batch can begin on them
+    _note_archived(ids)
     return len(ids)
+
+
+def _note_archived(ids: Collection[uuid.UUID]) -> None:
+    """Say of batches whose results were among these files since when they have none. One that is held goes itself."""
+    rest = File.objects.filter(Q(pk=OuterRef("output_file_id")) | Q(pk=OuterRef("error_file_id")))
+    theirs = Batch.objects.filter(Q(output_file__in=ids) | Q(error_file__in=ids), ~Exists(rest), archived_at=None)
+    held = theirs.select_for_update(no_key=True, skip_locked=True).order_by("pk").values_list("pk", flat=True)
+    Batch.objects.filter(pk__in=list(held)).update(archived_at=Now())
