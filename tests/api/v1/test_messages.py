@@ -234,7 +234,7 @@ def test_betas_and_budgets_of_coding_agents_go_to_who_speaks_messages(anthropic_
 
     # Inputs of a million tokens cost more, so they are asked for where the price says how much.
     long = {"long_above": 200_000, "long_input": Decimal(6), "long_output": Decimal("22.5")}
-    set_price(actor=SYSTEM, version=desk.claude, input=Decimal(3), output=Decimal(15), **long)
+    set_price(actor=SYSTEM, version=desk.claude, amounts=Amounts(Decimal(3), Decimal(15), **long))
     settings.GATEWAY_UNKNOWN_FIELDS = "pass"
     desk.upstream.enqueue(claude.message())
     answer = create(**ask, extra_headers={"anthropic-beta": "context-1m-2025-08-07"})
