@@ -13,7 +13,7 @@ import pytest
 from agents_app.models import QueueItem, Run, Step
 from agents_app.services import queues
 from agents_app.services.triggers import create_trigger
-from console.api.v1 import app, rows, run_events
+from console.api.v1 import routes, rows, run_events
 from console.api.v1.request import ClientGone
 from console.teams.actors import SYSTEM
 from console.teams.callers import Caller
@@ -197,9 +197,10 @@ def test_who_waits_with_a_key_whose_access_ended_is_told(
 
     monkeypatch.setattr(rows.Asked, "again", again)
     gone = set[str]()
-    for name, route in (("item", "queues"), ("run", "agents")):
-        monkeypatch.setattr(app, route, noting_who_left(getattr(app, route), name, gone))
+    for name, route in (("item", "/v1/queues/{name}/items/{id}"), ("run", "/v1/agents/{slug}/runs")):
         method, path, more = asks[name]
+        by_method = routes.ROUTES[route]
+        monkeypatch.setitem(by_method, method, noting_who_left(by_method[method], name, gone))
         with pytest.raises(httpx.ReadTimeout):
             client.request(method, path, **more, timeout=0.1)
     until(lambda: len(gone) == 2, lambda: f"nobody goes on looking for who has left: {gone}")

@@ -7,34 +7,16 @@ import orjson
 from console.api.v1 import files as file_face
 from console.api.v1 import rows
 from console.api.v1.once import digest, once
-from console.api.v1.request import MethodNotAllowed, Request, read_json
+from console.api.v1.request import Request, read_json
 from console.api.v1.sending import Send, send_json
 from console.audit.models import EventType
 from console.batches import access
 from console.batches.models import Batch
 from console.batches.services.batches import WINDOW, cancel_batch, create_batch
-from console.core.errors import BadInput, NotFound, Refusal
+from console.core.errors import BadInput, Refusal
 
 ROUTE = "/v1/batches"
 PREFIX = "batch_"
-
-
-async def batches(request: Request, send: Send, path: list[str]) -> None:
-    """Answer /v1/batches and what is below it. `path` is what follows."""
-    match request.method, path:
-        case "POST", [""]:
-            await _create(request, send)
-        case "GET", [""]:
-            await _list(request, send)
-        case "GET", [name]:
-            await _see(request, send, name)
-        case "POST", [name, "cancel"]:
-            await _cancel(request, send, name)
-        case _, [""] | [_] | [_, "cancel"]:
-            allowed = "GET, POST" if path == [""] else "POST" if len(path) > 1 else "GET"
-            raise MethodNotAllowed(f"{request.path[:100]} answers to {allowed}.", headers={"Allow": allowed})
-        case _:
-            raise NotFound(f"There is no {request.path[:100]} here.", code="unknown_route")
 
 
 def _file_id(file_id: Any) -> str | None:
@@ -74,7 +56,7 @@ def shape(batch: Batch) -> dict[str, Any]:
     }
 
 
-async def _create(request: Request, send: Send) -> None:
+async def create(request: Request, send: Send) -> None:
     asked = await rows.asked(request, EventType.BATCHES.value, ROUTE)
     try:
         given, _ = await read_json(request)
@@ -105,7 +87,7 @@ async def _create(request: Request, send: Send) -> None:
     await send_json(send, request, 200, made.body, made.headers)
 
 
-async def _list(request: Request, send: Send) -> None:
+async def list_batches(request: Request, send: Send) -> None:
     asked = await rows.asked(request, EventType.BATCHES.value, ROUTE)
 
     def read() -> dict[str, Any]:
@@ -119,12 +101,12 @@ def _batch(asked: rows.Asked, name: str, to: str) -> Batch:
     return access.batch_for(asked.caller, rows.identifier(name, PREFIX, "batch"), to=to)
 
 
-async def _see(request: Request, send: Send, name: str) -> None:
+async def retrieve(request: Request, send: Send, name: str) -> None:
     asked = await rows.asked(request, EventType.BATCHES.value, f"{ROUTE}/{{batch_id}}")
     await send_json(send, request, 200, orjson.dumps(shape(await asked.do(_batch, asked, name, "see"))), [])
 
 
-async def _cancel(request: Request, send: Send, name: str) -> None:
+async def cancel(request: Request, send: Send, name: str) -> None:
     asked = await rows.asked(request, EventType.BATCHES.value, f"{ROUTE}/{{batch_id}}/cancel")
 
     def cancel() -> Batch:

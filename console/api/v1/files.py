@@ -10,40 +10,20 @@ from django.db import transaction
 
 from console.api.v1 import rows, uploads
 from console.api.v1.once import Made, digest, once
-from console.api.v1.request import MethodNotAllowed, Request
+from console.api.v1.request import Request
 from console.api.v1.sending import Send, common_headers, send_json
 from console.audit.models import EventType
 from console.batches import access, storage
 from console.batches.models import File, Purpose
 from console.batches.services.creator import Creator
 from console.batches.services.files import delete_file, read_file, upload_file
-from console.core.errors import BadInput, NotFound, Refusal
+from console.core.errors import BadInput, Refusal
 from console.core.typed import number
 from console.teams.callers import Caller
 from console.teams.models import Team
 
 ROUTE = "/v1/files"
 PREFIX = "file-"
-
-
-async def files(request: Request, send: Send, path: list[str]) -> None:
-    """Answer /v1/files and what is below it. `path` is what follows."""
-    match request.method, path:
-        case "POST", [""]:
-            await _upload(request, send)
-        case "GET", [""]:
-            await _list(request, send)
-        case "GET", [name]:
-            await _see(request, send, name)
-        case "DELETE", [name]:
-            await _delete(request, send, name)
-        case "GET", [name, "content"]:
-            await _content(request, send, name)
-        case _, [""] | [_] | [_, "content"]:
-            allowed = {"": "GET, POST"}.get(path[0], "GET" if len(path) > 1 else "GET, DELETE")
-            raise MethodNotAllowed(f"{request.path[:100]} answers to {allowed}.", headers={"Allow": allowed})
-        case _:
-            raise NotFound(f"There is no {request.path[:100]} here.", code="unknown_route")
 
 
 def shape(file: File) -> dict[str, Any]:
@@ -67,7 +47,7 @@ def creator_of(asked: rows.Asked) -> Creator:
     return Creator(asked.caller.actor, team, key.environment, key_id=key.id)
 
 
-async def _upload(request: Request, send: Send) -> None:
+async def upload(request: Request, send: Send) -> None:
     asked = await rows.asked(request, EventType.FILES.value, ROUTE)
     with uploads.spool() as body:
         try:
@@ -116,7 +96,7 @@ def _keep_for(fields: dict[str, str]) -> dt.timedelta | None:
     return dt.timedelta(seconds=seconds)
 
 
-async def _list(request: Request, send: Send) -> None:
+async def list_files(request: Request, send: Send) -> None:
     asked = await rows.asked(request, EventType.FILES.value, ROUTE)
 
     def read() -> dict[str, Any]:
@@ -135,13 +115,13 @@ def _file(caller: Caller, name: str, to: str) -> File:
     return access.file_for(caller, rows.identifier(name, PREFIX, "file"), to=to)
 
 
-async def _see(request: Request, send: Send, name: str) -> None:
+async def retrieve(request: Request, send: Send, name: str) -> None:
     asked = await rows.asked(request, EventType.FILES.value, f"{ROUTE}/{{file_id}}")
     file = await asked.do(_file, asked.caller, name, "see")
     await send_json(send, request, 200, orjson.dumps(shape(file)), [])
 
 
-async def _delete(request: Request, send: Send, name: str) -> None:
+async def delete(request: Request, send: Send, name: str) -> None:
     asked = await rows.asked(request, EventType.FILES.value, f"{ROUTE}/{{file_id}}")
 
     def delete() -> str:
@@ -154,7 +134,7 @@ async def _delete(request: Request, send: Send, name: str) -> None:
     await send_json(send, request, 200, orjson.dumps(said), [])
 
 
-async def _content(request: Request, send: Send, name: str) -> None:
+async def content(request: Request, send: Send, name: str) -> None:
     """Send a file's bytes, a chunk at a time: as an attachment of a fixed type, under a name of ours."""
     asked = await rows.asked(request, EventType.FILES.value, f"{ROUTE}/{{file_id}}/content")
 

@@ -18,7 +18,7 @@ from django.db import transaction
 from console.api.v1 import rows, uploads
 from console.api.v1.files import creator_of
 from console.api.v1.once import digest, once
-from console.api.v1.request import MethodNotAllowed, Request
+from console.api.v1.request import Request
 from console.api.v1.sending import Send, common_headers, send_json, their_error
 from console.audit.models import EventType
 from console.batches import access, queries, storage
@@ -38,28 +38,6 @@ _PIECE = 64 * 1024
 # What became of the lines that were never sent, by how their batch ended. Those of a failed one are errors.
 _UNSENT = {"batch_cancelled": "canceled", "batch_expired": "expired"}
 _UNSENT_STATES = {State.CANCELLED: "canceled", State.EXPIRED: "expired"}
-
-
-async def message_batches(request: Request, send: Send, path: list[str]) -> None:
-    """Answer /v1/messages/batches and what is below it. `path` is what follows."""
-    match request.method, path:
-        case "POST", [""]:
-            await _create(request, send)
-        case "GET", [""]:
-            await _list(request, send)
-        case "GET", [name]:
-            await _see(request, send, name)
-        case "DELETE", [name]:
-            await _delete(request, send, name)
-        case "POST", [name, "cancel"]:
-            await _cancel(request, send, name)
-        case "GET", [name, "results"]:
-            await _results(request, send, name)
-        case _, [""] | [_] | [_, "cancel"] | [_, "results"]:
-            allowed = {"cancel": "POST", "results": "GET"}.get(path[-1], "GET, DELETE" if path[0] else "GET, POST")
-            raise MethodNotAllowed(f"{request.path[:100]} answers to {allowed}.", headers={"Allow": allowed})
-        case _:
-            raise NotFound(f"There is no {request.path[:100]} here.", code="unknown_route")
 
 
 def _moment(at: dt.datetime | None) -> str | None:
@@ -102,7 +80,7 @@ def _counts(batch: Batch) -> dict[str, int]:
     return counts
 
 
-async def _create(request: Request, send: Send) -> None:
+async def create(request: Request, send: Send) -> None:
     asked = await rows.asked(request, EventType.BATCHES.value, ROUTE)
     limit = settings.BATCH_BODY_BYTES
     too_large = f"The body is larger than {limit:,} bytes; send the requests in several batches."
@@ -132,7 +110,7 @@ def _digest(requests: Iterator[Any]) -> bytes:
     return said.digest()
 
 
-async def _list(request: Request, send: Send) -> None:
+async def list_batches(request: Request, send: Send) -> None:
     asked = await rows.asked(request, EventType.BATCHES.value, ROUTE)
     page = await asked.do(_page, asked)
     await send_json(send, request, 200, orjson.dumps(page), [])
@@ -170,13 +148,13 @@ def _batch(asked: rows.Asked, name: str, to: str) -> Batch:
     return batch
 
 
-async def _see(request: Request, send: Send, name: str) -> None:
+async def retrieve(request: Request, send: Send, name: str) -> None:
     asked = await rows.asked(request, EventType.BATCHES.value, _ONE)
     shape = await asked.do(lambda: shapes([_batch(asked, name, "see")])[0])
     await send_json(send, request, 200, orjson.dumps(shape), [])
 
 
-async def _cancel(request: Request, send: Send, name: str) -> None:
+async def cancel(request: Request, send: Send, name: str) -> None:
     asked = await rows.asked(request, EventType.BATCHES.value, f"{_ONE}/cancel")
 
     def cancel() -> dict[str, Any]:
@@ -186,7 +164,7 @@ async def _cancel(request: Request, send: Send, name: str) -> None:
     await send_json(send, request, 200, orjson.dumps(await asked.do(cancel)), [])
 
 
-async def _delete(request: Request, send: Send, name: str) -> None:
+async def delete(request: Request, send: Send, name: str) -> None:
     asked = await rows.asked(request, EventType.BATCHES.value, _ONE)
 
     def delete() -> dict[str, Any]:
@@ -197,7 +175,7 @@ async def _delete(request: Request, send: Send, name: str) -> None:
     await send_json(send, request, 200, orjson.dumps(await asked.do(delete)), [])
 
 
-async def _results(request: Request, send: Send, name: str) -> None:
+async def results(request: Request, send: Send, name: str) -> None:
     """Send what came of each request, a line each, read and told a piece at a time."""
     asked = await rows.asked(request, EventType.BATCHES.value, f"{_ONE}/results")
     files = await asked.do(_files_to_read, asked, name)

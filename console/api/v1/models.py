@@ -32,6 +32,7 @@ class Listed(NamedTuple):
 
 async def models(request: Request, send: Send, name: str = "") -> None:
     """Answer the list, or with `name` one of it."""
+    name = "".join(c if c.isprintable() else "\ufffd" for c in name)
     identify = KeyIdentity(request.key, request.client_address, request.at)
     ask = uncalled(request, EventType.MODELS.value, ROUTE, model=name)
     if request.problem is not None:

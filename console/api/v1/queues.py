@@ -14,7 +14,7 @@ from agents_app.services import queues as services
 from agents_app.tools.queue.said import queue_item
 from console.api.idempotency import KeyReused, check_key
 from console.api.v1 import rows
-from console.api.v1.request import ClientGone, MethodNotAllowed, Request, read_json
+from console.api.v1.request import ClientGone, Request, read_json
 from console.api.v1.sending import Send, send_json
 from console.api.v1.waiting import waiting
 from console.audit.models import EventType
@@ -27,20 +27,6 @@ LONGEST_WAIT = 300
 _LOOK_SECONDS = 0.5
 _FIELDS = {"body", "dedupe_id", "callback_url"}
 _OVER = {QueueItem.State.DONE, QueueItem.State.FAILED, QueueItem.State.PARKED}
-
-
-async def queues(request: Request, send: Send, path: list[str]) -> None:
-    """Answer what is below /v1/queues/. `path` is what follows."""
-    match request.method, path:
-        case "POST", [name, "items"]:
-            await _put(request, send, name)
-        case "GET", [name, "items", item_id]:
-            await _see(request, send, name, item_id)
-        case _, [_, "items"] | [_, "items", _]:
-            allowed = "POST" if len(path) == 2 else "GET"
-            raise MethodNotAllowed(f"{request.path[:100]} answers to {allowed}.", headers={"Allow": allowed})
-        case _:
-            raise NotFound(f"There is no {request.path[:100]} here.", code="unknown_route")
 
 
 def _queue(asked: rows.Asked, name: str) -> Queue:
@@ -60,7 +46,7 @@ def _shown(asked: rows.Asked, item: QueueItem) -> dict[str, Any]:
     return queue_item(item) | ({} if is_told else {"result": None})
 
 
-async def _put(request: Request, send: Send, name: str) -> None:
+async def put(request: Request, send: Send, name: str) -> None:
     asked = await rows.asked(request, EventType.AGENT.value, ROUTE)
     try:
         given, _ = await read_json(request)
@@ -102,7 +88,7 @@ async def _put(request: Request, send: Send, name: str) -> None:
     await send_json(send, request, 202 if is_new else 200, orjson.dumps(said), [])
 
 
-async def _see(request: Request, send: Send, name: str, item_id: str) -> None:
+async def retrieve(request: Request, send: Send, name: str, item_id: str) -> None:
     """Return an item; with `?wait=` seconds, when it has ended, or then, or as soon as this process stops."""
     asked = await rows.asked(request, EventType.AGENT.value, f"{ROUTE}/{{item_id}}")
 

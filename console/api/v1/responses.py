@@ -9,10 +9,10 @@ from console.api import conversations
 from console.api import responses as kept_responses
 from console.api.background import promising, reading, telling
 from console.api.v1 import background, rows
-from console.api.v1.request import MethodNotAllowed, Request
+from console.api.v1.request import Request
 from console.api.v1.sending import Send, send_json
 from console.audit.models import EventType
-from console.core.errors import BadInput, NotFound
+from console.core.errors import BadInput
 from console.gateway import pipeline
 from console.gateway.identity import KeyIdentity
 from console.gateway.responses.kept import listed, said_in
@@ -21,27 +21,6 @@ from console.gateway.types import Ask
 
 ROUTE = "/v1/responses/{response_id}"
 _ITEMS, _CANCEL = "input_items", "cancel"
-
-
-async def responses(request: Request, send: Send, path: list[str]) -> None:
-    """Answer what is below /v1/responses. `path` is what follows."""
-    match request.method, path:
-        case "GET", [name]:
-            await _see(request, send, name)
-        case "DELETE", [name]:
-            await _delete(request, send, name)
-        case "GET", [name, "input_items"]:
-            await _list(request, send, name)
-        case "POST", [name, "cancel"]:
-            await _cancel(request, send, name)
-        case "POST", [name] if not name.startswith(kept_responses.PREFIX):
-            # OpenAI's `input_tokens` and `compact`, say: no id of a response, and so no method is wrong.
-            raise NotFound(f"There is no {request.path[:100]} here.", code="unknown_route")
-        case _, [_] | [_, "input_items"] | [_, "cancel"]:
-            allowed = {_ITEMS: "GET", _CANCEL: "POST"}.get(path[-1], "GET, DELETE") if len(path) > 1 else "GET, DELETE"
-            raise MethodNotAllowed(f"{request.path[:100]} answers to {allowed}.", headers={"Allow": allowed})
-        case _:
-            raise NotFound(f"There is no {request.path[:100]} here.", code="unknown_route")
 
 
 async def going_on(request: Request, identify: KeyIdentity, ask: Ask) -> Ask:
@@ -60,7 +39,7 @@ async def going_on(request: Request, identify: KeyIdentity, ask: Ask) -> Ask:
     return ask
 
 
-async def _see(request: Request, send: Send, name: str) -> None:
+async def retrieve(request: Request, send: Send, name: str) -> None:
     asked = await rows.asked(request, EventType.RESPONSE.value, ROUTE)
 
     after = await asked.do(background.starting_after, request)
@@ -88,7 +67,7 @@ async def _see(request: Request, send: Send, name: str) -> None:
     await send_json(send, request, 200, orjson.dumps(said), headers)
 
 
-async def _delete(request: Request, send: Send, name: str) -> None:
+async def delete(request: Request, send: Send, name: str) -> None:
     asked = await rows.asked(request, EventType.RESPONSE.value, ROUTE)
     found = await background.find(asked, name)
     if found is not None and found[1]:
@@ -99,7 +78,7 @@ async def _delete(request: Request, send: Send, name: str) -> None:
     await send_json(send, request, 200, orjson.dumps(said), [])
 
 
-async def _list(request: Request, send: Send, name: str) -> None:
+async def input_items(request: Request, send: Send, name: str) -> None:
     asked = await rows.asked(request, EventType.RESPONSE.value, f"{ROUTE}/{_ITEMS}")
 
     def read() -> dict[str, Any]:
@@ -135,6 +114,6 @@ def _page(items: list[dict[str, Any]], by: rows.Paging) -> dict[str, Any]:
     }
 
 
-async def _cancel(request: Request, send: Send, name: str) -> None:
+async def cancel(request: Request, send: Send, name: str) -> None:
     asked = await rows.asked(request, EventType.RESPONSE.value, f"{ROUTE}/{_CANCEL}")
     await background.cancel(request, send, asked, name)

@@ -15,14 +15,13 @@ from agents_app.services.runs import Origin, cancel_run, start_run
 from console.api.idempotency import KeyReused, check_key
 from console.api.v1 import rows
 from console.api.v1.asks import metadata_in
-from console.api.v1.request import ClientGone, MethodNotAllowed, Request, read_json
-from console.api.v1.run_events import follow
+from console.api.v1.request import ClientGone, Request, read_json
 from console.api.v1.run_shapes import one, shape, shown, step_shape
 from console.api.v1.sending import Send, send_json
 from console.api.v1.waiting import waiting
 from console.audit.models import EventType
 from console.audit.redaction import kept_name
-from console.core.errors import BadInput, NotAllowed, NotFound, Refusal
+from console.core.errors import BadInput, NotAllowed, Refusal
 from console.gateway.shapes import fields
 
 ROUTE = "/v1/agents/{slug}/runs"
@@ -31,27 +30,7 @@ _LOOK_SECONDS = 0.5
 _LONGEST_DEDUPE_KEY = 300  # as wide as its column
 
 
-async def agents(request: Request, send: Send, path: list[str]) -> None:
-    """Answer what is below /v1/agents/. `path` is what follows."""
-    match request.method, path:
-        case "POST", [slug, "runs"]:
-            await _start(request, send, slug)
-        case "GET", [slug, "runs"]:
-            await _list(request, send, slug)
-        case "GET", [slug, "runs", run_id]:
-            await _see(request, send, slug, run_id)
-        case "GET", [slug, "runs", run_id, "events"]:
-            await follow(request, send, slug, run_id)
-        case "POST", [slug, "runs", run_id, "cancel"]:
-            await _cancel(request, send, slug, run_id)
-        case _, [_, "runs"] | [_, "runs", _] | [_, "runs", _, "events" | "cancel"]:
-            allowed = "GET, POST" if len(path) == 2 else "POST" if path[-1] == "cancel" else "GET"
-            raise MethodNotAllowed(f"{request.path[:100]} answers to {allowed}.", headers={"Allow": allowed})
-        case _:
-            raise NotFound(f"There is no {request.path[:100]} here.", code="unknown_route")
-
-
-async def _start(request: Request, send: Send, slug: str) -> None:
+async def start(request: Request, send: Send, slug: str) -> None:
     asked = await rows.asked(request, EventType.AGENT.value, ROUTE)
     try:
         given, _ = await read_json(request)
@@ -161,7 +140,7 @@ async def _wait(asked: rows.Asked, run: Run, seconds: float) -> Run:
     return run
 
 
-async def _see(request: Request, send: Send, slug: str, run_id: str) -> None:
+async def retrieve(request: Request, send: Send, slug: str, run_id: str) -> None:
     asked = await rows.asked(request, EventType.AGENT.value, f"{ROUTE}/{{run_id}}")
 
     def read() -> dict[str, Any]:
@@ -175,7 +154,7 @@ async def _see(request: Request, send: Send, slug: str, run_id: str) -> None:
     await send_json(send, request, 200, orjson.dumps(await asked.do(read)), [])
 
 
-async def _list(request: Request, send: Send, slug: str) -> None:
+async def list_runs(request: Request, send: Send, slug: str) -> None:
     asked = await rows.asked(request, EventType.AGENT.value, ROUTE)
 
     def read() -> dict[str, Any]:
@@ -188,7 +167,7 @@ async def _list(request: Request, send: Send, slug: str) -> None:
     await send_json(send, request, 200, orjson.dumps(await asked.do(read)), [])
 
 
-async def _cancel(request: Request, send: Send, slug: str, run_id: str) -> None:
+async def cancel(request: Request, send: Send, slug: str, run_id: str) -> None:
     asked = await rows.asked(request, EventType.AGENT.value, f"{ROUTE}/{{run_id}}/cancel")
 
     def cancel() -> Run:

@@ -259,6 +259,7 @@ def test_routes_say_what_they_answer_to(client):
     for method, path, status in (
         ("POST", "/v1/responses/resp_1", 405),
         ("POST", "/v1/responses/input_tokens", 404),
+        ("GET", "/v1/responses/compact", 404),
         ("GET", "/v1/responses/resp_1/cancel", 405),
         ("POST", "/v1/responses/resp_1/input_items", 405),
         ("GET", "/v1/responses/resp_1/elsewhere", 404),
