@@ -226,7 +226,10 @@ def _rest(page: Page, site: str) -> None:
     context.set_offline(False)
     context.clear_permissions()
     page.goto(f"{site}/health/live")  # where nothing runs, but storage is that of all pages
-    page.evaluate("sessionStorage.clear(); localStorage.clear()")
+    page.evaluate("""() => {
+        sessionStorage.clear();
+        for (const key of Object.keys(localStorage)) if (key !== "axe") delete localStorage[key];
+    }""")
     context.clear_cookies()
     page.mouse.move(-1, -1)
 
@@ -319,15 +322,26 @@ def look_for_barriers(page: Page, *, frame: bool = False, again: bool = False, t
     wanted |= {"rules": _RULES, "rulesOfLooks": _RULES_OF_LOOKS}
     found: list[str] | None = page.evaluate(_FIND_BARRIERS, wanted)
     if found is None:
-        # Not as a script of every page to come: those would read it whole, looked at or not. Nor by `evaluate`, where
-        # Playwright has it compiled anew for every page: this way V8 finds what it compiled for the page before.
-        session = page.context.new_cdp_session(page)
-        answer = session.send("Runtime.evaluate", {"expression": _AXE})
-        assert "exceptionDetails" not in answer, answer
-        session.detach()
+        _load_axe(page)
         found = page.evaluate(_FIND_BARRIERS, wanted)
     assert found is not None
     return found
+
+
+def _load_axe(page: Page) -> None:
+    """Have axe in a page. It is half a megabyte, which the browser keeps from the first page on.
+
+    Not as a script of every page to come: those would read it whole, looked at or not. Nor by `evaluate`, where
+    Playwright has it compiled anew for every page: this way V8 finds what it compiled for the page before.
+    """
+    session = page.context.new_cdp_session(page)
+    for _ in range(2):
+        answer = session.send("Runtime.evaluate", {"expression": "(0, eval)(localStorage.axe), !!window.axe"})
+        assert "exceptionDetails" not in answer, answer
+        if answer["result"]["value"]:
+            break
+        page.evaluate("(script) => { localStorage.axe = script }", _AXE)
+    session.detach()
 
 
 def check_axe(page: Page, *, frame: bool = False) -> None:

@@ -7,21 +7,46 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import StringIO
 
 from celery import Celery
+from django.core.management import call_command
+from django.test import override_settings
 
 from tests.live import ROOT, WorkerProcess, environment_of_processes, free_port
 from tests.valkey import Valkey
 
+_KNOWN = """
+import runpy, sys
+from types import SimpleNamespace
+from examples import console
+console.subprocess = SimpleNamespace(run=lambda *_, **__: SimpleNamespace(returncode=0, stdout=sys.argv[2]))
+runpy.run_module(sys.argv[1], run_name="__main__", alter_sys=False)
+"""
+
+
+def _quick_start(site: str) -> str:
+    out = StringIO()
+    with override_settings(BASE_URL=site):
+        call_command("quickstart", "--json", stdout=out)
+    return out.getvalue()
+
 
 class Story:
-    """One telling. `said` is everything it printed so far."""
+    """One telling. `said` is everything it printed so far.
 
-    def __init__(self, name: str, site: str, valkey: Valkey) -> None:
+    It asks `manage.py quickstart` what there is, which starts Django once more. With `is_known` that was asked before,
+    in this process.
+    """
+
+    def __init__(self, name: str, site: str, valkey: Valkey, *, is_known: bool = False) -> None:
         self.port = free_port()
         more = {"BASE_URL": site, "EXAMPLE_PORT": str(self.port), "VALKEY_URL": valkey.url}
+        command = [sys.executable, "-m", f"examples.{name}"]
+        if is_known:
+            command[1:] = ["-c", _KNOWN, f"examples.{name}", _quick_start(site)]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", f"examples.{name}"],
+            command,
             cwd=ROOT,
             env=environment_of_processes(more),
             stdin=subprocess.DEVNULL,
@@ -64,8 +89,8 @@ class Story:
 
 
 @contextmanager
-def told(name: str, site: str, valkey: Valkey) -> Iterator[Story]:
-    story = Story(name, site, valkey)
+def told(name: str, site: str, valkey: Valkey, *, is_known: bool = False) -> Iterator[Story]:
+    story = Story(name, site, valkey, is_known=is_known)
     try:
         yield story
     finally:

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.e2e
 
 def test_operations(page_as: OpenPage, site: str, valkey_server: Valkey) -> None:  # noqa: F811
     with working(valkey_server):
-        with told("operations", site, valkey_server) as story:
+        with told("operations", site, valkey_server, is_known=True) as story:
             story.until("it asks:")
             quiet = QueueItem.objects.get(state="done")
             assert quiet.result["value"]["action"] == "none"
@@ -62,7 +62,7 @@ def test_operations(page_as: OpenPage, site: str, valkey_server: Valkey) -> None
 
 
 def test_marketing(page_as: OpenPage, site: str, valkey_server: Valkey) -> None:  # noqa: F811
-    with working(valkey_server), told("marketing", site, valkey_server) as story:
+    with working(valkey_server), told("marketing", site, valkey_server, is_known=True) as story:
         said = story.until("One bill").partition("Write: ")[2]
         run = Run.objects.get()
         names = [(step.kind, step.tool_name) for step in run.steps.all()]
