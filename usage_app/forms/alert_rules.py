@@ -43,7 +43,7 @@ class RuleForm(ConsoleForm):
 
     metric = forms.ChoiceField(label="Notify when", choices=[
         (RuleMetric.ERRORS.value, "The error rate is above the threshold: calls that failed for their callers"),
-        (RuleMetric.LATENCY.value, "The latency is above the threshold: of the slowest call of twenty (p95)"),
+        (RuleMetric.LATENCY.value, "The latency is above the threshold: its 95th percentile (p95)"),
     ], initial=RuleMetric.ERRORS.value, widget=forms.RadioSelect)  # fmt: skip
     threshold = forms.CharField(
         max_length=20, help_text="In percent for the error rate, for example 5; a time for latency, for example 2.5 s."

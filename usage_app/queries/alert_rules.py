@@ -41,9 +41,9 @@ def measure(rule: AlertRule) -> Measured:
     until = period_start("minute", now() - _SUMMED_UP_AFTER)
     calls, errors, latency = minutes_summed(rule.team_id, until - dt.timedelta(minutes=rule.minutes), until)
     if rule.metric == RuleMetric.ERRORS:
-        return Measured(rule, calls, errors * 100 / calls if calls else None)
+        return Measured(rule, calls, round(errors * 100 / calls, 2) if calls else None)
     p95 = percentile(latency, 95)
-    return Measured(rule, sum(latency), None if p95 is None else p95 / 1000)
+    return Measured(rule, sum(latency), None if p95 is None else round(p95 / 1000))
 
 
 def rules_of(team: Team | None) -> list[Measured]:

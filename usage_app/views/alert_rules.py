@@ -75,7 +75,7 @@ def _new(request: TeamRequest, team: Team | None) -> HttpResponse:
             rule = services.create_rule(actor=request.caller.actor, team=team, **form.cleaned_data)
             return go(request, _home(team), f"The rule is set: {rule}.")
     whose = f"Calls of {team} in production" if team else "Calls of all teams in production, taken together"
-    text = f"{whose}. You are told once when the rule applies, and once when it no longer does."
+    text = f"{whose}. People are notified once when the rule applies, and once when it no longer does."
     return ask(request, _question(team, "New alert rule", text, "Create rule"), form)
 
 
@@ -101,6 +101,6 @@ def remove_rule(request: TeamRequest, rule_id: uuid.UUID) -> HttpResponse:
     if request.method == "POST":
         services.delete_rule(actor=request.caller.actor, rule=rule)
         return go(request, _home(team), "The rule is removed.")
-    text = "Nobody is told any more, of the end of an alert that goes on neither."
+    text = "Nobody is notified by it any more, nor of the end of an alert that goes on."
     question = _question(team, f"Remove the rule “{rule}”?", text, "Remove rule", is_destructive=True)
     return ask(request, question, forms.Form())
