@@ -23,7 +23,10 @@ CALLS_SPAN = dt.timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One thing that uses a prompt. `holds` means that the prompt cannot be deleted while it does."""
+    """One thing that uses a prompt. `holds` means that the prompt cannot be deleted while it does.
+
+    `url` is its page, which opens to those with `opens_to` in its team.
+    """
 
     kind: str  # prompt, calls, agent, widget, test …
     name: str
@@ -31,6 +34,7 @@ class Use:
     team: str
     holds: bool = True
     url: str = ""
+    opens_to: str = "view_team"
     detail: str = ""
     calls: int = 0
 
@@ -123,6 +127,7 @@ def keys(prompt: Prompt) -> list[Use]:
                 row["of"],
                 holds=False,
                 url=reverse("teams:key", args=[row["key_id"]]) if name else "",
+                opens_to="manage_keys",
                 detail=f"{row['shown']}: {detail}" if name else detail,
                 calls=row["total"],
             )

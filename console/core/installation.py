@@ -94,7 +94,7 @@ def facts() -> list[tuple[str, list[Fact]]]:
             ],
         ),
         (
-            "Observability",
+            "Metrics and traces",
             [
                 Fact("Token for metrics", "Set" if settings.METRICS_TOKEN else "None", "METRICS_TOKEN"),
                 Fact("Max time series of calls", f"{settings.METRICS_MOST_SERIES:,}", "METRICS_MOST_SERIES"),

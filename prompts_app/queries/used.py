@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from django.db.models import QuerySet, Sum
@@ -32,6 +32,9 @@ SURFACES = {
 }
 
 
+May = Callable[[str, uuid.UUID | None], bool]
+
+
 @dataclass(frozen=True, slots=True)
 class ShownUse:
     name: str
@@ -51,8 +54,10 @@ class Group:
     hidden: int  # of teams the reader does not see
 
 
-def groups(uses: Sequence[Use], visible: QuerySet[Prompt], teams: QuerySet[Team]) -> list[Group]:
+def groups(uses: Sequence[Use], visible: QuerySet[Prompt], teams: QuerySet[Team], may: May) -> list[Group]:
     """Return the uses by kind: prompts the reader may see, and what belongs to the reader's teams or to none.
+
+    `may` says whether the reader has a right in a team: without it, what needs it has no link.
 
     Two queries at most. Names of others' keys, agents and prompts are theirs, so those are only counted.
     """
@@ -67,13 +72,15 @@ def groups(uses: Sequence[Use], visible: QuerySet[Prompt], teams: QuerySet[Team]
     found = []
     for kind, some in by_kind.items():
         title, icon, about = _TITLES.get(kind, (kind.capitalize() + "s", "link", ""))
-        shown = [_shown(use) for use in some if (use.name in seen if kind == "prompt" else use.team_id in mine)]
+        shown = [_shown(use, may) for use in some if (use.name in seen if kind == "prompt" else use.team_id in mine)]
         found.append(Group(title, icon, about, shown, len(some) - len(shown)))
     return found
 
 
-def _shown(use: Use) -> ShownUse:
-    url = use.url or (reverse("prompts:prompt", args=[use.name]) if use.kind == "prompt" else "")
+def _shown(use: Use, may: May) -> ShownUse:
+    url = use.url if may(use.opens_to, use.team_id) else ""
+    if use.kind == "prompt":
+        url = reverse("prompts:prompt", args=[use.name])
     name = SURFACES.get(use.name, use.name) if use.kind == "calls" else use.name
     return ShownUse(name, use.team_id, use.team, use.detail, url, use.calls)
 

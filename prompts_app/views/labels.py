@@ -122,7 +122,10 @@ def _publish_page(
         "wrong": wrong,
         "comparison": compare(now.version if now else None, version, is_inline=True, is_folded=True) if now else None,
         "reaches": used.groups(
-            where_used.uses_of(prompt), access.prompts_for(request.caller), teams_for(request.caller)
+            where_used.uses_of(prompt),
+            access.prompts_for(request.caller),
+            teams_for(request.caller),
+            request.caller.may,
         ),
         "rule": rule,
         "approval": approval,

@@ -150,6 +150,7 @@ def _before(row: Prompt, number: int) -> int:
 def where_used(request: TeamRequest, slug: str) -> HttpResponse:
     row = access.prompt_for(request.caller, slug)
     context = frame(request, row, "where_used")
-    context["groups"] = used.groups(context["uses"], access.prompts_for(request.caller), teams_for(request.caller))
+    caller = request.caller
+    context["groups"] = used.groups(context["uses"], access.prompts_for(caller), teams_for(caller), caller.may)
     context["days"] = used.calls_by_day(row)
     return render(request, "prompts/where_used.html", context)

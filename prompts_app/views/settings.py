@@ -86,7 +86,9 @@ def delete(request: TeamRequest, slug: str) -> HttpResponse:
         "active": ACTIVE,
         "prompt": prompt,
         "refused": refused,
-        "groups": used.groups(holders, access.prompts_for(request.caller), teams_for(request.caller)),
+        "groups": used.groups(
+            holders, access.prompts_for(request.caller), teams_for(request.caller), request.caller.may
+        ),
     }
     return render(request, "prompts/delete.html", context, status=409 if refused else 200)
 

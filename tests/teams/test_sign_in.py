@@ -353,6 +353,13 @@ def test_a_session_without_password_confirms_by_a_mailed_code(cast: Cast) -> Non
     assert client.get("/accounts/password/set/").status_code == 200
 
 
+def test_pages_that_say_a_mail_is_on_its_way_say_where_it_is_when_nobody_sends_it(client, settings) -> None:
+    page = client.get("/accounts/password/reset/done/").text
+    assert "No mail server is set up here" in page and "<code>mail</code>" in page
+    settings.EMAIL_HOST = "mail.example.com"
+    assert "No mail server" not in client.get("/accounts/password/reset/done/").text
+
+
 def test_a_mailed_code_is_no_way_around_a_password(cast: Cast) -> None:
     client = Client()
     sign_in(client, "alice@example.com")

@@ -39,6 +39,18 @@ def icon(name: str, extra: str = "") -> SafeString:
 
 
 @register.simple_tag
+def unsent_mail() -> SafeString:
+    """Say where mail is that nobody sends: beside whatever tells people that one is on its way."""
+    if settings.EMAIL_HOST:
+        return SafeString("")
+    return format_html(
+        '<div class="note">{}<p class="grow">No mail server is set up here. Mail is written to files that an operator '
+        "can read, in the folder <code>mail</code> of the data folder (<code>DATA_DIR</code>).</p></div>",
+        icon("info"),
+    )
+
+
+@register.simple_tag
 def pin(name: str, version: object = "", lead_icon: str = "") -> SafeString:
     """Show one exact model version: its name and, after a hairline, what pins it down."""
     lead = format_html('<span class="lead">{}</span>', icon(lead_icon)) if lead_icon else ""
