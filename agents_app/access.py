@@ -7,7 +7,7 @@ of the agent's team or of the team that pays.
 """
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import TypeVar
 
 from django.core.exceptions import PermissionDenied
@@ -133,6 +133,11 @@ def runs_for(caller: Caller, to: str = "view") -> QuerySet[Run]:
         return runs.filter(own | Q(agent__team__in=_teams_with(caller, "build", "approve")))
     watching = _teams_with(caller, "view_audit")
     return runs.filter(own | _of_their_keys(caller) | Q(agent__team__in=watching) | Q(team__in=watching))
+
+
+def runs_seen(caller: Caller, runs: Iterable[uuid.UUID | None]) -> set[uuid.UUID]:
+    """Return which of these runs the caller may view: their titles are the beginning of what they were given."""
+    return set(runs_for(caller).filter(pk__in={pk for pk in runs if pk}).values_list("pk", flat=True))
 
 
 def run_for(caller: Caller, run_id: str, to: str = "view") -> Run:

@@ -79,6 +79,7 @@ def _page(request: TeamRequest, queue_id: UUID, *, secret: str = "", is_renewed:
         "wanted": f"item_{wanted.hex}" if wanted else "",
         "states": states,
         "items": [(item, written_json(item.body) if may_read else "", _result(item, may_read)) for item in shown],
+        "seen": access.runs_seen(request.caller, (item.run_id for item in shown)),
         "is_cut": len(shown) == PER_PAGE,
         "may_read": may_read,
         "may_edit": request.caller.may("build", row.team_id),

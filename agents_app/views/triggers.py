@@ -38,12 +38,14 @@ def triggers(request: TeamRequest, slug: str) -> HttpResponse:
 
 def _page(request: TeamRequest, agent: Agent, *, made: Trigger | None = None, secret: str = "") -> HttpResponse:
     may_read = access.may_read_items(request.caller, agent.team)
+    firings = list(outside.others(agent)[:_MOST_FIRINGS])
     context = {
         **frame(request, agent, "triggers"),
         "triggers": outside.trigger_rows(agent),
         "parked": [(one, written_json(one.body) if may_read else "") for one in outside.parked(agent)],
         "may_read": may_read,
-        "firings": list(outside.others(agent)[:_MOST_FIRINGS]),
+        "firings": firings,
+        "seen": access.runs_seen(request.caller, (one.run_id for one in firings)),
         "base_url": settings.BASE_URL,
         "made": made,
         "secret": secret,

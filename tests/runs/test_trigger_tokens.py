@@ -68,6 +68,9 @@ def test_a_token_starts_a_run_and_only_its_hash_is_kept(hook, cast):
     lines = AuditEvent.objects.filter(action="trigger.token_created")
     assert kept.shown in str(lines.get().detail) and token not in str(lines.values())
     page = client_of(cast.alice).get("/agents/clerk/triggers/").text
+    assert f'href="/runs/{run.public_id}/">{run.title}</a>' in page
+    members = client_of(cast.bob).get("/agents/clerk/triggers/").text
+    assert "Started a run" in members and "DiskFull" not in members, "the title is what the run was given"
     assert kept.shown in page and token not in page and "a delivery from Alertmanager with its token" in page
 
 
