@@ -1,7 +1,7 @@
 """Work through a run of tests or a replay: a few at a time, on a lease, taken up by anybody when the worker is gone.
 
 1. Claim the work (`lease.py`), and renew the lease while calls are under way.
-2. For each outcome that waits: ask, judge the answer, write what came of it. Calls are made once (`paying.py`).
+2. For each outcome that waits: ask, judge the answer, write what came of it. Calls are made once (`calls.py`).
 3. When none waits any more, the work is done.
 
 Where a limit of a minute or an hour is used up, all of it waits: for seconds here, for longer put down, so that others
@@ -32,9 +32,9 @@ from console.core.clock import now
 from console.core.connections import in_thread
 from console.core.errors import ProviderError, Refusal
 from console.evals import lease
+from console.evals.calls import OutcomeCalls, Postponed
 from console.evals.lease import Kind, OutcomeT, WorkT
 from console.evals.models import Outcome, Work
-from console.evals.paying import HandedBack, Till
 from console.gateway import sync
 from console.gateway.identity import PersonIdentity, StartedByKey
 from console.gateway.refusing import Identify
@@ -96,7 +96,7 @@ class Turn(Generic[WorkT, OutcomeT]):
         self._kind, self._work = kind, work
         self._mine = lease.held(kind, work)
         self._waiting: list[tuple[float, uuid.UUID]] = []  # outcomes, and when to try them (monotonic)
-        self._open: dict[asyncio.Task[HandedBack | None], Till] = {}
+        self._open: dict[asyncio.Task[Postponed | None], OutcomeCalls] = {}
         self._is_lost = False  # it was stopped, or somebody else has taken it
         self._is_closing = False
         self._is_at_end = asyncio.Event()
@@ -108,7 +108,7 @@ class Turn(Generic[WorkT, OutcomeT]):
         self.is_over = False  # though not all of it has been tried: others have a turn
 
     async def run(self) -> bool:
-        """Return whether all outcomes have been tried. What was handed back is for the next turn."""
+        """Return whether all outcomes have been tried. What was postponed is for the next turn."""
         keeper = asyncio.create_task(self._keep_lease())
         try:
             self._waiting = [(0.0, one) for one in await in_thread(self._left)]
@@ -123,7 +123,7 @@ class Turn(Generic[WorkT, OutcomeT]):
                 await self._collect()
         finally:
             self._is_at_end.set()
-            await keeper  # it may be writing: what is handed back would have a lease again
+            await keeper  # it may be writing: what is left would have a lease again
         if self._broken is not None:
             raise self._broken
         return not self._waiting and not self._is_lost
@@ -152,12 +152,12 @@ class Turn(Generic[WorkT, OutcomeT]):
         if stopping.is_set() or self._broken is not None:
             if not self._is_closing:
                 self._is_closing = True
-                log.info("What is under way ends, and the rest is handed back: %s.", self._work.pk)
-            for till in self._open.values():
-                till.close()
+                log.info("What is under way ends, and the rest is left to the next worker: %s.", self._work.pk)
+            for calls in self._open.values():
+                calls.close()
         elif self._is_lost:
-            for till in self._open.values():
-                till.stop()
+            for calls in self._open.values():
+                calls.stop()
         else:
             return self.is_over
         return True
@@ -166,26 +166,26 @@ class Turn(Generic[WorkT, OutcomeT]):
         moment = time.monotonic()
         if moment < self._hold_until:
             return
-        if any(till.is_admitted for till in self._open.values()):
+        if any(calls.is_admitted for calls in self._open.values()):
             self.waits_for, self._stuck_since = "", 0.0
         most = 1 if self.waits_for else _AT_ONCE
         ready = [one for one in self._waiting if one[0] <= moment][: max(0, most - len(self._open))]
         for one in ready:
             self._waiting.remove(one)
-            till = Till(self._kind.outcome, one[1], may_wait=self._may_wait())
-            self._open[asyncio.create_task(self._try(till))] = till
+            calls = OutcomeCalls(self._kind.outcome, one[1], may_wait=self._may_wait())
+            self._open[asyncio.create_task(self._try(calls))] = calls
 
     def _may_wait(self) -> bool:
         held = self._work.held_since
         return held is None or now() - held < dt.timedelta(seconds=settings.BATCH_WINDOW_SECONDS)
 
-    def _hold(self, handed: HandedBack) -> None:
+    def _hold(self, postponed: Postponed) -> None:
         """Begin nothing for as long as a limit says; longer where that turned out too short before."""
         moment = time.monotonic()
         self._stuck_since = self._stuck_since or moment
-        pause = max(handed.seconds, min(_LONGEST_PAUSE, (moment - self._stuck_since) / 4))
+        pause = max(postponed.seconds, min(_LONGEST_PAUSE, (moment - self._stuck_since) / 4))
         self._hold_until = max(self._hold_until, moment + min(pause, _LONGEST_WAIT))
-        self.waits_for = handed.why
+        self.waits_for = postponed.why
 
     async def _collect(self) -> None:
         """Wait for what is under way, at most until something else is to be seen to."""
@@ -194,23 +194,23 @@ class Turn(Generic[WorkT, OutcomeT]):
             return
         ended, _ = await asyncio.wait(self._open, timeout=_LOOK, return_when=asyncio.FIRST_COMPLETED)
         for task in ended:
-            till = self._open.pop(task)
+            calls = self._open.pop(task)
             if (error := task.exception()) is not None:
                 self._broken = error
-            elif (handed := task.result()) is not None:
-                if handed.why:
-                    self._hold(handed)
-                self._waiting.append((0.0 if handed.why else time.monotonic() + handed.seconds, till.outcome_id))
+            elif (postponed := task.result()) is not None:
+                if postponed.why:
+                    self._hold(postponed)
+                self._waiting.append((0.0 if postponed.why else time.monotonic() + postponed.seconds, calls.outcome_id))
 
-    async def _try(self, till: Till) -> HandedBack | None:
+    async def _try(self, calls: OutcomeCalls) -> Postponed | None:
         """Ask for one outcome and write it; what goes wrong is the verdict of this one alone."""
-        outcome = await in_thread(lambda: self._fresh(till.outcome_id))
+        outcome = await in_thread(lambda: self._fresh(calls.outcome_id))
         if outcome is None:
             return None
         try:
-            await self._kind.ask(self._work, outcome, till)
-        except HandedBack as handed:
-            return handed
+            await self._kind.ask(self._work, outcome, calls)
+        except Postponed as postponed:
+            return postponed
         except (Refusal, ProviderError) as error:
             outcome.status, outcome.error = Outcome.Status.ERROR, error.message
         except Exception as broken:

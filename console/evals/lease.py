@@ -15,8 +15,8 @@ from django.db.models import F, QuerySet
 
 from console.core.clock import now
 from console.core.tasks import enqueue_on_commit
+from console.evals.calls import OutcomeCalls
 from console.evals.models import GOING_ON, Outcome, Replay, TestRun, Work
-from console.evals.paying import Till
 
 # A message may be on its way for so long before somebody takes it for lost.
 _PATIENCE = dt.timedelta(seconds=15)
@@ -35,7 +35,7 @@ class Kind(Generic[WorkT, OutcomeT]):
     work: type[WorkT]
     outcome: type[OutcomeT]
     of: str  # the outcome's field that names its work
-    ask: Callable[[WorkT, OutcomeT, Till], Awaitable[None]]
+    ask: Callable[[WorkT, OutcomeT, OutcomeCalls], Awaitable[None]]
     joined: tuple[str, ...] = ()  # what asking reads of the work
     joined_each: tuple[str, ...] = ()  # and of each outcome
 

@@ -3,22 +3,22 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from console.evals.calls import Answer, OutcomeCalls
 from console.evals.checks import Spec, title_of
 from console.evals.models import Outcome
-from console.evals.paying import Paid, Till
 from console.evals.verdicts import AskModel, verdict_on
 from console.gateway.refusing import Identify
 
-Bill = Callable[[Paid], None]
+Bill = Callable[[Answer], None]
 
 
-def asking(identify: Identify, till: Till, step: str, bill: Bill) -> AskModel:
+def asking(identify: Identify, calls: OutcomeCalls, step: str, bill: Bill) -> AskModel:
     """Return how a check asks: once, and on the outcome's account."""
 
     async def ask(operation: str, body: dict[str, Any]) -> bytes:
-        paid = await till.pay(identify, step, operation, body)
-        bill(paid)
-        return paid.body
+        answer = await calls.make(identify, step, operation, body)
+        bill(answer)
+        return answer.body
 
     return ask
 

@@ -8,12 +8,12 @@ from console.catalog.models import Pin
 from console.core.connections import in_thread
 from console.core.errors import BadInput, NotFound, ProviderError, Refusal
 from console.evals import answers, judging
+from console.evals.calls import Answer, OutcomeCalls
 from console.evals.checks import Spec
 from console.evals.engine import identity_of
 from console.evals.lease import Kind
 from console.evals.marking import asking, judged, verdict
 from console.evals.models import DatasetItem, Replay, ReplayResult, named_model
-from console.evals.paying import Paid, Till
 from console.evals.records import at_provider
 from console.gateway.operations import OPERATIONS
 from console.gateway.operations.lengths import NAMES
@@ -74,37 +74,37 @@ def _under(item: DatasetItem, model: str, environment: str) -> dict[str, Any]:
     return {name: value for name, value in {**said, **(defaults if is_exact else {})}.items() if name in known}
 
 
-async def _ask(replay: Replay, result: ReplayResult, till: Till) -> None:
+async def _ask(replay: Replay, result: ReplayResult, calls: OutcomeCalls) -> None:
     item = result.item
     if item.is_forgotten:
         raise NotFound("What was asked is past the retention of content.")
     _, environment = target_of(replay, item)
     identify = identity_of(replay, environment or Environment.PRODUCTION)
     body = await in_thread(lambda: body_of(replay, item))
-    paid = await till.pay(identify, "answer", item.operation, body)
-    said = answers.read(item.operation, paid.body)
+    answer = await calls.make(identify, "answer", item.operation, body)
+    said = answers.read(item.operation, answer.body)
     result.output = said.text
     # As the log keeps arguments, and as those it is compared with were kept.
     result.tool_calls = [[name, redact(arguments)[0]] for name, arguments in said.tool_calls]
-    result.request_id, result.latency_us, result.model = paid.id, at_provider(paid.line), paid.line.model
-    result.tokens, result.cost_micros = paid.tokens, paid.cost_micros
+    result.request_id, result.latency_us, result.model = answer.id, at_provider(answer.line), answer.line.model
+    result.tokens, result.cost_micros = answer.tokens, answer.cost_micros
     if item.expected:
         result.is_same = item.expected.strip() == redact(result.output)[0].strip()
     bill = partial(_add, result)
     result.checks, trouble = await judged(
-        checks_of(replay, item), item.expected, result.output, lambda at: asking(identify, till, f"check-{at}", bill)
+        checks_of(replay, item), item.expected, result.output, lambda at: asking(identify, calls, f"check-{at}", bill)
     )
     if item.was_answered:
         result.recorded_checks, other = await judged(
             checks_of(replay, item, of_record=True),
             "",
             item.expected,
-            lambda at: asking(identify, till, f"recorded-{at}", bill),
+            lambda at: asking(identify, calls, f"recorded-{at}", bill),
         )
         trouble = trouble or other
     if replay.likeness_by and item.expected:
         try:
-            result.likeness = await _likeness(replay, item, result, asking(identify, till, "likeness", bill))
+            result.likeness = await _likeness(replay, item, result, asking(identify, calls, "likeness", bill))
         except (Refusal, ProviderError) as error:
             trouble = trouble or f"The likeness could not be measured. {error.message}"
     result.trouble = storable(trouble[:500])
@@ -121,8 +121,8 @@ async def _likeness(replay: Replay, item: DatasetItem, result: ReplayResult, ask
         raise BadInput("What the embeddings model answered cannot be read.") from None
 
 
-def _add(result: ReplayResult, paid: Paid) -> None:
-    result.judging_micros += paid.cost_micros
+def _add(result: ReplayResult, answer: Answer) -> None:
+    result.judging_micros += answer.cost_micros
 
 
 REPLAYS = Kind(

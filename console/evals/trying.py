@@ -3,15 +3,15 @@
 from functools import partial
 from typing import Any
 
+from console.evals.calls import Answer, OutcomeCalls
 from console.evals.engine import identity_of
 from console.evals.lease import Kind
 from console.evals.marking import asking, judged, verdict
 from console.evals.models import TestResult, TestRun, named_model
-from console.evals.paying import Paid, Till
 from console.gateway.reading import AnswerReader
 
 
-async def _ask(run: TestRun, result: TestResult, till: Till) -> None:
+async def _ask(run: TestRun, result: TestResult, calls: OutcomeCalls) -> None:
     spec, identify = result.spec, identity_of(run)
     body: dict[str, Any] = {
         "model": named_model(run.model, run.environment),  # a key's own environment need not be the run's
@@ -19,23 +19,23 @@ async def _ask(run: TestRun, result: TestResult, till: Till) -> None:
     }
     if spec["message"]:
         body["messages"] = [{"role": "user", "content": spec["message"]}]
-    paid = await till.pay(identify, "answer", "chat", body)
-    result.output = AnswerReader().whole(paid.body)
-    result.request_id, result.latency_us = paid.id, paid.latency_us
+    answer = await calls.make(identify, "answer", "chat", body)
+    result.output = AnswerReader().whole(answer.body)
+    result.request_id, result.latency_us = answer.id, answer.latency_us
     bill = partial(_add, result)
-    bill(paid)
+    bill(answer)
     result.checks, result.error = await judged(
         spec["checks"],
         spec["expected"],
         result.output,
-        lambda at: asking(identify, till, f"check-{at}", bill),
+        lambda at: asking(identify, calls, f"check-{at}", bill),
     )
     result.status = verdict(result)
 
 
-def _add(result: TestResult, paid: Paid) -> None:
-    result.tokens += paid.tokens
-    result.cost_micros += paid.cost_micros
+def _add(result: TestResult, answer: Answer) -> None:
+    result.tokens += answer.tokens
+    result.cost_micros += answer.cost_micros
 
 
 TESTS = Kind("evals.advance", TestRun, TestResult, "run", _ask, joined=("version__prompt",))

@@ -45,7 +45,7 @@ class Lost(Refusal):
     status, code = 409, "answer_lost"
 
 
-class HandedBack(Exception):
+class Postponed(Exception):
     """A call is not made now, or what came of it is not known yet; the outcome is tried again after so many seconds.
 
     `why` is a limit's sentence: the others need not try before, either.
@@ -56,7 +56,7 @@ class HandedBack(Exception):
         self.seconds, self.why = seconds, why
 
 
-class Paid(NamedTuple):
+class Answer(NamedTuple):
     """An answer with the log's line of it."""
 
     id: uuid.UUID
@@ -76,14 +76,14 @@ class Paid(NamedTuple):
         return self.line.latency_us
 
 
-class Till:
-    """Pays the calls of one outcome in one worker's turn, on the gateway's event loop."""
+class OutcomeCalls:
+    """Makes the calls of one outcome in one worker's turn, on the gateway's event loop."""
 
     def __init__(self, kind: type[Outcome], outcome_id: uuid.UUID, *, may_wait: bool = True) -> None:
         self.outcome_id = outcome_id
         self._may_wait = may_wait  # for a limit's window; otherwise what it says is an error
         self._rows = kind._default_manager.filter(pk=outcome_id)
-        self._is_closing = self._has_paid = False
+        self._is_closing = self._has_answer = False
         self._is_kept = True  # the log has all that was answered so far, so that anybody may go on from there
         self._task: asyncio.Task[Any] | None = None
         self._call: Call | None = None
@@ -104,7 +104,7 @@ class Till:
 
     def stop(self) -> None:
         """Give up an outcome of which nothing was asked yet; what was answered is judged."""
-        if not self._has_paid:
+        if not self._has_answer:
             self._let_go()
 
     def _let_go(self) -> None:
@@ -114,53 +114,53 @@ class Till:
             call.cut_off = _GIVEN_UP
             self._task.cancel()
 
-    async def pay(self, identify: Identify, step: str, operation: str, body: dict[str, Any]) -> Paid:
-        """Make the call `step`, or return what it came to when it has been made; HandedBack when not now."""
+    async def make(self, identify: Identify, step: str, operation: str, body: dict[str, Any]) -> Answer:
+        """Make the call `step`, or return what it came to when it has been made; Postponed when not now."""
         until = time.monotonic() + _IN_PLACE
         while True:
             try:
-                return await self._pay(identify, step, operation, body)
+                return await self._make(identify, step, operation, body)
             except (QuotaExceeded, ProviderError) as error:
                 passes = error.will_pass if isinstance(error, QuotaExceeded) else error.code == _FULL
                 if not passes or not self._may_wait:
                     raise
                 wait = float(error.retry_after or _PAUSE)
                 if self._is_kept:
-                    raise HandedBack(wait, error.message) from None
+                    raise Postponed(wait, error.message) from None
                 if self._is_closing or time.monotonic() + wait > until:
                     raise
             await asyncio.sleep(wait)
 
-    async def _pay(self, identify: Identify, step: str, operation: str, body: dict[str, Any]) -> Paid:
+    async def _make(self, identify: Identify, step: str, operation: str, body: dict[str, Any]) -> Answer:
         latest = time.monotonic() + settings.BATCH_LEASE_SECONDS / 2  # before the id, which others go by
         claimed = await in_thread(lambda: self._claim(step))
-        if isinstance(claimed, Paid):
-            self._has_paid = True
+        if isinstance(claimed, Answer):
+            self._has_answer = True
             return claimed
         ask = own_ask(
             operation, body, id=claimed, type=EventType.EVALUATION, surface=SURFACE, route="", lane=Lane.BATCH
         )
         answer = await self._answer(await pipeline.open_by(identify, ask, latest))
         line, is_whole = await in_thread(lambda: _recorded(claimed))
-        self._is_kept, self._has_paid = self._is_kept and is_whole, True
-        return Paid(claimed, answer, line)
+        self._is_kept, self._has_answer = self._is_kept and is_whole, True
+        return Answer(claimed, answer, line)
 
     async def _answer(self, call: Call | None) -> bytes:
         if call is None:  # it came too late, and was not sent
-            raise HandedBack
+            raise Postponed
         self._task, self._call = asyncio.current_task(), call
         try:
             return await pipeline.answer(call)
         except AnswerUnrecorded:  # the log will say
-            raise HandedBack from None
+            raise Postponed from None
         except asyncio.CancelledError:
             if self._task is None or call.cut_off != _GIVEN_UP or self._task.uncancel():
                 raise
-            raise HandedBack from None
+            raise Postponed from None
         finally:
             self._call = None
 
-    def _claim(self, step: str) -> uuid.UUID | Paid:
+    def _claim(self, step: str) -> uuid.UUID | Answer:
         """Return the id of a step's call, chosen just now; or what it came to."""
         with transaction.atomic():
             row = self._rows.select_for_update(no_key=True).only("id", "calls").get()
@@ -168,7 +168,7 @@ class Till:
             if made is not None:
                 return made
             if self._is_closing and self._is_kept:
-                raise HandedBack
+                raise Postponed
             identifier = uuid7()
             row.calls[step] = str(identifier)
             row.save(update_fields=["calls"])
@@ -186,7 +186,7 @@ def _recorded(identifier: uuid.UUID) -> tuple[AuditEvent, bool]:
     return AuditEvent.objects.get(pk=identifier), whole.exists()
 
 
-def _made(identifier: uuid.UUID) -> Paid | None:
+def _made(identifier: uuid.UUID) -> Answer | None:
     """Return what a call came to, None when nothing was sent; Lost when something was and its answer is not to be had.
 
     A call that is open is somebody's who may yet end it; when its worker died the sweeper does. One that has left no
@@ -197,7 +197,7 @@ def _made(identifier: uuid.UUID) -> Paid | None:
     if line is None:
         age = (now() - time_of(identifier)).total_seconds()
         if age <= (_LONGEST_CALL if is_open else settings.BATCH_LEASE_SECONDS):
-            raise HandedBack
+            raise Postponed
         if is_open:
             raise Lost(_STOPPED)
         return None
@@ -208,4 +208,4 @@ def _made(identifier: uuid.UUID) -> Paid | None:
     kept = _output(identifier)
     if line.status != Status.OK or kept is None:
         raise Lost("The worker stopped before this answer was looked at, and the log does not have it whole.")
-    return Paid(identifier, kept.body.encode(), line)
+    return Answer(identifier, kept.body.encode(), line)
