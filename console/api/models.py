@@ -46,7 +46,7 @@ class ForgottenResponse(models.Model):
 
 
 class BackgroundResponse(models.Model):
-    """A response whose caller does not wait: that it was promised, and what became of it.
+    """A response whose caller does not wait: that it is wanted, and what became of it.
 
     One that an agent with tools answers is its `run`, whether or not its caller waits: that says what became of it.
     `frame` is what of it is told while it is open, apart from the body, which may be megabytes and is asked for often.

@@ -2,7 +2,7 @@
 
 A line is written in the commit that closes its call, before the answer is given out, so any process can go on from it
 at once; redaction, retention and the rights to content are the log's. Only that one was deleted is written down here,
-and which line one in the background has that was promised before there was any.
+and which line has the answer of one in the background.
 """
 
 import re
@@ -14,7 +14,7 @@ import orjson
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from console.api.background import rows, runs, telling
+from console.api.background import rows, runs, shapes
 from console.api.models import BackgroundResponse, ForgottenResponse
 from console.audit import actions
 from console.audit.models import AuditEvent, EventType, Payload, Status
@@ -49,15 +49,15 @@ class Kept:
 class Written:
     """What is written down of several responses, read together; nothing of other teams than the caller's."""
 
-    promises: dict[uuid.UUID, BackgroundResponse]
+    background: dict[uuid.UUID, BackgroundResponse]
     lines: dict[uuid.UUID, AuditEvent]
     bodies: dict[uuid.UUID, dict[str, Payload]]
 
     @classmethod
     def of(cls, caller: Caller, ids: list[uuid.UUID]) -> "Written":
-        promises = _promises(caller, ids)
+        background = _rows_of(caller, ids)
         lines = AuditEvent.objects.filter(
-            pk__in=[_line_of(id, promises.get(id)) for id in ids],
+            pk__in=[_line_of(id, background.get(id)) for id in ids],
             type=EventType.RESPONSE,
             status=Status.OK,
             team_id__in=list(caller.rights),
@@ -66,10 +66,10 @@ class Written:
         bodies: dict[uuid.UUID, dict[str, Payload]] = {}
         for payload in Payload.objects.filter(event_id__in=list(found)):
             bodies.setdefault(payload.event_id, {})[payload.kind] = payload
-        return cls(promises, found, bodies)
+        return cls(background, found, bodies)
 
     def has(self, id: uuid.UUID) -> bool:
-        return id in self.promises or id in self.lines
+        return id in self.background or id in self.lines
 
 
 def id_of(name: str) -> uuid.UUID | None:
@@ -77,25 +77,26 @@ def id_of(name: str) -> uuid.UUID | None:
     return uuid.UUID(hex=name.removeprefix(PREFIX)) if _NAME.fullmatch(name) else None
 
 
-def _promises(caller: Caller, ids: list[uuid.UUID]) -> dict[uuid.UUID, BackgroundResponse]:
+def _rows_of(caller: Caller, ids: list[uuid.UUID]) -> dict[uuid.UUID, BackgroundResponse]:
     mine = BackgroundResponse.objects.filter(pk__in=ids, team_id__in=list(caller.rights))
     return {row.pk: row for row in mine.select_related("team", "run__agent").defer("body")}
 
 
-def _line_of(id: uuid.UUID, promise: BackgroundResponse | None) -> uuid.UUID | None:
+def _line_of(id: uuid.UUID, row: BackgroundResponse | None) -> uuid.UUID | None:
     """Say which line of the log has a response: its own, or that of the call made for it in the background."""
-    return id if promise is None else promise.request_id
+    return id if row is None else row.request_id
 
 
-def promised(caller: Caller, name: str) -> tuple[BackgroundResponse, bool] | None:
+def in_background(caller: Caller, name: str) -> tuple[BackgroundResponse, bool] | None:
     """Return a response in the background and whether it is the caller's own; None for strangers, and for others."""
     id = id_of(name)
-    row = _promises(caller, [id]).get(id) if id is not None else None
-    return _judged(caller, row, is_own=row.key_id in caller.own_keys) if row is not None else None
+    row = _rows_of(caller, [id]).get(id) if id is not None else None
+    return _judged(caller, row) if row is not None else None
 
 
-def _judged(caller: Caller, row: BackgroundResponse, *, is_own: bool) -> tuple[BackgroundResponse, bool] | None:
+def _judged(caller: Caller, row: BackgroundResponse) -> tuple[BackgroundResponse, bool] | None:
     runs.look(row)
+    is_own = row.key_id in caller.own_keys
     return (row, is_own) if is_own or caller.may("read_content", row.team_id) else None
 
 
@@ -110,10 +111,10 @@ def find(caller: Caller, name: str, *, param: str | None = None) -> Kept:
 def kept_in(caller: Caller, name: str, id: uuid.UUID, written: Written, param: str | None) -> Kept:
     """Return a response out of what was read of several, as `find` does."""
     line_id: uuid.UUID | None = id
-    promise = written.promises.get(id)
-    found = _judged(caller, promise, is_own=promise.key_id in caller.own_keys) if promise is not None else None
+    background = written.background.get(id)
+    found = _judged(caller, background) if background is not None else None
     if found is not None:
-        row = found[0]
+        row, is_own = found
         if row.is_open:
             raise Conflict(
                 f"The response {name!r} is {row.get_state_display().lower()}; go on from it when it is completed.",
@@ -121,7 +122,7 @@ def kept_in(caller: Caller, name: str, id: uuid.UUID, written: Written, param: s
                 code="response_not_over",
             )
         if row.run_id is not None:
-            return _of_run(row, name, param, is_own=found[1])
+            return _of_run(row, name, param, is_own=is_own)
         is_answered = row.state in {BackgroundResponse.State.COMPLETED, BackgroundResponse.State.INCOMPLETE}
         line_id = row.request_id if is_answered else None
     line = written.lines.get(line_id) if line_id is not None else None
@@ -146,7 +147,7 @@ def kept_in(caller: Caller, name: str, id: uuid.UUID, written: Written, param: s
 
 def _of_run(row: BackgroundResponse, name: str, param: str | None, *, is_own: bool) -> Kept:
     """Return a response that a run answered."""
-    asked = telling.asked_in(row)
+    asked = shapes.asked_in(row)
     if row.state != BackgroundResponse.State.COMPLETED or asked.get("store") is False:
         raise rows.missing(name, param)
     if not row.body:

@@ -44,8 +44,9 @@ WITH RECURSIVE turn (id, previous, place, size) AS (
            turn.place + 1,
            turn.size + octet_length(asked.body) + octet_length(said.body)
       FROM turn
-      LEFT JOIN api_backgroundresponse promise ON promise.id = turn.previous
-      JOIN audit_payload asked ON asked.event_id = coalesce(promise.request_id, turn.previous) AND asked.kind = 'input'
+      LEFT JOIN api_backgroundresponse background ON background.id = turn.previous
+      JOIN audit_payload asked
+           ON asked.event_id = coalesce(background.request_id, turn.previous) AND asked.kind = 'input'
       JOIN audit_payload said ON said.event_id = asked.event_id AND said.kind = 'output'
      WHERE turn.place < %(most)s AND turn.size <= %(bytes)s
 )

@@ -56,6 +56,6 @@ def of_ask(ask: Ask) -> dict[str, Any]:
 
 
 def leading_on(ask: Ask) -> dict[str, str]:
-    """Return what leads from a call's line to the response its caller was promised, and to the client's own trace."""
+    """Return what leads from a call's line to the response its caller knows, and to the client's own trace."""
     leads = {} if ask.known_as is None else {"response": f"resp_{ask.known_as.hex}"}
     return {**leads, "traceparent": ask.trace_parent} if ask.trace_parent else leads

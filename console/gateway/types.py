@@ -104,7 +104,7 @@ class Ask:
     history: tuple[dict[str, Any], ...] = ()  # items of kept responses that this one goes on from
     dropped: tuple[str, ...] = ()  # names of those that were left out of the body, whoever answers
     betas: tuple[str, ...] = ()  # what `anthropic-beta` names, for providers that speak messages
-    known_as: uuid.UUID | None = None  # of a response whose caller does not wait: the id it was promised under
+    known_as: uuid.UUID | None = None  # of a response whose caller does not wait: the id it was given at once
     trace_parent: str = ""  # what the client's trace calls the call, which `client_request_id` does not say
     end_user: str = ""  # whose call it is, as the log keeps what the caller calls its own user
     metadata: dict[str, str] | None = None  # what its caller says it is for, as the log keeps that

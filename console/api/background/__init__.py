@@ -1,1 +1,1 @@
-"""Responses whose caller does not wait (`background: true`): promised in a row, answered by a worker, fetched later."""
+"""Responses whose caller does not wait (`background: true`): kept in a row, answered by a worker, fetched later."""

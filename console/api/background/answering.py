@@ -25,7 +25,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
 from console.api import conversations
-from console.api.background import rows, telling
+from console.api.background import rows, shapes
 from console.api.background.rows import State, Taken
 from console.api.models import BackgroundResponse
 from console.audit.models import AuditEvent, Payload
@@ -71,7 +71,7 @@ class WorkersLost(Refusal):
 
 
 def _request_of(row: BackgroundResponse) -> tuple[uuid.UUID, float]:
-    """Return the id of the call to make, and how old it is: the one it was promised under, if its turn came at once."""
+    """Return the id of the call to make, and how old it is: its own, if its turn came at once."""
     age = (now() - row.created_at).total_seconds()
     is_first = row.fence == 1 and 0 <= age < settings.BATCH_LEASE_SECONDS / 6
     return (row.pk, age) if is_first else (uuid7(), 0.0)
@@ -99,7 +99,7 @@ class Answering:
         self._task = asyncio.current_task()
         self._is_over = asyncio.Event()
         self._frames: list[bytes] = []  # told, and not kept yet
-        self._passed_over = 0  # of the events, which were told when it was promised
+        self._passed_over = 0  # of the events, which were told when it was created
         self._why = ""  # the call was cut off
 
     async def run(self) -> None:
@@ -193,7 +193,7 @@ class Answering:
         """Make the call, and return what is to be written of it."""
         row = self._row
         identify = StartedByKey(row.key_id or request, row.client_address, time_of(request))
-        ask = telling.ask_of(row, telling.asked_in(row), id=request, at=time_of(request))
+        ask = shapes.ask_of(row, shapes.asked_in(row), id=request, at=time_of(request))
         try:
             if row.lost_workers >= _MOST_LOST:
                 raise await pipeline.refuse(identify, ask, _workers_lost(row))
@@ -246,7 +246,7 @@ class Answering:
         return call.reader.answer()
 
     def _hear(self, frames: bytes) -> None:
-        for frame in telling.split(frames):
+        for frame in shapes.split(frames):
             if self._passed_over:
                 self._passed_over -= 1
             else:
@@ -280,7 +280,7 @@ class Answering:
         # Who was told up to the end by somebody who is gone still waits for it; and what is too long for the log is
         # here as long as events are.
         if not is_told if row.is_stream else _is_cut(row):
-            frames = telling.answered_frames(row, response)
+            frames = shapes.answered_frames(row, response)
         rows.end(row, State.COMPLETED if response.get("status") == State.COMPLETED else State.INCOMPLETE, frames)
 
     def _refused(self, refusal: Refusal) -> None:
@@ -305,5 +305,5 @@ class Answering:
         row.state, row.error_code, row.error_message = State.FAILED, code, message
         frames = list(self._frames)
         if not is_told:
-            frames += telling.last_frames(row, row.told + len(frames), code=code, message=message)
+            frames += shapes.last_frames(row, row.told + len(frames), code=code, message=message)
         rows.end(row, State.FAILED, frames, code=code, message=message)

@@ -8,7 +8,7 @@ from django.db.models import Subquery
 from django.db.models.functions import Coalesce
 
 from console.api import responses as kept_responses
-from console.api.background import rows, runs, telling
+from console.api.background import rows, runs, shapes
 from console.api.background.rows import State
 from console.api.models import BackgroundResponse, ResponseFrames
 from console.audit.models import Payload
@@ -37,7 +37,7 @@ def object_of(row: BackgroundResponse) -> dict[str, Any]:
     if row.request_id is not None and not row.is_open:
         output = Payload.objects.filter(event_id=row.request_id, kind="output").first()
     if not is_answered:
-        said = telling.shown(row)
+        said = shapes.shown(row)
         if output is not None and not output.is_cut:  # as far as it came
             partial = orjson.loads(output.body)
             said |= {name: partial[name] for name in ("output", "usage") if partial.get(name)}
@@ -53,7 +53,7 @@ def object_of(row: BackgroundResponse) -> dict[str, Any]:
 def _whole_answer(row: BackgroundResponse) -> dict[str, Any]:
     """Return an answer of which the log keeps a part only, from its last event."""
     last = ResponseFrames.objects.filter(response=row).order_by("-first").first()
-    answer = telling.answer_in(last.body) if last is not None else None
+    answer = shapes.answer_in(last.body) if last is not None else None
     if answer is None:
         raise Conflict(
             f"The response {row.public_id!r} was {row.state} and is longer than the {settings.AUDIT_CONTENT_BYTES:,}"
@@ -72,7 +72,7 @@ def call_of(row: BackgroundResponse) -> str:
 
 def again(caller: Caller, name: str) -> BackgroundResponse:
     """Return a response as it is now."""
-    found = kept_responses.promised(caller, name)
+    found = kept_responses.in_background(caller, name)
     if found is None:
         raise rows.missing(name)
     return found[0]
@@ -83,14 +83,14 @@ def heard(caller: Caller, name: str, after: int, *, waits: bool = False) -> Hear
     row = again(caller, name)
     if row.run_id is not None:
         told_now = runs.told(row, waits=waits)
-        new = telling.split(named_frames(told_now.events.take()))[after + 1 :]
+        new = shapes.split(named_frames(told_now.events.take()))[after + 1 :]
         return Heard(b"".join(new), after + len(new), not told_now.is_over)
     # The last events come in the commit that ends it, so whoever read the end before the events reads all of them.
     told = ResponseFrames.objects.filter(response=row)
     holds_the_next = told.filter(first__lte=after + 1).order_by("-first").values("first")[:1]
     pieces = list(told.filter(first__gte=Coalesce(Subquery(holds_the_next), 0)).order_by("first")[:_MOST_ROWS])
     events = [
-        event for piece in pieces for event in telling.split(piece.body.encode())[max(0, after + 1 - piece.first) :]
+        event for piece in pieces for event in shapes.split(piece.body.encode())[max(0, after + 1 - piece.first) :]
     ]
     goes_on = row.is_open or len(pieces) == _MOST_ROWS
     return Heard(b"".join(events), after + len(events), goes_on and bool(row.is_open or events))
@@ -106,7 +106,7 @@ def check_followed(row: BackgroundResponse, after: int) -> None:
     if not row.is_open and not ResponseFrames.objects.filter(response=row).exists():
         raise BadInput("The events of this response are not kept any more; look at it without stream.", param="stream")
     last = ResponseFrames.objects.filter(response=row).order_by("-first").first() if after >= 0 else None
-    _check_told(after, last.first + len(telling.split(last.body.encode())) if last is not None else 0)
+    _check_told(after, last.first + len(shapes.split(last.body.encode())) if last is not None else 0)
 
 
 def _check_told(after: int, count: int) -> None:

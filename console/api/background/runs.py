@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from agents_app.models import Run
 from agents_app.queries.running import tokens_of, waits_for
-from console.api.background import rows, telling
+from console.api.background import rows, shapes
 from console.api.models import BackgroundResponse
 from console.gateway.responses.answer import usage_of
 from console.gateway.responses.events import ResponseEvents
@@ -40,7 +40,7 @@ def told(row: BackgroundResponse, *, waits: bool) -> Told:
     assert run is not None
     if run.forgotten_at is not None:
         raise rows.missing(row.public_id)
-    frame = {**telling.shown(row), "error": None, "facet": {"run": run.public_id}}
+    frame = {**shapes.shown(row), "error": None, "facet": {"run": run.public_id}}
     asks = waits_for(run) if run.state == Run.State.WAITING else ""
     if asks:
         frame["facet"]["waits_for"] = asks

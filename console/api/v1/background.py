@@ -1,4 +1,4 @@
-"""`background: true` at /v1/responses: promised at once, answered by a worker, followed and taken back by its id."""
+"""`background: true` at /v1/responses: written down at once, answered by a worker, followed and cancelled by its id."""
 
 import time
 import uuid
@@ -10,7 +10,7 @@ import orjson
 from django.conf import settings
 
 from console.api import responses as kept_responses
-from console.api.background import promising, reading, telling
+from console.api.background import reading, services, shapes
 from console.api.models import BackgroundResponse
 from console.api.v1 import rows
 from console.api.v1.once import Made, digest, earlier, once
@@ -30,12 +30,12 @@ from console.gateway.types import Ask
 _LOOK_SECONDS = 0.2
 
 
-async def promise(
+async def create(
     request: Request, send: Send, identify: KeyIdentity, ask: Ask, going_on: Callable[[], Awaitable[Ask]]
 ) -> None:
-    """Promise an answer: all that can be said against it now is said now. `going_on` asks for what was said before.
+    """Take a response on: all that can be said against it now is said now. `going_on` asks for what was said before.
 
-    What was promised under the same Idempotency-Key stays promised, whatever is said against it by now.
+    What was taken on under the same Idempotency-Key stays so, whatever is said against it by now.
     """
     headers: Headers = []
     if (found := await _earlier(request, identify, ask)) is not None:
@@ -64,7 +64,7 @@ async def _earlier(request: Request, identify: KeyIdentity, ask: Ask) -> tuple[r
 
 def _make(asked: rows.Asked) -> Made:
     ask = asked.ask
-    return once(asked, lambda: digest(ask.body), lambda: telling.shown(promising.promise(ask, asked.asker)))
+    return once(asked, lambda: digest(ask.body), lambda: shapes.shown(services.create(ask, asked.asker)))
 
 
 def _check_there(name: str) -> None:
@@ -78,7 +78,7 @@ def _check_there(name: str) -> None:
 
 
 async def find(asked: rows.Asked, name: str) -> tuple[BackgroundResponse, bool] | None:
-    return await asked.do(kept_responses.promised, asked.caller, name)
+    return await asked.do(kept_responses.in_background, asked.caller, name)
 
 
 def starting_after(request: Request) -> int | None:
@@ -151,7 +151,7 @@ async def cancel(request: Request, send: Send, asked: rows.Asked, name: str) -> 
         raise await asked.refuse(
             NotAllowed("Only who asked for a response, or may manage the team's keys, cancels it.")
         )
-    row, sent = await asked.do(promising.cancel, asked.caller, row)
+    row, sent = await asked.do(services.cancel, asked.caller, row)
     if sent and row.request_id is None and row.key_id is not None:
         await _record_unmade(row, sent)
     if not sent and row.run_id is None:  # it was cancelled before, and what it said until then is told
@@ -169,6 +169,6 @@ async def _record_unmade(row: BackgroundResponse, sent: str) -> None:
     assert row.key_id is not None
     id = row.pk if row.fence == 1 else uuid7()  # nobody had it before who cancelled it
     row.body = sent
-    ask = telling.ask_of(row, telling.asked_in(row), id=id, at=time_of(id))
+    ask = shapes.ask_of(row, shapes.asked_in(row), id=id, at=time_of(id))
     identify = StartedByKey(row.key_id, row.client_address, ask.at)
     await pipeline.refuse(identify, ask, Cancelled("It was cancelled before its turn came."))

@@ -49,7 +49,7 @@ async def call_model(request: Request, send: Send, route: Route) -> None:
     try:
         if route is RESPONSE and ask.body.get("background"):
             going_on = partial(responses.going_on, request, identify, ask)
-            await background.promise(request, send, identify, ask, going_on)
+            await background.create(request, send, identify, ask, going_on)
         elif (replay := await _claim(request, identify, ask)) is not None:
             await _send_replay(request, send, ask, replay)
         else:

@@ -7,7 +7,7 @@ import orjson
 
 from console.api import conversations
 from console.api import responses as kept_responses
-from console.api.background import promising, reading, telling
+from console.api.background import reading, services, shapes
 from console.api.v1 import background, rows
 from console.api.v1.request import Request
 from console.api.v1.sending import Send, send_json
@@ -71,7 +71,7 @@ async def delete(request: Request, send: Send, name: str) -> None:
     asked = await rows.asked(request, EventType.RESPONSE.value, ROUTE)
     found = await background.find(asked, name)
     if found is not None and found[1]:
-        await asked.do(promising.forget, asked.caller, found[0])
+        await asked.do(services.delete, asked.caller, found[0])
     else:
         await asked.do(kept_responses.forget, asked.caller, name)
     said = {"id": name, "object": "response", "deleted": True}
@@ -91,10 +91,10 @@ async def input_items(request: Request, send: Send, name: str) -> None:
 
 def _asked_in(asked: rows.Asked, name: str) -> dict[str, Any]:
     """Return what a response was asked with: of one that has no answer its row says."""
-    found = kept_responses.promised(asked.caller, name)
+    found = kept_responses.in_background(asked.caller, name)
     if found is not None and found[0].body:
         kept_responses.note_reading(asked.caller, *found, what=_ITEMS)
-        return telling.asked_in(found[0])
+        return shapes.asked_in(found[0])
     return kept_responses.read(asked.caller, name, what=_ITEMS).asked
 
 

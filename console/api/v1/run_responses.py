@@ -9,7 +9,7 @@ import orjson
 from django.db import transaction
 
 from agents_app.models import Run
-from console.api.background import promising, reading
+from console.api.background import reading, services
 from console.api.background.runs import told
 from console.api.models import BackgroundResponse
 from console.api.v1 import agent_chat, background, responses, rows
@@ -73,7 +73,7 @@ async def _answer(
 @transaction.atomic
 def _start(asked: rows.Asked, ask: Ask) -> BackgroundResponse:
     run = agent_chat.start(asked, ask, lambda: _said(ask), trigger=Run.Trigger.API, not_taken=_NOT_TAKEN, param="input")
-    return promising.promise_of_run(ask, asked.asker, run)
+    return services.create_for_run(ask, asked.asker, run)
 
 
 def _said(ask: Ask) -> list[tuple[str, str]]:

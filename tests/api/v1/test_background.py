@@ -11,7 +11,7 @@ from django.db import OperationalError
 from django.db.models.functions import Now
 
 from console.api import responses as kept_responses
-from console.api.background import answering, promising, rows, sweeping, working
+from console.api.background import answering, rows, services, sweeping, working
 from console.api.models import BackgroundResponse, ResponseFrames
 from console.audit.models import AuditEvent, Payload
 from console.audit.search import Criteria
@@ -242,9 +242,9 @@ def test_it_ends_otherwise_too_and_says_how(sdk, world, worker, monkeypatch, set
     assert (line.status, line.code, line.pk.hex) == ("refused", "cancelled", name[5:]) and world.upstream.seen == []
     assert AuditEvent.objects.filter(action="response.cancelled", target=name).count() == 1
     with monkeypatch.context() as patch:  # somebody else deletes it at the same moment
-        find = kept_responses.promised
+        find = kept_responses.in_background
         patch.setattr(
-            kept_responses, "promised", lambda *who: (find(*who), BackgroundResponse.objects.all().delete())[0]
+            kept_responses, "in_background", lambda *who: (find(*who), BackgroundResponse.objects.all().delete())[0]
         )
         with pytest.raises(sdks.openai.NotFoundError):
             sdk.responses.cancel(name)
@@ -351,12 +351,12 @@ def test_it_ends_otherwise_too_and_says_how(sdk, world, worker, monkeypatch, set
     with monkeypatch.context() as patch:
         patch.setattr(sweeping, "_MOST_AT_ONCE", 1)
         assert sweeping.drive() == 2, "a lane whose workers are busy keeps none of another from being woken"
-    monkeypatch.setattr(promising, "_MOST_OPEN", 2)
+    monkeypatch.setattr(services, "_MOST_OPEN", 2)
     with pytest.raises(sdks.openai.RateLimitError):
         sdk.responses.create(**ASK)
     BackgroundResponse.objects.filter(pk=uuid.UUID(hex=late.id[5:])).update(expires_at=Now() - dt.timedelta(seconds=1))
     sent = len(world.upstream.seen)
-    monkeypatch.setattr(promising, "_MOST_OPEN", 3)
+    monkeypatch.setattr(services, "_MOST_OPEN", 3)
     world.upstream.enqueue_stream(*(sse(e) for e in text_chunks("All ")[:2]), done=False, hang=60)
     revoked, key = make.make_key(world.team, "revoked")
     with sdks.openai.OpenAI(base_url=str(sdk.base_url), api_key=key, max_retries=0) as other:

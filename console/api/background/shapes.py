@@ -1,4 +1,4 @@
-"""What is said of a response in the background, from its row: the object, and the events that end it."""
+"""A response in the background as its caller sees it, from its row: the object, and the events that end it."""
 
 from dataclasses import replace
 from typing import Any
@@ -28,7 +28,7 @@ def asked_in(row: BackgroundResponse) -> dict[str, Any]:
 
 
 def ask_of(row: BackgroundResponse, body: dict[str, Any], **more: Any) -> Ask:
-    """Return the ask a row is; under the id it was promised under unless `more` says another."""
+    """Return the ask a row is; under its own id unless `more` says another."""
     given = {"id": row.pk, "at": row.created_at, **more}
     ask = make_ask(
         "response",

@@ -1,4 +1,4 @@
-"""Promise a response, and take a promise back."""
+"""Create, cancel and delete responses in the background."""
 
 import datetime as dt
 
@@ -8,7 +8,7 @@ from django.db.models import Count, Sum
 
 from agents_app.models import Run
 from agents_app.services.runs import cancel_run
-from console.api.background import rows, runs, sweeping, telling
+from console.api.background import rows, runs, shapes, sweeping
 from console.api.background.rows import State
 from console.api.models import BackgroundResponse, ForgottenResponse
 from console.audit import actions
@@ -30,7 +30,7 @@ class TooManyOpen(Refusal):
 
 
 @transaction.atomic
-def promise(ask: Ask, asker: Asker) -> BackgroundResponse:
+def create(ask: Ask, asker: Asker) -> BackgroundResponse:
     """Write a response down that is to be answered; a worker does."""
     size = len(ask.text.encode())
     team = Team.objects.select_for_update(no_key=True).get(pk=asker.team.id)  # of two that come at once, one is last
@@ -43,10 +43,10 @@ def promise(ask: Ask, asker: Asker) -> BackgroundResponse:
             retry_after=_RETRY_SECONDS,
         )
     row = _row(ask, asker, team)
-    row.frame = telling.frame(row)
+    row.frame = shapes.frame(row)
     row.save(force_insert=True)
     if row.is_stream:
-        rows.keep(row, telling.first_frames(row))
+        rows.keep(row, shapes.first_frames(row))
         row.save(update_fields=["told"])
     sweeping.wake(row)
     return row
@@ -71,7 +71,7 @@ def _row(ask: Ask, asker: Asker, team: Team) -> BackgroundResponse:
     )
 
 
-def promise_of_run(ask: Ask, asker: Asker, run: Run) -> BackgroundResponse:
+def create_for_run(ask: Ask, asker: Asker, run: Run) -> BackgroundResponse:
     """Write down that a run answers a response; of a run that was found again, the response it answers."""
     Run.objects.select_for_update(no_key=True, of=("self",)).get(pk=run.pk)  # of two that find it at once, one is last
     earlier = BackgroundResponse.objects.filter(run=run).order_by("created_at", "id").first()
@@ -80,7 +80,7 @@ def promise_of_run(ask: Ask, asker: Asker, run: Run) -> BackgroundResponse:
         return earlier
     row = _row(ask, asker, Team.objects.get(pk=asker.team.id))
     # The run has its input; this is for who asks for the response later.
-    row.run, row.body, row.frame = run, rows.kept_body(row.body), rows.kept_body(telling.frame(row))
+    row.run, row.body, row.frame = run, rows.kept_body(row.body), rows.kept_body(shapes.frame(row))
     row.save(force_insert=True)
     return row
 
@@ -100,7 +100,7 @@ def cancel(caller: Caller, row: BackgroundResponse) -> tuple[BackgroundResponse,
         raise BadInput(f"Only an open response can be cancelled; this one is {row.state}.", param="response_id")
     sent = row.body
     row.state, row.ended_at = State.CANCELLED, now()
-    frames = telling.last_frames(row, row.told)
+    frames = shapes.last_frames(row, row.told)
     row.fence, row.lease_until = row.fence + 1, None
     row.body, row.frame = rows.kept_body(row.body), rows.kept_body(row.frame)
     rows.keep(row, frames)
@@ -118,8 +118,8 @@ def _cancel_run(caller: Caller, row: BackgroundResponse, run: Run) -> tuple[Back
 
 
 @transaction.atomic
-def forget(caller: Caller, row: BackgroundResponse) -> None:
-    """Remove what is promised no more; the log keeps of it what it keeps."""
+def delete(caller: Caller, row: BackgroundResponse) -> None:
+    """Remove a response that is over; the log keeps of it what it keeps."""
     row = rows.locked(row)
     runs.look(row)
     if row.is_open:
