@@ -3,10 +3,6 @@
 import json
 from enum import Enum
 
-from django.db.models import F
-from django.db.models.functions import Now
-
-from agents_app.engine import lease
 from agents_app.engine.asking_people import Kind
 from agents_app.engine.recording import note_refusal
 from agents_app.engine.turns import Over, Turn
@@ -69,17 +65,15 @@ def _as_kept(approval: Approval, who: str) -> dict[str, str]:
 
 
 def _end(turn: Turn, step: Step, state: str, words: str, note: str = "") -> Applied:
-    lease.change(turn.run, steps_done=F("steps_done") + 1, attempts=0)
     is_done = state == Step.State.DONE
-    step.state = state
-    Step.objects.filter(pk=step.pk).update(
-        state=state,
+    turn.end_step(
+        step,
+        state,
         output={**(step.output or {}), "content": words} if is_done else step.output,
         trouble="" if is_done else words[:1000],
         is_error=not is_done,
         decisions=step.decisions,
         note=(note or words)[:200],
-        ended_at=Now(),
     )
     if state == Step.State.DENIED:
         note_refusal(turn.run, step, code="denied_approval", reason=words)

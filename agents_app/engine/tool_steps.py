@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F
-from django.db.models.functions import Now
 
 from agents_app.engine import lease, limits
 from agents_app.engine.applying_decisions import Applied, apply_decision
@@ -62,7 +60,7 @@ def _one(turn: Turn, steps: Sequence[Step], step: Step, asked: list[Approval], r
     elif step.state in {State.WAITING, State.UNKNOWN}:
         if until := _until(step):
             if until <= now():
-                _done(turn, step, "The wait is over.")
+                turn.end_step(step, State.DONE, output={**(step.output or {}), "content": "The wait is over."})
             return
         expire(asked[-1])
         if apply_decision(turn, step, asked[-1]) != Applied.GO_ON:
@@ -136,21 +134,8 @@ def _why(steps: Sequence[Step], step: Step) -> str:
 
 def _deny(turn: Turn, step: Step, decision: Decision) -> None:
     """End a call that may not be made; the model reads why."""
-    step.state, step.trouble, step.is_error = State.DENIED, decision.reason[:1000], True
-    lease.change(turn.run, steps_done=F("steps_done") + 1, attempts=0)
-    Step.objects.filter(pk=step.pk).update(
-        state=step.state, trouble=step.trouble, is_error=True, ended_at=Now(), decisions=step.decisions
-    )
+    turn.end_step(step, State.DENIED, trouble=decision.reason[:1000], is_error=True, decisions=step.decisions)
     note_refusal(turn.run, step, code=f"denied_{decision.rule.partition('.')[0]}", reason=step.trouble)
-
-
-def _done(turn: Turn, step: Step, content: str, note: str = "") -> None:
-    """End a call whose result came from elsewhere: from a person, or from time."""
-    lease.change(turn.run, steps_done=F("steps_done") + 1, attempts=0)
-    step.state, step.output = State.DONE, {**(step.output or {}), "content": content}
-    Step.objects.filter(pk=step.pk).update(
-        state=step.state, output=step.output, note=note[:200] or step.note, ended_at=Now(), decisions=step.decisions
-    )
 
 
 def _recover(turn: Turn, step: Step) -> None:
@@ -162,18 +147,9 @@ def _recover(turn: Turn, step: Step) -> None:
         step.save(update_fields=["state"])
         return
     if tool is not None and tool.effect == Tool.Effect.READ:
-        _lost(turn, step)
+        turn.end_step(step, State.FAILED, trouble="The worker stopped during each attempt.", is_error=True)
         return
     _unknown(turn, step, "The worker stopped during the call, so what came of it is not known.")
-
-
-def _lost(turn: Turn, step: Step) -> None:
-    """End a call that changes nothing, and ended a worker each time."""
-    lease.change(turn.run, steps_done=F("steps_done") + 1, attempts=0)
-    step.state = State.FAILED
-    Step.objects.filter(pk=step.pk).update(
-        state=step.state, trouble="The worker stopped during each attempt.", is_error=True, ended_at=Now()
-    )
 
 
 def _unknown(turn: Turn, step: Step, trouble: str) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connections
+from django.db.models import F
+from django.db.models.functions import Now
 
 from agents_app.engine import lease, limits
 from agents_app.engine.compacting import room_of
@@ -50,6 +52,13 @@ class Turn:
             raise Over(State.FAILED, "may_not_run", self.standing.problem)
         self.tools = tools_of(agent.team, list(self.grants)) if self.grants else {}
         return list(Step.objects.filter(run=self.run).order_by("number"))
+
+    def end_step(self, step: Step, state: str, **fields: Any) -> None:
+        """Write how a step ended, and count it. `fields` are what of the step is written with it."""
+        lease.change(self.run, steps_done=F("steps_done") + 1, attempts=0)
+        for name, value in {"state": state, **fields}.items():
+            setattr(step, name, value)
+        Step.objects.filter(pk=step.pk).update(state=state, ended_at=Now(), **fields)
 
     def room(self) -> int:
         """Return how many tokens its conversation may have; asked once in a turn, which is seconds long."""
