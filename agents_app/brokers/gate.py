@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from agents_app.grants.standing import MayNotRun, paying_team, standing_of
+from agents_app.grants.standing import MayNotRun, paying_team, why_not_run
 from agents_app.models import Firing, Run, Trigger
 from agents_app.triggers.firing import actor_of
 from console.core.clock import now
@@ -28,7 +28,7 @@ def hold_on(trigger: Trigger) -> Hold | None:
         team = paying_team(actor, agent)
     except MayNotRun:
         return Hold(f"{trigger.owner_name}, for whom it acts, may not run {agent.name} any more.")
-    if problem := standing_of(actor, agent, team).problem:
+    if problem := why_not_run(actor, agent, team):
         return Hold(problem)
     most = trigger.config["at_once"]
     under_way = Firing.objects.filter(trigger=trigger, run__isnull=False).exclude(run__state__in=Run.OVER)

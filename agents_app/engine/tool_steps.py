@@ -90,7 +90,6 @@ def _decide(turn: Turn, steps: Sequence[Step], step: Step, asked: list[Approval]
         grant=grant,
         tool=tool,
         arguments=step.arguments,
-        standing=turn.standing,
         calls_before=sum(is_begun(one) and one.tool_name == step.tool_name for one in steps)
         + sum(one.tool_name == step.tool_name for one in ready),
     )

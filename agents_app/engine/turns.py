@@ -14,7 +14,7 @@ from agents_app.engine import lease, limits
 from agents_app.engine.compacting import room_of
 from agents_app.grants.parsing import DENY, Grant, grants_of
 from agents_app.grants.pinning import tools_of
-from agents_app.grants.standing import Standing, standing_of
+from agents_app.grants.standing import why_not_run
 from agents_app.models import Agent, Run, Step, Tool
 from agents_app.queries.running import actor_of, definition_of
 from console.teams.models import Team
@@ -37,7 +37,6 @@ class Turn:
         self.run = run
         self.definition = definition_of(run)
         self.grants: dict[str, Grant] = grants_of(self.definition.grants)
-        self.standing = Standing()
         self.tools: dict[str, Tool] = {}
         self._looked = time.monotonic()
         self._room: int | None = None
@@ -47,9 +46,8 @@ class Turn:
         self.look()
         agent = Agent.objects.select_related("team").get(pk=self.run.agent_id)
         pays = agent.team if agent.team_id == self.run.team_id else Team.objects.get(pk=self.run.team_id)
-        self.standing = standing_of(actor_of(self.run), agent, pays)
-        if self.standing.problem:
-            raise Over(State.FAILED, "may_not_run", self.standing.problem)
+        if problem := why_not_run(actor_of(self.run), agent, pays):
+            raise Over(State.FAILED, "may_not_run", problem)
         self.tools = tools_of(agent.team, list(self.grants)) if self.grants else {}
         return list(Step.objects.filter(run=self.run).order_by("number"))
 

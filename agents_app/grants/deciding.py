@@ -7,7 +7,6 @@ from typing import Any
 from agents_app.grants.constraints import outside
 from agents_app.grants.parsing import ALLOW, ASK, DENY, Grant
 from agents_app.grants.schemas import WrongArguments, check_arguments
-from agents_app.grants.standing import Standing
 from agents_app.models import Tool
 
 
@@ -29,18 +28,19 @@ def decide(
     grant: Grant | None,
     tool: Tool | None,
     arguments: Any,
-    standing: Standing,
     calls_before: int,
+    problem: str = "",
 ) -> Decision:
     """Return what the agent, the caller, the team and the tool together allow.
 
     `name` is what the model wrote; `tool` is the team's living tool of exactly that name, its server at hand.
-    `calls_before` counts the calls of it this run has made.
+    `calls_before` counts the calls of it this run has made. `problem` says why its caller may not go on; a run that has
+    one takes no step, so only who decides outside of one asks for it.
     """
     if grant is None:
         return _no("grant", f"There is no tool {name[:64]!r} for this agent. Use only the tools you were given.")
-    if standing.problem:
-        return _no("caller", standing.problem)
+    if problem:
+        return _no("caller", problem)
     if tool is None:
         return _no("tool", f"The tool {name!r} is not there any more.")
     if not tool.is_callable:

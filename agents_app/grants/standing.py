@@ -1,7 +1,5 @@
 """In whose name a run acts, as that stands now: asked at its start and before each of its steps."""
 
-from dataclasses import dataclass
-
 from agents_app.models import Agent, Audience
 from console.core.errors import NotAllowed
 from console.teams.actors import Actor
@@ -15,23 +13,16 @@ class MayNotRun(NotAllowed):
     code = "may_not_run"
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Empty `problem`: the actor may let the agent go on, and `team` pays."""
-
-    problem: str = ""
-
-
-def standing_of(actor: Actor, agent: Agent, team: Team) -> Standing:
-    """Return whether an actor may run an agent for a team now. Needs `agent.team`."""
+def why_not_run(actor: Actor, agent: Agent, team: Team) -> str:
+    """Return why an actor may not run an agent for a team now, empty when they may. Needs `agent.team`."""
     if agent.archived_at is not None:
-        return Standing(f"The agent {agent.slug} is archived.")
+        return f"The agent {agent.slug} is archived."
     for one in (agent.team, team):
         if one.archived_at is not None:
-            return Standing(f"{one} is archived.")
+            return f"{one} is archived."
     if not _is_for(agent, team):
-        return Standing(f"{team} may not use the agent {agent.slug} any more.")
-    return Standing(_why_not(actor, team))
+        return f"{team} may not use the agent {agent.slug} any more."
+    return _why_not(actor, team)
 
 
 def paying_team(actor: Actor, agent: Agent) -> Team:

@@ -15,7 +15,7 @@ from agents_app.grants.binding import canonical, digest_of
 from agents_app.grants.deciding import decide
 from agents_app.grants.parsing import DENY, grants_of
 from agents_app.grants.schemas import check_arguments
-from agents_app.grants.standing import standing_of
+from agents_app.grants.standing import why_not_run
 from agents_app.models import Approval, Run, Step
 from agents_app.queries.running import actor_of, calls_of, definition_of, requesters_of, starters_of, tool_named
 from agents_app.services.runs import wake
@@ -161,7 +161,7 @@ def _edit(approval: Approval, edited: dict[str, Any]) -> None:
         grant=grants_of(definition_of(run).grants).get(step.tool_name),
         tool=tool_named(run, step.tool_name),
         arguments=edited,
-        standing=standing_of(actor_of(run), run.agent, run.team),
+        problem=why_not_run(actor_of(run), run.agent, run.team),
         calls_before=calls_of(run, step.tool_name),
     )
     if decision.effect == DENY:

@@ -13,7 +13,7 @@ from agents_app.definition import fields_of, run_limits
 from agents_app.engine.ending import end
 from agents_app.errors import Forgotten, NotReady, TooDeep
 from agents_app.grants.schemas import check_arguments
-from agents_app.grants.standing import MayNotRun, paying_team, standing_of
+from agents_app.grants.standing import MayNotRun, paying_team, why_not_run
 from agents_app.instructions import rendered
 from agents_app.models import Agent, AgentDraft, AgentVersion, Definition, Run, Step
 from agents_app.queries.rerunning import Base
@@ -84,9 +84,8 @@ def start_run(
         raise Forgotten
     check_environment(environment)
     team = paying_team(actor, agent)
-    standing = standing_of(actor, agent, team)
-    if standing.problem:
-        raise MayNotRun(standing.problem)
+    if problem := why_not_run(actor, agent, team):
+        raise MayNotRun(problem)
     definition = definition or agent.live
     if definition is None or definition.agent_id != agent.pk:
         raise NotReady([f"No version of {agent.name} is published."])

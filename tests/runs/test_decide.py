@@ -6,7 +6,6 @@ from agents_app.grants.constraints import outside
 from agents_app.grants.deciding import decide
 from agents_app.grants.parsing import check_grants, grants_of
 from agents_app.grants.schemas import WrongArguments, check_arguments, check_schema, strict, without_patterns
-from agents_app.grants.standing import Standing
 from agents_app.models import Tool
 from console.core import bounded_schemas
 from console.core.errors import BadInput
@@ -27,7 +26,7 @@ def verdict(grant=None, arguments=None, *, used=None, problem="", calls=0):
         grant=grants.get("read_file"),
         tool=used or tool(),
         arguments={} if arguments is None else arguments,
-        standing=Standing(problem),
+        problem=problem,
         calls_before=calls,
     )
     assert decision.reason

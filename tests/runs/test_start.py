@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 
 from agents_app import access
 from agents_app.errors import NotReady
-from agents_app.grants.standing import MayNotRun, standing_of
+from agents_app.grants.standing import MayNotRun, why_not_run
 from agents_app.models import Agent, Approval, Run, Step
 from agents_app.services.runs import Origin, cancel_run, start_run
 from console.audit.models import AuditEvent
@@ -100,21 +100,21 @@ def test_it_lets_only_those_run_it_who_may_use_it_and_their_team_pays(cast, agen
 def test_it_says_what_the_starter_lost(cast, agent):
     bob, kim = make.actor_for(cast.bob), Actor("key", cast.kim.pk, "kim")
     fresh = Agent.objects.select_related("team").get(pk=agent.pk)
-    assert not standing_of(bob, fresh, cast.team_a).problem and not standing_of(kim, fresh, cast.team_a).problem
+    assert not why_not_run(bob, fresh, cast.team_a) and not why_not_run(kim, fresh, cast.team_a)
     heir, _ = key_services.rotate_key(actor=SYSTEM, key=cast.kim, overlap=dt.timedelta(hours=1))
     ApiKey.objects.filter(pk=cast.kim.pk).update(expires_at=now())
-    assert not standing_of(kim, fresh, cast.team_a).problem, "the key that replaced it goes on"
+    assert not why_not_run(kim, fresh, cast.team_a), "the key that replaced it goes on"
     key_services.revoke_key(actor=SYSTEM, key=heir)
-    assert "revoked" in standing_of(kim, fresh, cast.team_a).problem
+    assert "revoked" in why_not_run(kim, fresh, cast.team_a)
     ApiKey.objects.filter(pk=heir.pk).update(revoked_at=None)
     key_services.revoke_key(actor=SYSTEM, key=cast.kim)
-    assert "revoked" in standing_of(kim, fresh, cast.team_a).problem
+    assert "revoked" in why_not_run(kim, fresh, cast.team_a)
     people_services.disable_person(actor=SYSTEM, user=cast.bob)
-    assert "cannot sign in" in standing_of(bob, fresh, cast.team_a).problem
-    assert "may not use" in standing_of(make.actor_for(cast.charlie), fresh, cast.team_b).problem
+    assert "cannot sign in" in why_not_run(bob, fresh, cast.team_a)
+    assert "may not use" in why_not_run(make.actor_for(cast.charlie), fresh, cast.team_b)
     team_services.archive_team(actor=SYSTEM, team=cast.team_a)
     fresh = Agent.objects.select_related("team").get(pk=agent.pk)
-    assert "archived" in standing_of(make.actor_for(cast.alice), fresh, fresh.team).problem
+    assert "archived" in why_not_run(make.actor_for(cast.alice), fresh, fresh.team)
 
 
 def test_it_cancels_at_once_when_nobody_works_on_it(cast, agent):

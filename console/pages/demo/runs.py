@@ -10,7 +10,6 @@ from agents_app.engine.recording import note_call, version_name
 from agents_app.grants.binding import digest_of
 from agents_app.grants.deciding import Decision, decide
 from agents_app.grants.parsing import grants_of
-from agents_app.grants.standing import Standing
 from agents_app.instructions import rendered
 from agents_app.models import Agent, Approval, Run, RunQuestion, Step, Tool
 from console.audit.models import EventType
@@ -139,7 +138,6 @@ def _call(writer: _Writer, turn: int, identifier: str, call: MadeCall, why: str)
         grant=grants_of(run.version.grants).get(call.tool),
         tool=tool,
         arguments=call.arguments,
-        standing=Standing(),
         calls_before=0,
     )
     step = writer.step(
