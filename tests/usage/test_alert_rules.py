@@ -141,3 +141,16 @@ def test_owners_set_change_and_remove_rules(cast: Cast) -> None:
     lines = AuditEvent.objects.filter(action__startswith="alert_rule.", team_id=cast.team_a.pk).order_by("id")
     assert [line.action.partition(".")[2] for line in lines] == ["created", "changed", "deleted"]
     assert client.get("/settings/alerts/rules/").status_code == 403
+
+
+@pytest.mark.django_db
+def test_more_rules_take_no_more_queries(cast: Cast, django_assert_max_num_queries) -> None:
+    client = client_of(cast.alice)
+    make.make_alert_rule(cast.team_a)
+    client.get(PAGE)
+    with django_assert_max_num_queries(12) as first:
+        client.get(PAGE)
+    for threshold in range(6, 12):
+        make.make_alert_rule(cast.team_a, threshold=threshold, minutes=threshold)
+    with django_assert_max_num_queries(len(first)):
+        assert client.get(PAGE).text.count("Too few calls") == 7

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection  # noqa: TID251
@@ -32,11 +33,16 @@ GROUP BY minute, team_id
 ON CONFLICT (minute, team_id) DO UPDATE SET {added(("calls", "errors"), ("latency",))}"""  # noqa: S608
 
 _SUMMED = f"""
-SELECT coalesce(sum(calls), 0)::bigint, coalesce(sum(errors), 0)::bigint, {counts(summed("latency"))}
-FROM usage_usageminute
-WHERE minute >= %(since)s AND minute < %(until)s
-  AND CASE WHEN %(team)s::uuid IS NULL THEN team_id NOT IN (SELECT id FROM teams_team WHERE is_demo)
-      ELSE team_id = %(team)s END"""  # noqa: S608
+SELECT sums.calls, sums.errors, sums.latency
+FROM unnest(%(teams)s::uuid[], %(since)s::timestamptz[]) WITH ORDINALITY AS wanted(team, since, place)
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(m.calls), 0)::bigint AS calls, coalesce(sum(m.errors), 0)::bigint AS errors,
+           {counts(summed("m.latency"))} AS latency
+    FROM usage_usageminute m
+    WHERE m.minute >= wanted.since AND m.minute < %(until)s
+      AND CASE WHEN wanted.team IS NULL THEN m.team_id NOT IN (SELECT id FROM teams_team WHERE is_demo)
+          ELSE m.team_id = wanted.team END
+) sums ORDER BY wanted.place"""  # noqa: S608
 
 
 def add_minutes(cursor: Any, from_tx: int, to_tx: int) -> None:
@@ -44,12 +50,15 @@ def add_minutes(cursor: Any, from_tx: int, to_tx: int) -> None:
     cursor.execute(_MINUTES, {"from_tx": from_tx, "to_tx": to_tx, "bounds": list(BOUNDS)})
 
 
-def minutes_summed(team_id: uuid.UUID | None, since: dt.datetime, until: dt.datetime) -> tuple[int, int, list[int]]:
-    """Return (calls, errors, histogram of latencies) of a team in these minutes, or of all but the demo's."""
+def minutes_summed(
+    wanted: Sequence[tuple[uuid.UUID | None, dt.datetime]], until: dt.datetime
+) -> list[tuple[int, int, list[int]]]:
+    """Return (calls, errors, histogram of latencies) of each team since its moment; of None, of all but the demo's."""
     with connection.cursor() as cursor:
-        cursor.execute(_SUMMED, {"team": team_id, "since": since, "until": until})
-        calls, errors, latency = cursor.fetchone()
-        return calls, errors, latency
+        teams, since = [team for team, _ in wanted], [moment for _, moment in wanted]
+        cursor.execute(_SUMMED, {"teams": teams, "since": since, "until": until})
+        rows: list[tuple[int, int, list[int]]] = cursor.fetchall()
+        return rows
 
 
 def forget_minutes() -> None:
