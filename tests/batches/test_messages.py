@@ -219,6 +219,10 @@ def test_it_refuses_in_anthropics_shape_and_makes_nothing(client: httpx.Client, 
     assert said([{"custom_id": 1, "params": {}}]).startswith("requests[0].custom_id: It must be")
     assert said([request("a"), request("a")]) == ("requests[1].custom_id: 'a' is the custom_id of requests[0] as well.")
     assert said([request(name) for name in "abc"]) == "A batch has at most 2 requests."
+    endless = b'{"requests": [' + b"0, " * 3 + b"no JSON"
+    headers = {"Idempotency-Key": "endless", "Content-Type": "application/json"}
+    answer = client.post("/v1/messages/batches", content=endless, headers=headers)
+    assert "requests[0]: A request is an object" in answer.json()["error"]["message"], "nor is the rest looked at"
     settings.GATEWAY_BODY_BYTES = 1024
     settings.BATCH_BODY_BYTES = 2048
     for params, words in (
