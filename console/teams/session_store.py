@@ -12,7 +12,9 @@ class SessionStore(db.SessionStore):
     """The same table, and the same contents: the name of the class is part of what signs them."""
 
     def load(self) -> dict[str, Any]:
-        data = sql.session_data(self.session_key) if self.session_key else None
+        key = self.session_key
+        # A cookie in quotes may spell a NUL, which PostgreSQL takes in no question.
+        data = sql.session_data(key) if key and "\0" not in key else None
         if data is None:
             self._session_key = None
             return {}

@@ -57,7 +57,10 @@ def test_it_is_kept_as_django_keeps_it() -> None:
     ended = SessionStore(key)
     ended.set_expiry(-1)
     ended.save()
-    for over in (SessionStore(key), SessionStore("no such key is there"), SessionStore(None)):
+    for over in (
+        *(SessionStore(key), SessionStore("no such key is there"), SessionStore(None)),
+        SessionStore("\0 is in no key"),
+    ):
         assert dict(over.items()) == {} and over.session_key is None
     ours.delete()
     with pytest.raises(UpdateError):
