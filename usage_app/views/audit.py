@@ -92,8 +92,8 @@ def _jump(request: TeamRequest, text: str, types: Collection[str]) -> str:
     return reverse("usage:audit_record", args=[request_id(event.pk)])
 
 
-@require_safe
 @needs("view_audit")
+@require_safe
 def audit(request: TeamRequest) -> HttpResponse:
     """The list. `live=1` begins the live view at its newest end. Closing the drawer leaves the list as it is."""
     if is_htmx(request) and request.htmx.target == "drawer":
@@ -135,8 +135,8 @@ def _tail_url(request: TeamRequest, filter_query: str, tx: int, polls: int) -> s
     )
 
 
-@require_safe
 @needs("view_audit")
+@require_safe
 def tail(request: TeamRequest) -> HttpResponse:
     """What was committed since the last question, as rows above the others. 286 ends the questions."""
     sight = access.sight_for(request.caller, request.GET.get("team", ""))
@@ -210,22 +210,22 @@ def _show_record(request: TeamRequest, reference: str, *, with_content: bool) ->
     return render(request, _LIST, _context(request, form, page) | context)
 
 
-@require_safe
 @needs("view_audit")
+@require_safe
 def audit_record(request: TeamRequest, reference: str) -> HttpResponse:
     """One record: everything but its content, which is read by an explicit step."""
     return _show_record(request, reference, with_content=False)
 
 
-@require_safe
 @needs("view_audit")
+@require_safe
 def audit_content(request: TeamRequest, reference: str) -> HttpResponse:
     """The record with its input and output. That somebody read them is recorded."""
     return _show_record(request, reference, with_content=True)
 
 
-@require_safe
 @needs("view_audit")
+@require_safe
 def audit_picture(request: TeamRequest, reference: str, kind: str, number: int) -> HttpResponse:
     """One picture of an input or output, as what its first bytes say it is. Without the word of a page that recorded
     that this person reads the record (`reading`), this is recorded as a reading of its own.
@@ -267,8 +267,8 @@ def rate(request: TeamRequest, reference: str) -> HttpResponse:
     return render(request, "usage/_ratings.html", context, status=200 if form.is_valid() else 422)
 
 
-@require_safe
 @needs("view_audit")
+@require_safe
 def audit_export(request: TeamRequest) -> StreamingHttpResponse:
     """The present filter's records as a file, streamed."""
     sight = access.sight_for(request.caller, request.GET.get("team", ""))
