@@ -1,1 +1,1 @@
-"""Queues outside: addresses of brokers, the wire, who reads, what becomes of a message, what is sent back."""
+"""Queues outside: addresses of brokers, the transports, who reads, what becomes of a message, what is sent back."""

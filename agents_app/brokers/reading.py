@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 
-from agents_app.brokers import gate, lease, wire
+from agents_app.brokers import gate, lease, transport
 from agents_app.brokers.address import address_of
 from agents_app.brokers.config import check_at
 from agents_app.brokers.message import Message
@@ -36,7 +36,7 @@ class Reading:
 
     def __init__(self, trigger_id: uuid.UUID, holder: uuid.UUID, rest: Callable[[float], bool]) -> None:
         self.trigger_id, self.holder, self._rest = trigger_id, holder, rest
-        self._line: wire.Line | None = None
+        self._consumer: transport.Consumer | None = None
         self._opened: tuple[object, ...] = ()
         self._said: tuple[str, str] | None = None
         self._failures = 0
@@ -61,43 +61,43 @@ class Reading:
             return self._stumble(State.TROUBLE, f"There is no broker {trigger.config['broker']!r} any more.")
         if hold := gate.hold_on(trigger):
             return self._hold(hold)
-        line = self._open(trigger, broker)
+        consumer = self._open(trigger, broker)
         self._note(State.READING, "")
-        message, has_waited = self._take(line)
+        message, has_waited = self._take(consumer)
         if message is None:
             self._failures = 0
             return 0
         Reader.objects.filter(trigger=trigger).update(last_message_at=now())
         if has_waited and (hold := gate.hold_on(trigger)):
-            line.give_back(message)
+            consumer.requeue(message)
             return self._hold(hold)
         received = receive(trigger, broker, message)
         if received.is_done:
-            line.settle(message)
+            consumer.ack(message)
             self._failures = 0
             return 0
-        line.give_back(message)
+        consumer.requeue(message)
         return self._hold(gate.Hold(received.said))
 
-    def _take(self, line: wire.Line) -> tuple[Message | None, bool]:
+    def _take(self, consumer: transport.Consumer) -> tuple[Message | None, bool]:
         """Wait a while for a message, and say whether that took long enough for things to have changed."""
         latest = time.monotonic() + min(_LONGEST_IDLE, settings.AGENT_LEASE_SECONDS / 3)
         self._rest(0)
-        message, has_waited = line.take(), False
+        message, has_waited = consumer.take(), False
         while message is None and time.monotonic() < latest and self._rest(_IDLE_SECONDS):
-            message, has_waited = line.take(), True
+            message, has_waited = consumer.take(), True
         return message, has_waited
 
-    def _open(self, trigger: Trigger, broker: Broker) -> wire.Line:
-        """Return the open line; another one when what it was opened for has changed."""
+    def _open(self, trigger: Trigger, broker: Broker) -> transport.Consumer:
+        """Return the open consumer; another one when what it was opened for has changed."""
         wanted = (broker.pk, broker.revision, trigger.config["queue"])
-        if self._line is None or self._opened != wanted:
+        if self._consumer is None or self._opened != wanted:
             self.close()
             address = address_of(broker)
             check_at(address, trigger.config["queue"])
-            self._line = wire.open_line(address, trigger.config["queue"], trigger.pk.hex)
+            self._consumer = transport.open_consumer(address, trigger.config["queue"], trigger.pk.hex)
             self._opened = wanted
-        return self._line
+        return self._consumer
 
     def _hold(self, hold: gate.Hold) -> float:
         self._note(State.WAITING, hold.why)
@@ -124,6 +124,6 @@ class Reading:
         Reader.objects.filter(trigger=self.trigger_id).update(state=state, said=said[:500], since=now())
 
     def close(self) -> None:
-        if self._line is not None:
-            self._line.close()
-            self._line = None
+        if self._consumer is not None:
+            self._consumer.close()
+            self._consumer = None

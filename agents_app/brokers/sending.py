@@ -14,7 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Q
 
-from agents_app.brokers import wire
+from agents_app.brokers import transport
 from agents_app.brokers.address import address_of
 from agents_app.brokers.config import check_at
 from agents_app.brokers.message import Message
@@ -88,7 +88,7 @@ def deliver(broker: Broker, queue: str, message: Message) -> str:
     try:
         address = address_of(broker)
         check_at(address, queue)
-        wire.send(address, queue, message)
+        transport.send(address, queue, message)
     except (BrokerTrouble, BadInput) as trouble:
         return str(trouble)
     return ""

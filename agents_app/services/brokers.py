@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import transaction
 
-from agents_app.brokers import wire
+from agents_app.brokers import transport
 from agents_app.brokers.address import address_of, parsed
 from agents_app.brokers.trouble import BrokerTrouble
 from agents_app.errors import StaleTool, StillUsed
@@ -78,7 +78,7 @@ def look_at_broker(*, actor: Actor, broker: Broker) -> str:
     """Ask whether it answers and lets us in; return what is wrong, if anything is."""
     trouble = ""
     try:
-        wire.look(address_of(broker))
+        transport.ping(address_of(broker))
     except BrokerTrouble as said:
         trouble = str(said)
     with transaction.atomic():

@@ -9,10 +9,10 @@ import redis
 from django.db import connection
 from kombu import Connection
 
-from agents_app.brokers import kombu_line, lease, redis_line, sending, wire
+from agents_app.brokers import kombu_transport, lease, redis_transport, sending, transport
 from agents_app.brokers.address import parsed
 from agents_app.brokers.reading import Reading
-from agents_app.brokers.redis_line import reading_key
+from agents_app.brokers.redis_transport import reading_key
 from agents_app.brokers.trouble import BrokerTrouble
 from agents_app.models import Broker, Firing, Outgoing, Reader, Run, Trigger
 from agents_app.services import brokers as services
@@ -188,7 +188,7 @@ def test_what_no_database_can_keep_is_set_aside_like_any_other(outside):
     assert len(sent.headers["long"]) == 4_000 and "huge" not in sent.headers
 
     large = json.dumps({"body": "x" * 3_000_000, "properties": {"message_id": "m-2"}}).encode()
-    assert redis_line.opened(large).is_plain, "what is too large whatever is in it is not taken apart"
+    assert redis_transport.opened(large).is_plain, "what is too large whatever is in it is not taken apart"
     outside.client.lpush("orders", large)
     outside.read()
     assert Firing.objects.get(state="parked", trouble__contains="is the most").body.startswith('{"body": "xx')
@@ -210,7 +210,7 @@ def test_a_very_large_message_is_copied_whole_before_it_is_settled_or_cut_in_the
     other = large.replace(b"x", b"y")
     outside.client.lpush("orders", other)
     with monkeypatch.context() as patched:
-        patched.setattr("agents_app.brokers.wire.send", broken)
+        patched.setattr("agents_app.brokers.transport.send", broken)
         for _ in range(2):
             outside.read(1)
             assert (outside.waiting("orders"), outside.reader.said) == (1, "No room.")
@@ -333,7 +333,7 @@ def test_what_breaks_its_reader_every_time_is_set_aside(outside, monkeypatch):
 def test_the_next_reader_takes_over_what_the_last_one_left_unsettled(outside, monkeypatch):
     """One that dies between the start of a run and the settling of its message, as a process sees it."""
     outside.put(ORDERS, message_id="m-1")
-    monkeypatch.setattr("agents_app.brokers.redis_line.RedisLine.settle", lambda *_: 1 / 0)
+    monkeypatch.setattr("agents_app.brokers.redis_transport.RedisConsumer.ack", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         outside.read(1)
     assert (Run.objects.count(), outside.taken()) == (1, 1)
@@ -384,24 +384,24 @@ def test_a_broker_that_is_away_is_said_and_nothing_is_lost(outside, settings):
 
 def test_a_queue_of_kombu_is_read_settled_and_given_back(monkeypatch):
     connection = Connection("memory://")
-    monkeypatch.setattr(kombu_line, "connection_to", lambda *_: connection.clone())
+    monkeypatch.setattr(kombu_transport, "connection_to", lambda *_: connection.clone())
     address = parsed("amqp://u:p@localhost/")
     queue = f"q-{uuid.uuid4().hex}"
     with connection.clone() as other:
         other.SimpleQueue(queue).put(ORDERS, message_id="m-1", headers={"kind": "order"}, correlation_id="c")
-    monkeypatch.setattr(kombu_line, "_of_amqp", kombu_line._of_envelope)
-    line = wire.open_line(address, queue, "r")
-    message = line.take()
-    assert message is not None and json.loads(message.body) == ORDERS and line.take() is None
+    monkeypatch.setattr(kombu_transport, "_of_amqp", kombu_transport._of_envelope)
+    consumer = transport.open_consumer(address, queue, "r")
+    message = consumer.take()
+    assert message is not None and json.loads(message.body) == ORDERS and consumer.take() is None
     assert (message.message_id, message.correlation_id, message.headers["kind"]) == ("m-1", "c", "order")
-    line.give_back(message)
-    again = line.take()
+    consumer.requeue(message)
+    again = consumer.take()
     assert again is not None and again.message_id == "m-1"
-    line.settle(again)
-    assert line.take() is None
-    line.close()
+    consumer.ack(again)
+    assert consumer.take() is None
+    consumer.close()
     with pytest.raises(BrokerTrouble, match="no such queue"):
-        wire.open_line(address, f"{queue}-not-there", "r")
+        transport.open_consumer(address, f"{queue}-not-there", "r")
 
 
 # What may be connected ------------------------------------------------------------------------------------------------
@@ -479,12 +479,12 @@ def test_a_trigger_says_what_of_its_queue_is_wrong(outside, settings, monkeypatc
         with pytest.raises(BadInput, match="by its URL"):
             outside.made(queue=queue)
     made = outside.made(queue="https://sqs.eu-west-1.amazonaws.com/123456789012/orders")
-    line = kombu_line.connection_to(parsed("sqs://AKIA:x@?region=eu-west-1"), made.config["queue"])
+    line = kombu_transport.connection_to(parsed("sqs://AKIA:x@?region=eu-west-1"), made.config["queue"])
     assert line.transport_options["client-config"]["proxies"] == {}, "boto3 would take those of the environment"
     assert made.config["dedupe"] == "id" and made.config["at_once"] == 10
     # A broker that moves leaves its triggers behind: its new keys are not sent to where the old queue is.
     services.change_broker(actor=outside.actor, broker=outside.broker, url="sqs://AKIA:y@127.0.0.1:9?region=a")
-    monkeypatch.setattr(wire, "open_line", lambda *where: pytest.fail(f"called {where[1]}"))
+    monkeypatch.setattr(transport, "open_consumer", lambda *where: pytest.fail(f"called {where[1]}"))
     outside.trigger = made
     outside.read(1)
     assert "by its URL" in outside.reader.said

@@ -9,7 +9,7 @@ import pytest
 import redis
 from django.db import connections, transaction
 
-from agents_app.brokers.redis_line import reading_key
+from agents_app.brokers.redis_transport import reading_key
 from agents_app.models import Firing, Reader, Run, Trigger
 from agents_app.services import brokers, triggers
 from tests import make

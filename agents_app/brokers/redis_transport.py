@@ -47,7 +47,7 @@ def push(address: Address, queue: str, message: Message) -> None:
         client.lpush(queue, message.body if message.is_plain else _envelope(queue, message))
 
 
-def greet(address: Address) -> None:
+def ping(address: Address) -> None:
     with client_of(address) as client:
         client.ping()
 
@@ -76,7 +76,7 @@ def reading_key(queue: str, reader: str) -> str:
     return f"facet:reading:{queue}:{reader}"
 
 
-class RedisLine:
+class RedisConsumer:
     """One list. Senders push at its left, as kombu and most others do."""
 
     def __init__(self, address: Address, queue: str, reader: str) -> None:
@@ -93,11 +93,11 @@ class RedisLine:
                     return opened(bytes(raw))  # type: ignore[arg-type]
         return None
 
-    def settle(self, message: Message) -> None:
+    def ack(self, message: Message) -> None:
         with spoken():
             self._client.lrem(self._mine, 1, message.tag)
 
-    def give_back(self, message: Message) -> None:
+    def requeue(self, message: Message) -> None:
         with spoken(), self._client.pipeline(transaction=True) as both:
             both.lrem(self._mine, 1, message.tag)
             both.rpush(self._queue, message.tag)

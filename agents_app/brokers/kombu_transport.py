@@ -61,7 +61,7 @@ def _name_at(address: Address, queue: str) -> str:
     return queue.rpartition("/")[2] if address.kind == SQS else queue
 
 
-class KombuLine:
+class KombuConsumer:
     """One queue, read message by message."""
 
     def __init__(self, address: Address, queue: str) -> None:
@@ -87,11 +87,11 @@ class KombuLine:
             return None
         return _of_amqp(found) if self._is_amqp else _of_envelope(found)
 
-    def settle(self, message: Message) -> None:
+    def ack(self, message: Message) -> None:
         with spoken():
             self._channel.basic_ack(message.tag)
 
-    def give_back(self, message: Message) -> None:
+    def requeue(self, message: Message) -> None:
         with spoken():
             if self._sqs_url:
                 # kombu would look for where it came from, which messages of other senders do not say.
@@ -155,7 +155,7 @@ def publish(address: Address, queue: str, message: Message) -> None:
         )
 
 
-def greet(address: Address) -> None:
+def ping(address: Address) -> None:
     """Open a connection. Of SQS nothing is asked: its keys have rights to queues, and a line says which."""
     if address.kind == SQS:
         import boto3  # noqa: F401
