@@ -9,7 +9,7 @@ from console.core.errors import BadInput
 TEMPLATES: dict[str, Template] = {one.slug: one for one in (SUPPORT_TRIAGE, CAMPAIGN_PLANNER, LOG_WATCHER)}
 _EXPECTED = {need.slug: need for one in TEMPLATES.values() for need in one.tools}
 
-__all__ = ["TEMPLATES", "Template", "ToolNeed", "expected", "kind_expected", "template_of"]
+__all__ = ["TEMPLATES", "Template", "ToolNeed", "expected", "kind_expected", "start_of", "template_of"]
 
 
 def template_of(slug: str) -> Template:
@@ -26,3 +26,9 @@ def expected(tool: str) -> str:
 def kind_expected(tool: str) -> str:
     """Return the kind of tool a template expects by this name; empty when none speaks of it."""
     return (_EXPECTED[tool].kind or "http") if tool in _EXPECTED else ""
+
+
+def start_of(tool: str) -> dict[str, str]:
+    """Return what a tool of this name begins with that a template expects; nothing where none speaks of it."""
+    need = _EXPECTED.get(tool)
+    return {"description": need.description, "effect": need.effect} if need and need.effect else {}

@@ -13,13 +13,17 @@ def flowing(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ToolNeed:
-    """A tool the agent counts on: of a built-in `kind`, and made with the agent, or the team's to make."""
+    """A tool the agent counts on: of a built-in `kind`, and made with the agent, or the team's to make.
+
+    `description` and `effect` are what such a tool begins with.
+    """
 
     slug: str
     sentence: str
     kind: str = ""
     name: str = ""
     description: str = ""
+    effect: str = ""
     calls_alias: bool = False  # its configuration names the agent's alias
     grant: Mapping[str, Any] = field(default_factory=dict)
 

@@ -27,6 +27,8 @@ CAMPAIGN_PLANNER = Template(
         ToolNeed(
             slug="store_piece",
             sentence="It should store a piece, from its section and text, in your content system: an HTTP tool.",
+            description="Stores a piece of the campaign as a draft, from its section and text.",
+            effect="write",
             grant={"most_calls": 12},
         ),
     ),

@@ -19,11 +19,16 @@ LOG_WATCHER = Template(
     instructions=flowing(_INSTRUCTIONS),
     tools=(
         ToolNeed(
-            slug="service_status", sentence="It should say how a service is, by its name: an HTTP tool that only reads."
+            slug="service_status",
+            sentence="It should say how a service is, by its name: an HTTP tool that only reads.",
+            description="Says how a service is, by its name.",
+            effect="read",
         ),
         ToolNeed(
             slug="restart_service",
             sentence="It should restart a service by its name: an HTTP tool that changes something.",
+            description="Restarts a service, by its name. Say why.",
+            effect="write",
             grant={"mode": "ask", "most_calls": 1},
         ),
     ),

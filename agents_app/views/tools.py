@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from agents_app import access
+from agents_app.agent_templates import start_of
 from agents_app.forms.tools import FORMS, TryForm
 from agents_app.grants.pinning import lost_by
 from agents_app.models import Tool
@@ -53,6 +54,7 @@ def new_tool(request: TeamRequest) -> HttpResponse:
     teams = access.building_teams(request.caller)
     start = {name: request.GET.get(name, "") for name in ("team", "slug")}
     start["name"] = start["slug"].replace("_", " ").capitalize()
+    start |= start_of(start["slug"]) if "agent" in request.GET else {}
     form = FORMS.get(slug, ToolForm)(posted(request), kind=kind, teams=teams, initial=start)
     waiting = access.agents_for(request.caller, to="edit").filter(slug=request.GET.get("agent", "")).first()
     if form.is_valid():

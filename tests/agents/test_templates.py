@@ -1,5 +1,7 @@
 """Starting an agent from a template: what it fills in, what it makes, and what it says is missing."""
 
+import re
+
 import pytest
 
 from agents_app.agent_templates import TEMPLATES
@@ -85,6 +87,9 @@ def test_it_says_which_tools_are_the_teams_to_make(builder, cast, able):
     assert Agent.objects.get().draft.opening_message == "Hello"
     offered = builder.get(make_it).text
     assert 'value="restart_service"' in offered and 'value="Restart service"' in offered
+    assert "Restarts a service, by its name" in offered and re.search(r'value="write"[^>]* checked', offered)
+    reading = builder.get("/tools/new/?team=team-a&slug=service_status&kind=http&agent=log-watcher").text
+    assert "Says how a service is" in reading and re.search(r'value="read"[^>]* checked', reading)
     tool = {
         **{"name": "Restart", "slug": "restart_service", "team": "team-a", "effect": "write"},
         **{"description": "Restarts.", "timeout_seconds": "5", "most_bytes": "5000", "method": "POST"},
