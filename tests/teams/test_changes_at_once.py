@@ -9,7 +9,7 @@ from guardian.models import UserObjectPermission
 
 from console.core.errors import BadInput, Conflict
 from console.teams.actors import SYSTEM
-from console.teams.models import Membership, Role, User
+from console.teams.models import Membership, Role, Team, User
 from console.teams.services import people, teams
 from tests import make
 from tests.between import somebody_waits
@@ -66,3 +66,25 @@ def test_what_somebody_is_counts_as_it_is_when_it_is_changed(alone: tuple[Member
         teams.change_role(actor=SYSTEM, membership=bob, role=Role.OWNER)
     with pytest.raises(Conflict, match="no longer in"):
         teams.remove_member(actor=SYSTEM, membership=bob)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_make_a_team_of_one_short_name_at_once_the_second_is_told() -> None:
+    said: list[str] = []
+
+    def make_too() -> None:
+        try:
+            teams.create_team(actor=SYSTEM, name="Claims again", slug="claims")
+        except Conflict as error:
+            said.append(str(error))
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=make_too)
+    with transaction.atomic():
+        teams.create_team(actor=SYSTEM, name="Claims", slug="claims")
+        thread.start()
+        until(somebody_waits, "the second team waits for the first")
+    thread.join()
+    assert said == ["There is a team with the short name 'claims' already; choose another."]
+    assert [team.name for team in Team.objects.filter(slug="claims")] == ["Claims"]

@@ -11,7 +11,7 @@ from console.audit import actions
 from console.audit.services import changes, record, take_turn
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict, NotAllowed, check_revision
-from console.core.races import hold
+from console.core.races import hold, insert
 from console.core.words import with_article
 from console.teams.actors import Actor
 from console.teams.models import ApiKey, Membership, Role, Team, User
@@ -51,9 +51,8 @@ def _free_colour() -> int:
 @transaction.atomic
 def create_team(*, actor: Actor, name: str, slug: str, colour: int | None = None, is_demo: bool = False) -> Team:
     """Create a team; its first owner is added by `add_member`."""
-    if Team.objects.filter(slug=slug).exists():
-        raise Conflict(f"There is a team with the short name {slug!r} already; choose another.", param="slug")
-    team = Team.objects.create(name=name, slug=slug, colour=colour or _free_colour(), is_demo=is_demo)
+    team = Team(name=name, slug=slug, colour=colour or _free_colour(), is_demo=is_demo)
+    insert(team, Conflict(f"There is a team with the short name {slug!r} already; choose another.", param="slug"))
     record(actions.TEAM_CREATED, actor=actor, target=team, detail={"after": {"name": name, "slug": slug}})
     return team
 
