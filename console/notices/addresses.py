@@ -10,7 +10,7 @@ from django.core.validators import validate_email
 from console.core.errors import BadInput
 from console.outbound.guard import check_url
 
-MOST_ADDRESSES, LONGEST_URL = 20, 1000
+MOST_ADDRESSES, LONGEST_ADDRESS, LONGEST_URL = 20, 254, 1000
 _PRINTABLE = re.compile(r"[\x21-\x7e]+\Z")
 
 
@@ -51,4 +51,6 @@ def checked_emails(addresses: Iterable[str]) -> list[str]:
             validate_email(address)
         except ValidationError:
             raise BadInput(f"{address!r} is not an e-mail address.", param="addresses") from None
+        if len(address) > LONGEST_ADDRESS:
+            raise BadInput(f"An e-mail address has at most {LONGEST_ADDRESS} characters.", param="addresses")
     return found

@@ -247,3 +247,18 @@ def test_single_sign_on_can_join_a_team_by_itself(cast: Cast, settings: Any) -> 
     assert SocialAccountAdapter().is_open_for_signup(request, login)
     user = SocialAccountAdapter().save_user(request, login)
     assert (user.memberships.get().team, user.memberships.get().role) == (cast.team_a, Role.AUDITOR)
+
+
+def test_an_address_too_long_to_keep_is_refused_wherever_one_is_written(cast: Cast) -> None:
+    long = f"{'a' * 250}@example.com"
+    alice, olga = client_of(cast.alice), client_of(cast.operator)
+    for sent in (
+        alice.post("/teams/team-a/invite/", {"email": long, "role": "member"}),
+        olga.post("/people/new/", {"name": "Long", "email": long}),
+        alice.post("/teams/team-a/alerts/new/?kind=email", {"name": "Us", "addresses": long, "wants": ["quota"]}),
+    ):
+        assert sent.status_code == 422 and "at most 254 characters" in sent.text
+    body = {"email": long, "role": "member"}
+    refused = alice.post("/api/teams/team-a/invitations/", body, content_type="application/json")
+    assert refused.status_code == 400 and refused.json()["error"]["param"] == "email"
+    assert not Invitation.objects.exists()

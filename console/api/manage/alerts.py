@@ -13,7 +13,7 @@ from console.api.manage.base import Endpoint, Strict, listed, seen_revision
 from console.core.errors import BadInput
 from console.core.ids import parse_id
 from console.notices import access
-from console.notices.addresses import LONGEST_URL, MOST_ADDRESSES
+from console.notices.addresses import LONGEST_ADDRESS, LONGEST_URL, MOST_ADDRESSES
 from console.notices.kinds import OF_TEAMS, NoticeKind
 from console.notices.models import Channel, Delivery
 from console.notices.services import channels, trying
@@ -55,9 +55,8 @@ def _wants(**more: Any) -> serializers.ListField:
 
 
 def _addresses(**more: Any) -> serializers.ListField:
-    return serializers.ListField(
-        child=serializers.CharField(max_length=254), max_length=MOST_ADDRESSES, help_text="Of email.", **more
-    )
+    address = serializers.CharField(max_length=LONGEST_ADDRESS)
+    return serializers.ListField(child=address, max_length=MOST_ADDRESSES, help_text="Of email.", **more)
 
 
 class NewChannelSerializer(Strict):

@@ -48,7 +48,9 @@ class ChangeTeamForm(ConsoleForm):
 
 
 class InviteForm(ConsoleForm):
-    email = forms.EmailField(label="E-mail address", widget=forms.EmailInput(attrs={"autocomplete": "off"}))
+    email = forms.EmailField(
+        label="E-mail address", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "off"})
+    )
     role = forms.ChoiceField(choices=_ROLES, initial=Role.MEMBER, widget=forms.RadioSelect)
 
 
@@ -74,7 +76,7 @@ class RemoveMemberForm(ConsoleForm):
 
 class AddPersonForm(ConsoleForm):
     name = forms.CharField(max_length=120)
-    email = forms.EmailField(label="E-mail address")
+    email = forms.EmailField(label="E-mail address", max_length=254)
     is_operator = forms.BooleanField(
         label="Operator",
         required=False,
