@@ -41,6 +41,11 @@ class ToolCall:
     end_user: str = ""  # whose run it is, for those as well
     metadata: dict[str, str] | None = None  # and what it is for
 
+    @property
+    def run(self) -> str:
+        """The run by the id people see, by which the log finds all that belongs to it; empty where there is none."""
+        return f"run_{self.run_id.hex}" if self.run_id else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Result:

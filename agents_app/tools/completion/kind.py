@@ -100,6 +100,7 @@ class Completion:
                     type=EventType.AGENT,
                     surface="agent",
                     route=f"tool {call.tool_name}",
+                    client_request_id=call.run,
                     end_user=call.end_user,
                     metadata=call.metadata,
                 )

@@ -50,8 +50,8 @@ class Http:
         body = _body(config, arguments, headers)
         if changes:
             headers["Idempotency-Key"] = str(call.idempotency_key)
-        if call.run_id is not None:
-            headers = _without(headers, web.CALLING_RUN) | {web.CALLING_RUN: f"run_{call.run_id.hex}"}
+        if call.run:
+            headers = _without(headers, web.CALLING_RUN) | {web.CALLING_RUN: call.run}
         url, headers = _with_secret(config.get("secret"), call.secret, url, headers)
         answer = await web.exchange(method, url, headers=headers, body=body, seconds=call.seconds, may_change=changes)
         return _result(answer, config.get("pick", ""), call.most_bytes, changes=changes, secret=call.secret)

@@ -69,7 +69,13 @@ class Knowledge:
     async def call(self, call: ToolCall) -> Result:
         only = str(call.arguments.get("collection", ""))
         slugs = [slug for slug in call.config["collections"] if slug == only or not only]
-        asked = Asked(surface="agent", route=f"tool {call.tool_name}", end_user=call.end_user, metadata=call.metadata)
+        asked = Asked(
+            surface="agent",
+            route=f"tool {call.tool_name}",
+            client_request_id=call.run,
+            end_user=call.end_user,
+            metadata=call.metadata,
+        )
         try:
             async with within(call.seconds):
                 collections = await in_thread(lambda: get_all(call.team_id, slugs))

@@ -216,13 +216,15 @@ def test_a_model_is_asked_as_the_runs_actor(live, use, upstream):
     arguments = {"who": "a pirate", "message": "Say hello"}
     alice = PersonIdentity(live.alice.pk, live.team_a.pk, "production")
     helper = Answering(uuid.uuid4(), "helper", uuid.uuid4(), 3, live.team_a.pk, None)
-    said = use(tool, arguments, identify=alice, agent=helper)
+    run = run_of(live)
+    said = use(tool, arguments, identify=alice, agent=helper, run_id=run.pk)
     assert said.content == "Hello there." and said.tokens == 28 and said.cost_micros > 0
     texts = [message["content"] for message in upstream.seen[-1].body["messages"]]
     assert texts == ["Write as a pirate.", "Say hello"]
     line = AuditEvent.objects.get(pk=said.request_id)
     assert (line.type, line.surface, line.actor, line.team) == ("agent", "agent", "Alice", "Team A")
     assert line.agent == "helper@3", "so that a quota of the agent counts it"
+    assert line.client_request_id == run.public_id, "the log and the trace of the run have what its tools asked"
     with pytest.raises(ToolFailed, match="may not call models"):
         use(tool, arguments, identify=PersonIdentity(live.charlie.pk, live.team_a.pk, "production"))
     with pytest.raises(ToolFailed, match="Nobody can be charged"):
