@@ -1,6 +1,9 @@
 """A notice goes once to every channel that wants it, and by mail to those for whom no channel stands in."""
 
 import json
+import socketserver
+import threading
+from collections.abc import Iterator
 
 import pytest
 from django.core import mail
@@ -163,6 +166,47 @@ def test_one_that_cannot_be_written_holds_up_none(cast: Cast, upstream: Upstream
     bad = Delivery.objects.get(address="bad@example.com")
     assert (bad.state, bad.attempts, bad.problem) == ("waiting", 1, "Something broke on our side.")
     assert Delivery.objects.filter(state="delivered").count() == 2
+
+
+class _Talk(socketserver.StreamRequestHandler):
+    """A mail server that hangs up when it hears of one address."""
+
+    took: list[str] = []
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 here\r\n")
+        for line in self.rfile:
+            if b"bad@" in line:
+                return
+            if line.startswith(b"rcpt"):
+                self.took.append(line.decode().partition("<")[2].partition(">")[0])
+            if line.startswith(b"data"):
+                self.wfile.write(b"354 go on\r\n")
+                while self.rfile.readline() not in (b".\r\n", b""):
+                    pass
+            self.wfile.write(b"250 yes\r\n")
+
+
+@pytest.fixture
+def mail_server(settings) -> Iterator[list[str]]:
+    """Have mail go to a server over a socket, and give whom it took letters to."""
+    _Talk.took.clear()
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Talk) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = server.server_address[:2]
+        settings.EMAIL_USE_TLS = False
+        yield _Talk.took
+        server.shutdown()
+
+
+def test_a_letter_the_server_hangs_up_on_takes_no_other_along(cast: Cast, mail_server: list[str]) -> None:
+    by(None, "email", addresses=["bad@example.com", "b@example.com", "c@example.com"])
+    say(None)
+    assert send_due() == 3 and sorted(mail_server) == ["b@example.com", "c@example.com"]
+    bad = Delivery.objects.exclude(state="delivered").get()
+    assert (bad.address, bad.state, bad.problem) == ("bad@example.com", "waiting", "The mail server cannot be reached.")
 
 
 def test_what_ends_its_workers_is_given_up_and_repeats_nothing(cast: Cast, upstream: Upstream, monkeypatch) -> None:

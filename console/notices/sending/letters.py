@@ -50,12 +50,12 @@ def mail(letters: Sequence[Letter]) -> Iterator[Outcome]:
         return
     connection = get_connection(timeout=_SECONDS)
     try:
-        connection.open()
-    except (OSError, SMTPException) as error:
-        yield from [_trouble(error)] * len(letters)
-        return
-    try:
-        for letter in letters:
+        for place, letter in enumerate(letters):
+            try:
+                connection.open()  # anew, where the letter before ended with it
+            except (OSError, SMTPException) as error:
+                yield from [_trouble(error)] * (len(letters) - place)
+                return
             yield _send(connection, letter)
     finally:
         connection.close()
@@ -66,7 +66,10 @@ def _send(connection: BaseEmailBackend, letter: Letter) -> Outcome:
         message = _message(letter)
         message.connection = connection
         message.send()
-    except (OSError, SMTPException, ValueError) as error:
+    except (OSError, SMTPException) as error:
+        connection.close()  # it may be broken, and the next letter must not be lost with it
+        return _trouble(error)
+    except ValueError as error:
         return _trouble(error)
     except Exception:
         log.exception("One mail could not be written; the others go on.")
