@@ -208,7 +208,8 @@ def test_it_shows_what_hides_and_turns() -> None:
     coder, flag = "\U0001f469\u200d\U0001f4bb", "\U0001f3f3\ufe0f\u200d\U0001f308"
     needed = f"{coder} {flag} \u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 \u0915\u094d\u200d\u0937"
     assert draw("{{ said|visible }}", said=needed) == needed, "a joiner that writing needs hides nothing"
-    for idle in ("pay\u200dpal", "a\u200cb", "\U0001f469\u200d", "\u0645\u200c", "\u200d\U0001f4bb"):
+    apart = ("\u0627\u200c\u0644", "\u0631\u0648\u0632\u200c\u0647\u0627", "\u2192\u200d\u2192")
+    for idle in ("pay\u200dpal", "a\u200cb", "\U0001f469\u200d", "\u0645\u200c", "\u200d\U0001f4bb", *apart):
         assert "U+200" in draw("{{ said|visible }}", said=idle), ascii(idle)
     assert draw("{{ said|visible }}", said=None) == ""
     attribute = draw('<i title="{{ said|spelled }}">', said='"\u202e>')
