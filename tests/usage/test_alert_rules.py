@@ -1,4 +1,5 @@
 import datetime as dt
+import time
 
 import pytest
 from django.core import mail
@@ -10,7 +11,7 @@ from console.core.histogram import histogram
 from console.notices.models import Notice
 from console.notices.services.sending import send_due
 from console.teams.models import Team
-from tests import make
+from tests import clock, make
 from tests.conftest import Cast
 from tests.make import client_of
 from tests.usage.rows import a_call
@@ -31,8 +32,10 @@ def minutes(team: Team, calls: int, errors: int = 0, *, durations: tuple[int, ..
 
 
 @pytest.fixture
-def told(django_capture_on_commit_callbacks):
-    """Look once; return the subjects of what was mailed by it, with whom."""
+def told(django_capture_on_commit_callbacks, monkeypatch: pytest.MonkeyPatch):
+    """Look once; return the subjects of what was mailed by it, with whom. The test begins early in a minute."""
+    late = time.time_ns() % 60_000_000_000 - 20_000_000_000
+    clock.reads(monkeypatch, lambda: time.time_ns() - late)
 
     def look() -> list[tuple[str, str]]:
         mail.outbox.clear()
