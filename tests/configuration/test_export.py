@@ -287,10 +287,12 @@ def test_it_names_no_team_that_is_archived(run: Any) -> None:
     theirs, vectors = make.make_alias("theirs"), make.make_model("vectors", capabilities=["embedding"])
     theirs.teams.add(other)
     make.make_collection(None, "handbook", model=vectors, payer=other)
+    set_quota(actor=SYSTEM, team=team, metric="tokens", window="day", limit=9, alias="theirs")
     team_services.archive_team(actor=SYSTEM, team=other)
     text = exported()
     assert "0 to create, 0 to change" in run(text, "--dry-run")
     document = yaml.safe_load(text)
+    assert "quotas" not in document["teams"][0], "apply refuses one of an alias that is not there"
     assert [alias["name"] for alias in document["aliases"]] == ["support-chat"], (
         "nor an alias, which everybody had then"
     )

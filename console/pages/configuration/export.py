@@ -51,8 +51,8 @@ def export(*, actor: Actor = ACTOR, documents: str = "", files: dict[str, str] |
     lists: dict[str, Any] = {
         "providers": _providers(left_out),
         "models": _models(left_out),
-        "aliases": _aliases(left_out),
-        "teams": _teams(left_out),
+        "aliases": (aliases := _aliases(left_out)),
+        "teams": _teams({alias["name"] for alias in aliases}, left_out),
         "channels": export_agents.channels(),
         "collections": [],
         "prompts": export_library.prompts(left_out),
@@ -182,7 +182,7 @@ def _aliases(left_out: list[str]) -> list[dict[str, Any]]:
     return rows
 
 
-def _teams(left_out: list[str]) -> list[dict[str, Any]]:
+def _teams(aliases: set[str], left_out: list[str]) -> list[dict[str, Any]]:
     teams = Team.objects.filter(archived_at=None).order_by("slug").prefetch_related("memberships__user", "aliases")
     teams = teams.prefetch_related("label_rules")
     quotas: dict[Any, list[Quota]] = {}
@@ -207,6 +207,8 @@ def _teams(left_out: list[str]) -> list[dict[str, Any]]:
             limit = _quota(quota)
             if quota.key and (why := _unnamed(quota.key, named.get((team.slug, quota.key.name), []), row["keys"])):
                 left_out.append(f"a quota of the key {quota.key.name!r} in {team.slug}, {why}.")
+            elif quota.alias and quota.alias not in aliases:
+                left_out.append(f"a quota of the alias {quota.alias} in {team.slug}, which is left out.")
             elif quota.widget_id and widgets[team.pk, quota.widget] > 1:
                 left_out.append(f"a quota of the widget {quota.widget!r} in {team.slug}, whose name is not unique.")
             elif limit.keys() & {"key"} and any(_is_same(limit, other) for other in row["quotas"]):
