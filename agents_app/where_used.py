@@ -3,7 +3,6 @@
 Widgets live in a room above, which agents do not import; they add a source when the process starts (`AppConfig.ready`).
 """
 
-import datetime as dt
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -154,7 +153,7 @@ def agents_from(collection: Collection) -> list[of_collections.Use]:
     ]
 
 
-class UsesOfAliases:
+class UsesOfAliases(of_aliases.Source):
     """The agents that answer with an alias. A draft does not hold one: it is checked again when it is published."""
 
     def uses(self, alias: str) -> list[of_aliases.Use]:
@@ -165,16 +164,3 @@ class UsesOfAliases:
             )
             for agent in agents
         ]
-
-    def shadow_budgets(self, alias: str) -> dict[uuid.UUID, str]:
-        return {}
-
-    def traffic(
-        self, since: dt.datetime, *, teams: Sequence[uuid.UUID], environment: str
-    ) -> dict[str, of_aliases.Traffic]:
-        return {}
-
-    def traffic_by_model(
-        self, alias: str, since: dt.datetime, *, teams: Sequence[uuid.UUID], environment: str
-    ) -> dict[str, of_aliases.Traffic]:
-        return {}

@@ -8,7 +8,6 @@ import datetime as dt
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from django.urls import reverse
 
@@ -48,22 +47,25 @@ class Traffic:
         return self.cost_micros * 1000 // self.requests if self.requests else None
 
 
-class Source(Protocol):
-    def uses(self, alias: str) -> list[Use]: ...
+class Source:
+    """What a room above knows of aliases; each says what it can of these, and nothing of the rest."""
+
+    def uses(self, alias: str) -> list[Use]:
+        return []
 
     def shadow_budgets(self, alias: str) -> dict[uuid.UUID, str]:
         """Return the teams that pay for shadow copies of their calls of an alias, with their names."""
-        ...
+        return {}
 
     def traffic(self, since: dt.datetime, *, teams: Sequence[uuid.UUID], environment: str) -> dict[str, Traffic]:
         """Return the calls of these teams since then, by alias."""
-        ...
+        return {}
 
     def traffic_by_model(
         self, alias: str, since: dt.datetime, *, teams: Sequence[uuid.UUID], environment: str
     ) -> dict[str, Traffic]:
         """Return the calls of one alias since the full hour before, by the version that served (`provider/name`)."""
-        ...
+        return {}
 
 
 _sources: list[Source] = []

@@ -1,7 +1,5 @@
 """Drift where people meet it: on the prompt's pages, and on the page of the alias that its tests ask."""
 
-import datetime as dt
-import uuid
 from urllib.parse import urlencode
 
 from django.db.models import QuerySet
@@ -9,7 +7,7 @@ from django.urls import reverse
 
 from console.catalog.links import Link
 from console.catalog.models import Pin
-from console.catalog.where_used import Traffic, Use
+from console.catalog.where_used import Source, Use
 from console.core.notes import Note
 from console.evals import access
 from console.evals.models import Incident, Schedule
@@ -56,8 +54,8 @@ def replay_alias(caller: Caller, alias: str) -> list[Link]:
     return [Link("Replay traffic against another version before promoting", "history", url)]
 
 
-class ScheduleSource:
-    """Registered with `console.catalog.where_used`: schedules ask an alias, and do not hold it."""
+class ScheduleSource(Source):
+    """Schedules ask an alias, and do not hold it."""
 
     def uses(self, alias: str) -> list[Use]:
         rows = Schedule.objects.filter(model=alias, prompt__deleted_at=None).select_related("prompt__team")
@@ -72,14 +70,3 @@ class ScheduleSource:
             )
             for row in rows
         ]
-
-    def shadow_budgets(self, alias: str) -> dict[uuid.UUID, str]:
-        return {}
-
-    def traffic(self, since: dt.datetime, *, teams: object, environment: str) -> dict[str, Traffic]:
-        return {}
-
-    def traffic_by_model(
-        self, alias: str, since: dt.datetime, *, teams: object, environment: str
-    ) -> dict[str, Traffic]:
-        return {}

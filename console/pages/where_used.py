@@ -7,7 +7,7 @@ from typing import Any
 
 from django.urls import reverse
 
-from console.catalog.where_used import Traffic, Use
+from console.catalog.where_used import Source, Traffic, Use
 from console.core.clock import now
 from console.core.histogram import merged, percentile
 from usage_app.models import Metric, Purpose, Quota
@@ -17,8 +17,8 @@ from usage_app.sql.figures import usage_by_alias_and_model
 _MOST_ROWS = 1000
 
 
-class UsageSource:
-    """Registered with `console.catalog.where_used` when the process starts."""
+class UsageSource(Source):
+    """Quotas of an alias, and its calls. Registered when the process starts."""
 
     def uses(self, alias: str) -> list[Use]:
         quotas = Quota.objects.filter(alias=alias).select_related("team", "key")
