@@ -61,6 +61,12 @@ def _kept_secret(path: Path) -> str:
     with suppress(FileNotFoundError):
         if kept := path.read_text(encoding="ascii").strip():
             return kept
+        # Once there is data, it was lost, and with a new one in its place nobody would notice until secrets are read.
+        if (path.parent.parent / "postgres" / "PG_VERSION").exists():
+            raise ImproperlyConfigured(
+                f"{path} is empty, though data was stored with what it held. Put it back from a backup; or delete "
+                "it to have a new one, with which stored credentials cannot be read."
+            )
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="ascii") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # another process may be about to write it, or have done so

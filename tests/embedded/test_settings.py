@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
 from console.embedded import defaults
 from tests.live import ROOT
@@ -97,6 +98,13 @@ def test_a_secret_that_found_no_room_on_the_disk_is_made_at_the_next_start(tmp_p
     (tmp_path / "secrets" / "one").touch()
     made = [defaults.generated_secret(tmp_path, "ONE", "one", allowed=True) for _ in range(2)]
     assert len(made[0]) > 40 and made[0] == made[1] == (tmp_path / "secrets" / "one").read_text()
+    (tmp_path / "postgres").mkdir()
+    (tmp_path / "postgres" / "PG_VERSION").write_text("17\n")
+    (tmp_path / "secrets" / "one").write_text("")
+    with pytest.raises(ImproperlyConfigured, match="one is empty, though data was stored"):
+        defaults.generated_secret(tmp_path, "ONE", "one", allowed=True)
+    (tmp_path / "secrets" / "one").unlink()
+    assert len(defaults.generated_secret(tmp_path, "ONE", "one", allowed=True)) > 40
 
 
 def test_it_brings_its_own_servers_in_production_only_when_asked(tmp_path: object) -> None:
