@@ -1,16 +1,21 @@
 """Processes of their own that begin as copies of one that has imported what they work with, as under `make run`.
 
-Tests start and kill dozens. Each would spend two seconds of processor time on the same imports.
+Tests start and kill dozens. Each would spend two seconds of processor time on the same imports. In a run of the whole
+suite the process they are copies of is one, too: of the first process, see tests/workers.py.
 """
 
+import gc
 import multiprocessing
 import os
 import signal
+import socket
 import sys
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import reload
-from multiprocessing import forkserver
+from multiprocessing import connection, forkserver
 from pathlib import Path
+from typing import NoReturn
 
 from console.embedded import copies
 
@@ -69,6 +74,35 @@ def _see_to_server(environment: Mapping[str, str]) -> None:
                 del os.environ[name]
 
 
+def fork_server(ends: Iterable[int]) -> None:
+    """Have the server for this process's copies be a copy of it, as it is now: with everything imported, and idle.
+
+    `ends` are those of pipes that end when this process does.
+    """
+    listener = socket.socket(socket.AF_UNIX)
+    address = connection.arbitrary_address("AF_UNIX")
+    listener.bind(address)
+    listener.listen()
+    alive, ours = os.pipe()
+    pid = os.fork()
+    if not pid:
+        for end in (ours, *ends):
+            os.close(end)
+        _serve(listener.detach(), alive)
+    os.close(alive)
+    listener.close()
+    server = forkserver._forkserver
+    server._forkserver_address, server._forkserver_alive_fd, server._forkserver_pid = address, ours, pid
+
+
+def _serve(listener: int, alive: int) -> NoReturn:
+    try:
+        gc.enable()
+        forkserver.main(listener, alive, [])
+    finally:
+        os._exit(0)
+
+
 def _begin(command: list[str], environment: dict[str, str], errors: str) -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     log = os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -87,7 +121,10 @@ def _begin(command: list[str], environment: dict[str, str], errors: str) -> None
 
 def _read_settings_again() -> None:
     """Have the settings say what the environment says now, as Django's `override_settings` does it."""
+    from django.conf import settings as django_settings
+    from django.db import connections
     from django.test.utils import override_settings
+    from django.utils.log import configure_logging
 
     from console import settings
 
@@ -95,4 +132,8 @@ def _read_settings_again() -> None:
     reload(settings)
     now = {name: value for name, value in vars(settings).items() if name.isupper()}
     if changed := {name: value for name, value in now.items() if before.get(name) != value}:
-        override_settings(**changed).enable()
+        with warnings.catch_warnings(action="ignore"):  # of the database, which nothing has asked so far
+            override_settings(**changed).enable()
+        connections.__init__()  # type: ignore[misc]
+        vars(connections).pop("settings", None)
+    configure_logging(django_settings.LOGGING_CONFIG, settings.LOGGING)  # to what is standard error now

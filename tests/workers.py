@@ -20,7 +20,7 @@ import pytest
 from execnet import gateway_io
 from execnet.gateway_base import Popen2IO
 
-from tests import sdks
+from tests import copies, sdks
 
 _ready: list["_Worker"] = []
 
@@ -76,7 +76,7 @@ def _import_all(config: pytest.Config) -> None:
     modules = [".".join(path.relative_to(config.rootpath).with_suffix("").parts) for path in paths]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        _import(["console.urls", "tests.make"])
+        _import(["console.urls", "tests.make", "tests.preloaded"])
         # In a fresh clone they are compiled first: one half by a process of its own, which leaves it on the disk.
         helper = os.fork()
         if not helper:
@@ -116,6 +116,8 @@ def _work(config: pytest.Config, stdin: int, stdout: int, ends_of_others: list[i
         config._ensure_unconfigure()  # what pytest began in the process this one is a copy of
         for end in ends_of_others:
             os.close(end)
+        if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+            copies.fork_server([stdin, stdout])
         os.dup2(stdin, 0)
         os.dup2(stdout, 1)
         sys.stdin, sys.stdout = os.fdopen(0, closefd=False), os.fdopen(1, "w", closefd=False)
