@@ -57,7 +57,7 @@ _AXE = (
 })())"""
 )
 _SAME = ["#nav", ".topbar"]
-_MANY = ".operations > li:nth-child(n + 4)"
+_MANY = ".operations > li"
 # Of the frame, what axe is asked to leave out, and what nobody sees until it is opened.
 _FRAME = "#nav > *, body > dialog:not([open]), body > [popover]:not(:popover-open)"
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -70,15 +70,26 @@ _FIND_BARRIERS = """async ({frame, same, part, many, rules, rulesOfLooks, again,
   // Axe reads the styles of what it is asked to leave out, too, and of what nobody sees: most of a page. It is taken
   // away meanwhile, and so is what is only more of the same.
   const gone = [];
-  const takeAway = (selector) => [...document.querySelectorAll(selector)].map((one) => {
-    const mark = document.createComment("");
-    gone.unshift([mark, one]);
-    one.replaceWith(mark);
-    return one;
-  });
+  const takeAway = (selector, isMore = () => true) =>
+    [...document.querySelectorAll(selector)].filter(isMore).map((one) => {
+      const mark = document.createComment("");
+      gone.unshift([mark, one]);
+      one.replaceWith(mark);
+      return one;
+    });
   const nav = document.querySelector("#nav"), scrolled = nav?.scrollTop;
   if (!frame) {
-    takeAway(many);
+    const known = new Set();
+    const looks = /^(class|style|role|type|tabindex|data-(tone|variant|size))$/;
+    const kindOf = (one) => [one.tagName, !one.textContent.trim(), ...[...one.attributes]
+      .map(({name, value}) => name + (looks.test(name) ? value : !value))].join();
+    takeAway(many, (one) => {
+      const before = known.size;
+      for (const inside of [one, ...one.querySelectorAll("*")]) {
+        known.add(`${kindOf(inside.parentElement)} > ${kindOf(inside)}`);
+      }
+      return known.size === before;
+    });
     const place = () => JSON.stringify(document.querySelector("main, body").getBoundingClientRect());
     const before = place();
     const ids = takeAway(part).flatMap((one) => [one, ...one.querySelectorAll("[id]")].map(({id}) => id));
@@ -316,7 +327,8 @@ def look_for_barriers(page: Page, *, frame: bool = False, again: bool = False, t
     `again` is for a page of which only the width or the theme changed, `turned` for a look at the theme it is not in.
 
     The frame is the same around every page: who looks at that asks for it, and for what axe asks of whole documents.
-    Of the API's reference it sees the first operations of each topic: hundreds are made alike.
+    Of the API's reference it sees the operations with an element whose looks, attributes, parent or want of words none
+    before them has: hundreds are made alike.
     """
     wanted = {"frame": frame, "same": _SAME, "part": _FRAME, "many": _MANY, "again": again, "turned": turned}
     wanted |= {"rules": _RULES, "rulesOfLooks": _RULES_OF_LOOKS}
