@@ -90,7 +90,8 @@ async def _race(
     except asyncio.CancelledError:
         # The caller may leave at any of these points: a call nobody ends would keep its reservation for ever.
         await _drop(second)
-        await asyncio.shield(ending or end_loser(second_call, None))
+        with suppress(AnswerUnrecorded):  # they have left all the same: the first attempt is to be dropped, too
+            await asyncio.shield(ending or end_loser(second_call, None))
         raise
 
 

@@ -159,6 +159,39 @@ def test_an_answer_arrives_though_the_end_of_the_other_attempt_cannot_be_written
     asyncio.run(ask_twice())
 
 
+def test_who_leaves_while_the_end_of_the_other_attempt_cannot_be_written_leaves_nothing_open(monkeypatch) -> None:
+    async def ask_twice() -> None:
+        calls, closed = [cast(Call, SimpleNamespace()) for _ in range(2)], []
+        sent, ends, left = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def send(call: Call) -> Any:
+            if call is calls[1]:
+                sent.set()
+                await asyncio.sleep(60)
+            await sent.wait()
+            return SimpleNamespace(close=lambda: closed.append("first"))
+
+        async def admit_second(call: Call) -> Call:
+            return calls[1]
+
+        async def end_loser(call: Call, error: object) -> None:
+            ends.set()
+            await left.wait()
+            raise AnswerUnrecorded
+
+        monkeypatch.setattr(hedging, "send", send)
+        monkeypatch.setattr(hedging, "_admit_second", admit_second)
+        asking = asyncio.ensure_future(hedging._send_twice(calls[0], 0, end_loser))
+        await ends.wait()
+        asking.cancel()
+        asyncio.get_running_loop().call_soon(left.set)
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        assert closed == ["first"]
+
+    asyncio.run(ask_twice())
+
+
 def test_a_second_call_whose_lane_was_lowered_meanwhile_is_ended_as_any_other(ask: Ask, world, monkeypatch) -> None:
     """It is admitted, with a reservation of its own, before anybody looks at its lane."""
     admit, is_admitted = hedging.admit, threading.Event()
