@@ -168,10 +168,9 @@ def test_whatever_is_killed_at_each_phase_of_a_step_every_effect_is_there_once(
     server: LiveServer,
 ) -> None:
     web = works.web()
-    # It lives through the first two deaths: what is held for longer than a lease would be lost to it.
+    # It lives through the first death: what is held for longer than a lease would be lost to it.
     worker = works.worker(AGENT_LEASE_SECONDS="60", GATEWAY_LEASE_SECONDS="60")
-    lose_the_broker(works)
-    lose_the_web(works, web.wait(), server)
+    lose_the_web_and_the_broker(works, web.wait(), server)
 
     def the_worker() -> WorkerProcess:
         worker.kill()
@@ -242,8 +241,11 @@ class Client:
                 self.lines.append(line)
 
 
-def lose_the_web(works: Works, web: WebProcess, server: LiveServer) -> None:
-    """Kill the web process while programs wait for a run at each phase, for a chat, and for events."""
+def lose_the_web_and_the_broker(works: Works, web: WebProcess, server: LiveServer) -> None:
+    """Kill the web process while programs wait for a run at each phase, for a chat, and for events.
+
+    With it goes all the broker has: the messages of decisions and of new runs, and what it keeps for limits.
+    """
     _, key = make.make_key(works.world.team, "web")
     client = Client(web.url, key)
 
@@ -258,22 +260,6 @@ def lose_the_web(works: Works, web: WebProcess, server: LiveServer) -> None:
     for thread in client.threads:
         thread.join(60)
     assert client.answers == [] and not any('"succeeded"' in line for line in client.lines)
-    held.release()
-    held.check(is_worker_lost=False)
-    works.until_over([chat])
-
-    # The next process knows what the first was asked, and what became of it.
-    client = Client(server.url, key)
-    for word in held.words.values():
-        client.start(word, wait=0)
-    assert {answer.json()["id"] for answer in client.answers} == {run.public_id for run in held.runs.values()}
-    client.follow(chat)
-    assert client.lines.count("event: step") == 3 and any('"succeeded"' in line for line in client.lines[-3:])
-
-
-def lose_the_broker(works: Works) -> None:
-    """Have the broker lose all it has: the messages of decisions and of new runs, and what it keeps for limits."""
-    held = Held(works, "the data of Valkey", works.start, beats=True)
     late = make.make_run(works.agent, works.ada, "late")
     works.valkey.lose_everything()
     held.release()
@@ -282,6 +268,14 @@ def lose_the_broker(works: Works) -> None:
     for run in (late, *held.runs.values()) * 2:
         works.advance(run)
     held.check(is_worker_lost=False)
-    works.until_over([late])
+    works.until_over([chat, late])
     assert works.till.taken["late"] == 1
     assert works.workers[-1].process.poll() is None, "its worker lives on"
+
+    # The next process knows what the first was asked, and what became of it.
+    client = Client(server.url, key)
+    for word in held.words.values():
+        client.start(word, wait=0)
+    assert {answer.json()["id"] for answer in client.answers} == {run.public_id for run in held.runs.values()}
+    client.follow(chat)
+    assert client.lines.count("event: step") == 3 and any('"succeeded"' in line for line in client.lines[-3:])
