@@ -100,9 +100,10 @@ def wait_for_site() -> bool:
             if connection.getresponse().status < 500:
                 return True
         except OSError:
-            time.sleep(0.05)
+            pass
         finally:
             connection.close()
+        time.sleep(0.05)
     return False
 
 

@@ -134,10 +134,10 @@ class Chats(Protocol):
 class SpeaksMessages(Protocol):
     """A kind whose own wire format is Anthropic's messages, so that those who write them need no translation."""
 
-    def may_switch_on(self, beta: str, *, prices_long: bool) -> bool:
+    def may_switch_on(self, beta: str, *, long_above: int | None) -> bool:
         """Say whether a caller may name this beta: it changes how a conversation is written, and nothing else.
 
-        With `prices_long` the model has a price of its own for long inputs, so that a beta may allow those.
+        Above `long_above` tokens, inputs of the model have a price of their own, so that a beta may allow those.
         """
 
     def message(self, endpoint: Endpoint, body: dict[str, Any], betas: Sequence[str] = ()) -> Outgoing:

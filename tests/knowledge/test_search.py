@@ -95,6 +95,10 @@ def test_it_says_what_keeps_vectors_from_being_made_and_tries_again(
     upstream.enqueue(vectors([0, 1], [1, 0], [1, 1]))
     assert not making_vectors.make_vectors(live.support.pk)
     assert not Passage.objects.filter(embedding=None).exists()
+    documents.rename_document(actor=live.alice, document=live.policy, name="Returns")
+    upstream.enqueue(vectors([0, 1], [1, 0], [1, 1]))
+    assert not making_vectors.make_vectors(live.support.pk)
+    assert upstream.seen[-1].body["input"][0].startswith("Returns\n"), "the name belongs to what a passage means"
     other = make.make_model("other-embed", provider=live.provider, capabilities=["embedding"])
     collections.change_collection(actor=live.alice, collection=live.support, model=other)
     assert not Passage.objects.exclude(embedding=None).exists(), "another model begins anew"

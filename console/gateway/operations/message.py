@@ -111,8 +111,8 @@ class Message:
 def _switched_on(version: VersionShape, ask: Ask) -> tuple[str, ...]:
     """Return those of the betas a caller named that the model's provider is asked for."""
     price, kind = version.price_at(ask.at), MESSAGES[version.provider.kind]
-    prices_long = price is not None and price.long is not None
-    return tuple(beta for beta in ask.betas if kind.may_switch_on(beta, prices_long=prices_long))
+    long_above = price.long_above if price is not None and price.long is not None else None
+    return tuple(beta for beta in ask.betas if kind.may_switch_on(beta, long_above=long_above))
 
 
 def _shorter(body: dict[str, Any], most: int) -> dict[str, Any]:

@@ -135,7 +135,7 @@ def make_current(
     if not Passage.objects.filter(version=version).exists():
         _make_passages(document, version)
     _point_at(document, version)
-    Passage.objects.filter(version=version).exclude(title=document.name).update(title=document.name)
+    _name_passages(document)
     detail = {"before": {"version": before.number}, "after": {"version": version.number}}
     _note(actions.DOCUMENT_ROLLED_BACK, actor, document, detail)
     want_vectors(document.collection)
@@ -203,8 +203,15 @@ def _rename(document: Document, name: str) -> bool:
         return False
     document.name = name
     _save_name(document)
-    Passage.objects.filter(version=document.current).update(title=name)
+    _name_passages(document)
+    want_vectors(document.collection)
     return True
+
+
+def _name_passages(document: Document) -> None:
+    """Have searches find what is current by the document's name; a vector is also of the name it was made with."""
+    other = Passage.objects.filter(version=document.current).exclude(title=document.name)
+    other.update(title=document.name, embedding=None)
 
 
 def _add_version(

@@ -33,8 +33,8 @@ _NOT_THEIRS = (
     "user-profiles-",
     "web-fetch-",
 )
-# Longer inputs, at a price of their own from 200,000 tokens on.
-_LONG = "context-1m-"
+# Longer inputs, at a price of their own above so many tokens.
+_LONG, _LONG_ABOVE = "context-1m-", 200_000
 
 
 @lru_cache(maxsize=256)
@@ -71,9 +71,9 @@ class Anthropic:
     def reader(self, *, choices: int = 1, include_usage: bool, is_legacy: bool = False) -> StreamReader:
         return AnthropicStream(include_usage=include_usage, is_legacy=is_legacy)
 
-    def may_switch_on(self, beta: str, *, prices_long: bool) -> bool:
+    def may_switch_on(self, beta: str, *, long_above: int | None) -> bool:
         if beta.startswith(_LONG):
-            return prices_long
+            return long_above is not None and long_above <= _LONG_ABOVE
         return not beta.startswith(_NOT_THEIRS)
 
     def message(self, endpoint: Endpoint, body: dict[str, Any], betas: Sequence[str] = ()) -> Outgoing:

@@ -232,14 +232,15 @@ def test_betas_and_budgets_of_coding_agents_go_to_who_speaks_messages(anthropic_
         assert ("context_management" in seen.body) == (sent is not None)
         assert [m["role"] for m in seen.body["messages"]] == ["user", "system"]
 
-    # Inputs of a million tokens cost more, so they are asked for where the price says how much.
-    long = {"long_above": 200_000, "long_input": Decimal(6), "long_output": Decimal("22.5")}
-    set_price(actor=SYSTEM, version=desk.claude, amounts=Amounts(Decimal(3), Decimal(15), **long))
+    # Inputs of a million tokens cost more above 200,000, so they are asked for where the price says how much.
     settings.GATEWAY_UNKNOWN_FIELDS = "pass"
-    desk.upstream.enqueue(claude.message())
-    answer = create(**ask, extra_headers={"anthropic-beta": "context-1m-2025-08-07"})
-    assert desk.upstream.seen[-1].headers["anthropic-beta"] == "context-1m-2025-08-07"
-    assert "x-facet-dropped-fields" not in answer.headers
+    for above, sent in ((200_001, None), (200_000, "context-1m-2025-08-07")):
+        long = Amounts(Decimal(3), Decimal(15), long_above=above, long_input=Decimal(6), long_output=Decimal("22.5"))
+        set_price(actor=SYSTEM, version=desk.claude, amounts=long)
+        desk.upstream.enqueue(claude.message())
+        answer = create(**ask, extra_headers={"anthropic-beta": "context-1m-2025-08-07"})
+        assert desk.upstream.seen[-1].headers.get("anthropic-beta") == sent
+        assert ("x-facet-dropped-fields" in answer.headers) == (sent is None)
 
     # Claude Code's budget for thoughts is all of its answer but one token; the model here answers with 4,096 at most.
     for most, budget, sent in ((32000, 31999, (4096, 4095)), (4000, 2000, (4000, 2000)), (2000, 3000, (2000, 3000))):
