@@ -54,7 +54,7 @@ def test_a_changed_document_is_in_the_next_answer_of_chat_widget_and_api(room: R
         assert f'href="{reverse("knowledge:version", args=[policy.pk, version])}"' in page
         assert f"[1] Price policy, version {version}: Refunds" in as_markdown(conversation)
         record = auditor.get(reverse("usage:audit_record", args=[answer.headers["x-request-id"]])).content.decode()
-        assert f"Price policy, version {version} " in record
+        assert f"Price policy, version {version}</a> " in record
         (one,) = shown_turn(shown, visitor.widget)["sources"]
         assert one == {"n": 1, "name": "Price policy", "heading": "Refunds"}
         for heading, part in (("Price policy › Refunds", "Refunds"), ("Price policy", "")):
