@@ -30,8 +30,11 @@
     connectedCallback() {
       if (!window.uPlot) return;
       this.data = JSON.parse(this.querySelector('script[type="application/json"]').textContent);
-      this.redraw = () => this.draw();
+      this.redraw = () => this.isConnected && this.draw();
       this.draw();
+      // A canvas takes the font that is there, and keeps it: on a first visit Geist is still on its way.
+      const font = `11px ${FONT}`;
+      if (!document.fonts.check(font)) document.fonts.load(font).then(this.redraw);
       this.observer = new ResizeObserver(() => {
         if (this.plot && this.clientWidth && this.clientWidth !== this.plot.width) {
           this.plot.setSize({ width: this.clientWidth, height: this.plot.height });
