@@ -393,7 +393,8 @@
     else if (/^\S$/.test(key) && !ctrlKey && !metaKey && document.activeElement === document.body) field.focus();
   });
   addEventListener("online", () => !reading && token && isOpen && follow());
-  // Until here nobody heard what was typed: Enter would only have begun a line.
+  // Until here nobody heard what was typed or pressed: Enter would only have begun a line.
   field.readOnly = false;
+  if (at("questions")) at("questions").inert = false;
   if (config.off) hear("off");
 })();
