@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import DatabaseError, IntegrityError, OperationalError, transaction
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 
 from console.core.errors import Conflict, Gone, Refusal, Unavailable
 
@@ -20,6 +20,12 @@ def hold(row: _M, *related: str) -> _M:
     """Return a row as it is now, ours until commit, with the rows it points at by these names."""
     rows = row.__class__._default_manager.select_for_update(no_key=True, of=("self",))
     return (rows.select_related(*related) if related else rows).get(pk=row.pk)
+
+
+def count_held(rows: QuerySet[_M]) -> int:
+    """Count rows before one is added to them; whoever adds another waits for our commit. Of no rows, nobody does."""
+    list(rows.order_by("created_at", "id").select_for_update(no_key=True).values_list("pk"))
+    return rows.count()  # as it is now that others are done
 
 
 def insert(row: Model, taken: Refusal) -> None:

@@ -7,8 +7,9 @@ from django import forms
 
 from console.core.forms import seen_field
 from console.teams.forms.base import ConsoleForm
+from console.teams.models import Environment, Team
 from usage_app.models import AlertRule, RuleMetric
-from usage_app.services.alert_rules import MOST, MOST_CALLS, MOST_MINUTES
+from usage_app.services.alert_rules import MOST, MOST_CALLS, MOST_MINUTES, aliases_of
 
 _VALUE = re.compile(r"([0-9]{1,7}(?:\.[0-9]{1,3})?) ?(%|percent|ms|s|min)?")
 # In the unit a threshold is kept in; without one, percent and seconds are meant.
@@ -39,12 +40,14 @@ def _typed(rule: AlertRule) -> str:
 
 
 class RuleForm(ConsoleForm):
-    """A rule; of one there is, its metric stays."""
+    """A rule of a team, or of the installation; of one there is, its metric and what calls it is of stay."""
 
     metric = forms.ChoiceField(label="Notify when", choices=[
         (RuleMetric.ERRORS.value, "The error rate is above the threshold: calls that failed for their callers"),
         (RuleMetric.LATENCY.value, "The latency is above the threshold: its 95th percentile (p95)"),
     ], initial=RuleMetric.ERRORS.value, widget=forms.RadioSelect)  # fmt: skip
+    alias = forms.ChoiceField(label="Calls", required=False)
+    environment = forms.ChoiceField(choices=Environment.choices, initial=Environment.PRODUCTION.value)
     threshold = forms.CharField(
         max_length=20, help_text="In percent for the error rate, for example 5; a time for latency, for example 2.5 s."
     )
@@ -60,7 +63,7 @@ class RuleForm(ConsoleForm):
     )
     seen_revision = seen_field()
 
-    def __init__(self, *args: Any, rule: AlertRule | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, team: Team | None = None, rule: AlertRule | None = None, **kwargs: Any) -> None:
         self.rule = rule
         if rule is not None:
             kwargs["initial"] = {
@@ -72,8 +75,13 @@ class RuleForm(ConsoleForm):
         super().__init__(*args, **kwargs)
         if rule is None:
             del self.fields["seen_revision"]
+            names = aliases_of(team).values_list("name", flat=True)
+            self.fields["alias"].choices = [  # type: ignore[attr-defined]
+                ("", "All calls"), *((name, f"Alias {name}") for name in names)
+            ]  # fmt: skip
             return
-        del self.fields["metric"]
+        for name in ("metric", "alias", "environment"):
+            del self.fields[name]
         hints = {RuleMetric.ERRORS: "In percent.", RuleMetric.LATENCY: "For example 2.5 s or 800 ms."}
         self.fields["threshold"].help_text = hints[RuleMetric(rule.metric)]
 

@@ -63,14 +63,17 @@ class UsageHour(UsageSum):
 
 
 class UsageMinute(models.Model):
-    """One minute, UTC, of a team's calls in production, as their callers met them: what alert rules look at.
+    """One minute, UTC, of a team's calls, as their callers met them: what alert rules look at.
 
-    Each call counts in the minute it ended in. Filled while there are rules, and kept for two hours.
+    Each call counts in the minute it ended in. Filled while there are rules, and kept for two hours. An environment
+    has rows if a rule looks at it; an alias has its own if a rule is of it, and the others share those without one.
     """
 
-    pk = models.CompositePrimaryKey("minute", "team_id")
+    pk = models.CompositePrimaryKey("minute", "team_id", "environment", "alias")
     minute = models.DateTimeField()
     team_id = models.UUIDField()
+    environment = models.CharField(max_length=10, db_default="production")
+    alias = models.CharField(max_length=100, db_default="")
     calls = models.IntegerField(help_text="Without refused ones, shadow copies, and attempts a fallback followed.")
     errors = models.IntegerField()
     latency = ArrayField(models.IntegerField(), help_text="As in the hours; without the batch lane.")

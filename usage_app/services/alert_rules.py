@@ -1,25 +1,29 @@
 """Set, change and remove alert rules; tell people once that one alerts, and once that it no longer does."""
 
 import datetime as dt
+import logging
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from console.audit import actions
 from console.audit.services import changes, record
+from console.catalog.models import Alias
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict, check_revision
-from console.core.races import hold, insert
+from console.core.races import count_held, hold, insert
 from console.core.words import counted
 from console.notices.kinds import NoticeKind
 from console.notices.services import tell
 from console.teams.actors import Actor
 from console.teams.callers import SYSTEM
-from console.teams.models import Team
+from console.teams.models import Environment, Team
 from usage_app.models import AlertRule, RuleMetric
 from usage_app.queries.alert_rules import Measured, measure
 from usage_app.sql.minutes import forget_minutes
+
+log = logging.getLogger(__name__)
 
 MOST_RULES = 20
 MOST_MINUTES = 60
@@ -32,16 +36,38 @@ _TOLD_EVERY = dt.timedelta(hours=1)
 
 @transaction.atomic
 def create_rule(
-    *, actor: Actor, team: Team | None, metric: str, threshold: int, minutes: int, least_calls: int
+    *,
+    actor: Actor,
+    team: Team | None,
+    metric: str,
+    threshold: int,
+    minutes: int,
+    least_calls: int,
+    environment: str = Environment.PRODUCTION,
+    alias: str = "",
 ) -> AlertRule:
     """Have the owners of a team told how its calls go, or the operators how those of all teams do."""
     if metric not in RuleMetric.values:
         raise BadInput(f"{metric!r} is not a metric; choose {' or '.join(RuleMetric.values)}.", param="metric")
     _check(metric, threshold, minutes, least_calls)
-    if AlertRule.objects.filter(team=team).count() >= MOST_RULES:
+    if environment not in Environment.values:
+        raise BadInput(
+            f"{environment!r} is not an environment; choose {' or '.join(Environment.values)}.", param="environment"
+        )
+    if alias and not aliases_of(team).filter(name=alias).exists():
+        raise BadInput(f"There is no alias {alias!r}{f' for {team}' if team else ''}.", param="alias")
+    if count_held(AlertRule.objects.filter(team=team)) >= MOST_RULES:
         raise Conflict(f"There are {MOST_RULES} alert rules already; remove one first.")
-    rule = AlertRule(team=team, metric=metric, threshold=threshold, minutes=minutes, least_calls=least_calls)
-    insert(rule, _taken(rule))
+    rule = AlertRule(
+        team=team,
+        metric=metric,
+        environment=environment,
+        alias=alias,
+        threshold=threshold,
+        minutes=minutes,
+        least_calls=least_calls,
+    )
+    insert(rule, _taken())
     record(
         actions.ALERT_RULE_CREATED, actor=actor, target=rule, target_name=str(rule), team=team,
         detail={"after": _said(rule)},
@@ -69,9 +95,8 @@ def change_rule(
     _check(rule.metric, rule.threshold, rule.minutes, rule.least_calls)
     if _said(rule) == before:
         return rule
-    same = AlertRule.objects.filter(team=rule.team, metric=rule.metric, threshold=rule.threshold, minutes=rule.minutes)
-    if same.exclude(pk=rule.pk).exists():
-        raise _taken(rule)
+    if _same(rule).exclude(pk=rule.pk).exists():
+        raise _taken()
     rule.revision += 1
     rule.save(update_fields=["threshold", "minutes", "least_calls", "revision"])
     record(
@@ -103,22 +128,45 @@ def _check(metric: str, threshold: int, minutes: int, least_calls: int) -> None:
         raise BadInput(f"Choose 1 to {MOST_CALLS:,} calls.", param="least_calls")
 
 
-def _taken(rule: AlertRule) -> Conflict:
-    return Conflict(f"There is this rule already ({rule}); change it instead.", param="threshold")
+def aliases_of(team: Team | None) -> QuerySet[Alias]:
+    """Return the aliases a rule of the team can be of; of the installation's, all."""
+    open_to = Alias.objects.filter(Q(teams=team) | Q(teams=None)) if team is not None else Alias.objects.all()
+    return open_to.order_by("name")
+
+
+def _same(rule: AlertRule) -> QuerySet[AlertRule]:
+    return AlertRule.objects.filter(
+        team=rule.team, metric=rule.metric, environment=rule.environment, alias=rule.alias, minutes=rule.minutes
+    )
+
+
+def _taken() -> Conflict:
+    return Conflict("There is a rule of these calls and minutes already; change its threshold.", param="minutes")
 
 
 def _said(rule: AlertRule) -> dict[str, Any]:
-    return {
-        "metric": rule.metric, "threshold": rule.threshold, "minutes": rule.minutes, "least_calls": rule.least_calls,
+    said = {
+        "metric": rule.metric, "environment": rule.environment, "threshold": rule.threshold, "minutes": rule.minutes,
+        "least_calls": rule.least_calls,
     }  # fmt: skip
+    return {**said, "alias": rule.alias} if rule.alias else said
 
 
 def check_rules() -> int:
     """Look at each rule, and tell what changed. Returns how many alerts started or ended."""
     rules = AlertRule.objects.filter(Q(team=None) | Q(team__archived_at=None)).select_related("team")
-    told = sum(map(_look, measure(list(rules.order_by("created_at", "id")))))
+    told = sum(map(_looked, measure(list(rules.order_by("created_at", "id")))))
     forget_minutes()
     return told
+
+
+def _looked(measured: Measured) -> bool:
+    """Look at one rule; what breaks there keeps nobody from being told of the others."""
+    try:
+        return _look(measured)
+    except Exception:
+        log.exception("One alert rule could not be looked at; the others go on.")
+        return False
 
 
 def _look(measured: Measured) -> bool:
@@ -148,17 +196,21 @@ def _tell(measured: Measured, action: actions.Action) -> None:
     assert rule.alerting_since is not None
     starts, is_errors = action is actions.ALERT_STARTED, rule.metric == RuleMetric.ERRORS
     whose = f"Calls of {team}" if team is not None else "Calls of all teams"
+    whose += f" to {rule.alias}" if rule.alias else ""
+    whose += "" if rule.environment == Environment.PRODUCTION else f" in {rule.environment}"
     record(
         action, actor=SYSTEM, target=rule, target_name=str(rule), team=team,
         detail={"value": measured.value, "calls": measured.calls, **_said(rule)}, surface="background",
     )  # fmt: skip
     scope = f"&team={team.slug}" if team is not None else ""
+    scope += "" if rule.environment == Environment.PRODUCTION else f"&environment={rule.environment}"
+    of = f"&alias={rule.alias}" if rule.alias else ""
     tell(
         NoticeKind.CALLS,
         team=team,
         title=f"{whose} {_title(measured, starts=starts)}",
         text=_text(measured, starts=starts),
-        url=f"/audit/?range=1h&status=error{scope}" if is_errors and starts else f"/?range=24h{scope}",
+        url=f"/audit/?range=1h&status=error{of}{scope}" if is_errors and starts else f"/?span=24h{scope}",
         facts={
             "type": ("calls.failing" if is_errors else "calls.slow") if starts else "calls.recovered",
             "rule": str(rule.pk),

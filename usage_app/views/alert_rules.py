@@ -69,12 +69,12 @@ def new_team_rule(request: TeamRequest, slug: str) -> HttpResponse:
 
 
 def _new(request: TeamRequest, team: Team | None) -> HttpResponse:
-    form = RuleForm(posted(request))
+    form = RuleForm(posted(request), team=team)
     if form.is_valid():
         with refusals_at(form):
             rule = services.create_rule(actor=request.caller.actor, team=team, **form.cleaned_data)
             return go(request, _home(team), f"The rule is set: {rule}.")
-    whose = f"Calls of {team} in production" if team else "Calls of all teams in production, taken together"
+    whose = f"Calls of {team}" if team else "Calls of all teams, taken together"
     text = f"{whose}. People are notified once when the rule applies, and once when it no longer does."
     return ask(request, _question(team, "New alert rule", text, "Create rule"), form)
 

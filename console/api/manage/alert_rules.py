@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from console.api.manage.base import Endpoint, Strict, listed, seen_revision
 from console.notices.access import owner_for
+from console.teams.models import Environment
 from usage_app import access
 from usage_app.models import AlertRule, RuleMetric
 from usage_app.services import alert_rules as services
@@ -26,8 +27,8 @@ class AlertRuleSerializer(serializers.ModelSerializer[AlertRule]):
     class Meta:
         model = AlertRule
         fields = [
-            "id", "team", "metric", "threshold", "minutes", "least_calls", "alerting_since", "told_at", "revision",
-            "created_at",
+            "id", "team", "metric", "environment", "alias", "threshold", "minutes", "least_calls", "alerting_since",
+            "told_at", "revision", "created_at",
         ]  # fmt: skip
 
 
@@ -54,6 +55,10 @@ class NewAlertRuleSerializer(Strict):
         default=None, allow_null=True, help_text="The team's short name; null, for operators: all teams together."
     )
     metric = serializers.ChoiceField(choices=RuleMetric.choices)
+    environment = serializers.ChoiceField(choices=Environment.choices, default=Environment.PRODUCTION.value)
+    alias = serializers.CharField(
+        max_length=100, default="", allow_blank=True, help_text="Only calls of this alias; empty for all calls."
+    )
     threshold = _threshold()
     minutes = _minutes(default=10)
     least_calls = _least_calls(default=20)

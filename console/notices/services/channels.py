@@ -11,7 +11,7 @@ from console.audit import actions
 from console.audit.services import changes, record
 from console.core.crypto import SecretUnreadable, decrypt, encrypt
 from console.core.errors import BadInput, Conflict, check_revision
-from console.core.races import hold
+from console.core.races import count_held, hold
 from console.core.signing import STANDARD_PREFIX
 from console.notices.addresses import checked_emails, checked_url, origin_of
 from console.notices.kinds import kinds_of
@@ -46,7 +46,7 @@ def create_channel(
     """Set up a channel of a team, or of the installation. A webhook is signed with `secret`, or with one made here."""
     if kind not in Channel.Kind.values:
         raise BadInput(f"{kind!r} is not a kind of channel; choose {', '.join(Channel.Kind.values)}.", param="kind")
-    if Channel.objects.filter(team=team).count() >= MOST_CHANNELS:
+    if count_held(Channel.objects.filter(team=team)) >= MOST_CHANNELS:
         raise Conflict(f"There are {MOST_CHANNELS} channels already; remove one first.")
     channel = Channel(team=team, kind=kind, name=_checked_name(name), wants=_checked_wants(wants, team))
     made = _set_address(channel, addresses, url)

@@ -22,7 +22,7 @@ from console.pages.configuration.plan_providers import NUMBERS
 from console.teams.actors import Actor
 from console.teams.models import ApiKey, Environment, Invitation, Team, User
 from console.teams.unknown_fields import word_of
-from usage_app.models import Metric, Quota
+from usage_app.models import AlertRule, Metric, Quota
 from usage_app.sql.counters import key_line
 
 ACTOR = Actor(kind="system", id=None, name="manage.py export")
@@ -54,6 +54,7 @@ def export(*, actor: Actor = ACTOR, documents: str = "", files: dict[str, str] |
         "aliases": (aliases := _aliases(left_out)),
         "teams": _teams({alias["name"] for alias in aliases}, left_out),
         "channels": export_agents.channels(),
+        "alert_rules": [],
         "collections": [],
         "prompts": export_library.prompts(left_out),
         "queues": export_agents.queues(),
@@ -65,6 +66,7 @@ def export(*, actor: Actor = ACTOR, documents: str = "", files: dict[str, str] |
         "test_schedules": export_knowledge.test_schedules(left_out),
         "legacy_touchpoints": [],
     }
+    lists["alert_rules"] = _alert_rules(lists, left_out)
     lists["legacy_touchpoints"] = export_knowledge.legacy_touchpoints(left_out, _names(lists))
     room = LARGEST - _ROOM_FOR_THE_REST - len(written(lists).encode())
     beside = Beside(folder=documents, room=room)
@@ -223,6 +225,25 @@ def _teams(aliases: set[str], left_out: list[str]) -> list[dict[str, Any]]:
     invited = Invitation.objects.filter(team__in=teams, accepted_at=None, revoked_at=None, expires_at__gt=now())
     if count := invited.count():
         left_out.append(f"{count} invitations that are open; invite these people anew.")
+    return rows
+
+
+def _alert_rules(lists: dict[str, Any], left_out: list[str]) -> list[dict[str, Any]]:
+    teams: dict[str, set[str]] = {alias["name"]: set() for alias in lists["aliases"]}
+    for team in lists["teams"]:
+        for name in team.get("aliases", ()):
+            teams[name].add(team["slug"])
+    rows = []
+    found = AlertRule.objects.filter(team__archived_at=None).select_related("team")
+    for rule in found.order_by("team__slug", "created_at", "id"):
+        row: dict[str, Any] = {"team": rule.team.slug} if rule.team is not None else {}
+        row |= {"metric": rule.metric, "environment": rule.environment} | ({"alias": rule.alias} if rule.alias else {})
+        row |= {"minutes": rule.minutes, "threshold": rule.threshold, "least_calls": rule.least_calls}
+        open_to = teams.get(rule.alias)
+        if rule.alias and (open_to is None or (rule.team and open_to and rule.team.slug not in open_to)):
+            left_out.append(f"the alert rule “{rule}” of {rule.team or 'all teams'}, which may not use this alias.")
+        else:
+            rows.append(row)
     return rows
 
 

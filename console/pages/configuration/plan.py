@@ -11,6 +11,8 @@ from typing import Any
 from console.pages.configuration.document import Place, Problem
 from console.pages.configuration.forms import Entry
 from console.pages.configuration.plan_agents import AgentPlan
+from console.pages.configuration.plan_alert_rules import AlertRulePlan
+from console.pages.configuration.plan_alert_rules import ref_of as rule_of
 from console.pages.configuration.plan_aliases import AliasPlan
 from console.pages.configuration.plan_channels import ChannelPlan, channel_of
 from console.pages.configuration.plan_knowledge import KnowledgePlan
@@ -67,6 +69,7 @@ class Plan:
         self._each(file, "teams", lambda e: ("team", e["slug"]), teams.team)
         teams.finish()
         self._each(file, "channels", channel_of, ChannelPlan(self).channel)
+        self._each(file, "alert_rules", rule_of, AlertRulePlan(self).rule)
         self._each(file, "collections", collection_of, KnowledgePlan(self, texts).collection)
         library = LibraryPlan(self, file.get("prompts", []))
         self._each(file, "prompts", lambda e: ("prompt", e["slug"]), self._in_a_team(library.prompt))

@@ -34,7 +34,8 @@ from console.pages.configuration.shape_words import (
 )
 from console.teams.models import Environment, Role, UnknownFields
 from console.teams.roles import DEFAULT_SCOPES, SCOPES
-from usage_app.models import Metric, Mode, Nameless, Purpose, Window
+from usage_app.models import Metric, Mode, Nameless, Purpose, RuleMetric, Window
+from usage_app.services.alert_rules import MOST, MOST_CALLS, MOST_MINUTES
 
 _price = Number(999_999)
 _PRICES = {
@@ -243,6 +244,22 @@ CHANNEL = Record(
         "is_active": Field(Flag(), "Whether alerts go there."),
     },
 )
+ALERT_RULE = Record(
+    "An alert rule",
+    {
+        "team": Field(TEAM_SLUG, "Whose calls it looks at; without one, those of all teams together."),
+        "metric": Field(Choice(lambda: list(RuleMetric.values)), "What is measured.", required=True),
+        "environment": Field(Choice(lambda: list(Environment.values)), "Which calls; production unless given."),
+        "alias": Field(ALIAS, "Only calls of this alias."),
+        "minutes": Field(Whole(1, MOST_MINUTES), "How many of the last minutes are looked at; 10 unless given."),
+        "threshold": Field(
+            Whole(1, max(MOST.values())),
+            "Above what people are told: percent for errors, milliseconds for latency.",
+            required=True,
+        ),
+        "least_calls": Field(Whole(1, MOST_CALLS), "With fewer in these minutes, nothing is told; 20 unless given."),
+    },
+)
 FILE = Record(
     "The file",
     {
@@ -251,6 +268,7 @@ FILE = Record(
         "aliases": Field(ListOf(ALIAS_RECORD, "aliases"), "Names callers use, and what they mean."),
         "teams": Field(ListOf(TEAM, "teams"), "Teams with their members, API keys, aliases and quotas."),
         "channels": Field(ListOf(CHANNEL, "channels"), "Where alerts go."),
+        "alert_rules": Field(ListOf(ALERT_RULE, "rules"), "When people are told that calls fail or are slow."),
         "collections": Field(ListOf(shape_knowledge.COLLECTION, "collections"), "Documents that answers come from."),
         "prompts": Field(ListOf(shape_library.PROMPT, "prompts"), "The library: prompts, their labels and tests."),
         "queues": Field(ListOf(shape_tools.QUEUE, "queues"), "Built-in queues of teams."),

@@ -18,7 +18,14 @@ def test_it_sets_up_tests_changes_and_deletes(cast: Cast, upstream: Upstream) ->
     made = send("POST", "alerts/channels/", body).json()
     assert made["secret"] == decrypt(Channel.objects.get().secret) and made["has_secret"] and made["team"] == "team-a"
     assert send("POST", "alerts/channels/", body).status_code == 409
-    for wrong in ({"wants": ["shutdown"]}, {"url": ""}, {"url": "http://u:p@x/"}, {"kind": "sms"}, {"team": "team-b"}):
+    for wrong in (
+        {"wants": ["shutdown"]},
+        {"url": ""},
+        {"url": "http://u:p@x/"},
+        {"kind": "sms"},
+        {"team": "team-b"},
+        {"alias": "x"},
+    ):
         assert send("POST", "alerts/channels/", {**body, "name": "Other", **wrong}).status_code in (400, 404)
     refused = send("POST", "alerts/channels/", {**body, "team": None})
     assert refused.status_code == 403, "the installation's are for operators"
@@ -65,6 +72,7 @@ def test_it_sets_changes_and_removes_rules(cast: Cast) -> None:
     assert made.status_code == 201, made.json()
     rule = made.json()
     assert (rule["minutes"], rule["least_calls"], rule["alerting_since"]) == (10, 20, None)
+    assert (rule["environment"], rule["alias"]) == ("production", "")
     assert send("POST", "alerts/rules/", body).status_code == 409
     for wrong in ({"threshold": 100}, {"threshold": 0}, {"minutes": 61}, {"metric": "cost"}, {"team": "team-b"}):
         assert send("POST", "alerts/rules/", {**body, "minutes": 5, **wrong}).status_code in (400, 404)
