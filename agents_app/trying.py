@@ -12,10 +12,10 @@ from console.core import strict_json
 from console.core.connections import let_go
 from console.core.errors import BadInput, ProviderError, Refusal
 from console.gateway import sync
+from console.gateway.answer_reader import AnswerReader
 from console.gateway.asks import own_ask
 from console.gateway.identity import PersonIdentity
-from console.gateway.reading import AnswerReader
-from console.gateway.refusing import Identify
+from console.gateway.refusals import Identify
 from console.gateway.types import Ask
 from console.teams.models import Environment, User
 
@@ -96,7 +96,7 @@ def ask_draft(
     ask = _ask(definition, asked, route, client_address)
     let_go()
     call, raw = sync.answer(identify, ask)
-    reader.whole(raw)
+    reader.read(raw)
     answered: Turn = {"role": "assistant", "content": reader.text}
     return Tried([*asked, answered], "", "", call.plan.ask.id, call.plan.version.label, call.cost_micros)
 

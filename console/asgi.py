@@ -118,7 +118,7 @@ async def _lifespan(receive: _Receive, send: _Send) -> None:
         message = await receive()
         if message["type"] == "lifespan.startup":
             settle_memory()
-            pipeline.gateway().ledger.start()  # what the process before this one left open is ended by this one
+            pipeline.current_gateway().ledger.start()  # what the process before this one left open is ended by this one
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             await asyncio.to_thread(_end_answers)

@@ -16,9 +16,9 @@ APPS = ("console", "prompts_app", "usage_app", "agents_app")
 # Who may send anything anywhere: the pipeline, the test of a provider's connection, and the repository of prompts.
 SENDERS = {
     "console/gateway/relay.py",
-    "console/gateway/sending.py",
+    "console/gateway/dispatch.py",
     "console/gateway/hedging.py",
-    "console/gateway/running.py",
+    "console/gateway/runtime.py",
     "console/audit/services/archive.py",
     "console/catalog/services/connection.py",
     "console/notices/sending/posting.py",
@@ -114,30 +114,30 @@ def test_only_the_way_out_speaks_http_or_opens_sockets():
 
 def test_nothing_is_sent_before_its_start_is_on_record():
     """`outbound.request` is called in `_send_once` alone, which takes a Call; those who make one admit it first."""
-    sending, relay = functions("console/gateway/sending.py"), functions("console/gateway/relay.py")
-    running = calls(trees()["console/gateway/running.py"])
-    assert {name for name in running if name.startswith("outbound.")} == {"outbound.connections", "outbound.close"}
-    assert [name for name, node in sending.items() if "outbound.request" in calls(node)] == ["_send_once"]
-    assert [name for name, node in sending.items() if "_send_once" in calls(node)] == ["send"]
+    dispatch, relay = functions("console/gateway/dispatch.py"), functions("console/gateway/relay.py")
+    runtime = calls(trees()["console/gateway/runtime.py"])
+    assert {name for name in runtime if name.startswith("outbound.")} == {"outbound.connections", "outbound.close"}
+    assert [name for name, node in dispatch.items() if "outbound.request" in calls(node)] == ["_send_once"]
+    assert [name for name, node in dispatch.items() if "_send_once" in calls(node)] == ["send"]
     assert {name for name, node in relay.items() if "send_hedged" in calls(node)} == {"_answer", "_open_stream"}
     hedging = functions("console/gateway/hedging.py")
     senders = {path for path, tree in trees().items() if "gateway" in path and "send" in calls(tree)}
     assert senders == {"console/gateway/hedging.py"}
     assert {name for name, node in hedging.items() if "send" in calls(node)} == {"send_hedged", "_send_twice", "_race"}
     assert not any("outbound.request" in calls(node) for node in relay.values())
-    for function in (sending["send"], sending["_send_once"], relay["_answer"], relay["_open_stream"]):
+    for function in (dispatch["send"], dispatch["_send_once"], relay["_answer"], relay["_open_stream"]):
         first = function.args.args[0]  # type: ignore[attr-defined]
         assert ast.unparse(first.annotation) == "Call"
     makers = {path for path, tree in trees(with_word="Call(").items() if "Call" in calls(tree)}
-    assert makers == {f"console/gateway/{name}.py" for name in ("admitting", "shadowing", "hedging")}
-    admitting = functions("console/gateway/admitting.py")
-    copy = functions("console/gateway/shadowing.py")["_copy"]
-    for maker in (admitting["open_call"], copy, hedging["_admit_second"]):
+    assert makers == {f"console/gateway/{name}.py" for name in ("admission", "shadow", "hedging")}
+    admission = functions("console/gateway/admission.py")
+    copy = functions("console/gateway/shadow.py")["_copy"]
+    for maker in (admission["open_call"], copy, hedging["_admit_second"]):
         assert [name for name in calls_in_order(maker) if name in {"admit", "Call"}] == ["admit", "Call"]
-    goes_on = functions("console/gateway/falling_back.py")["go_on"]
-    assert "admit" in calls(goes_on), "a call that goes on is admitted again"
-    ends = [ast.unparse(n.value) for n in ast.walk(admitting["admit"]) if isinstance(n, ast.Return) and n.value]
-    assert ends == ["(plan, remaining_after(plan, verdict))"] and "here.ledger.begin" in calls(admitting["admit"])
+    fall_back = functions("console/gateway/fallback.py")["fall_back"]
+    assert "admit" in calls(fall_back), "a fallback is admitted again"
+    ends = [ast.unparse(n.value) for n in ast.walk(admission["admit"]) if isinstance(n, ast.Return) and n.value]
+    assert ends == ["(plan, remaining_after(plan, verdict))"] and "gateway.ledger.begin" in calls(admission["admit"])
 
 
 def calls_in_order(node: ast.AST) -> list[str]:

@@ -16,8 +16,8 @@ from console.core.errors import ProviderError, Refusal
 from console.gateway import pipeline
 from console.gateway.asks import own_ask
 from console.gateway.errors import AnswerUnrecorded, QuotaExceeded
-from console.gateway.refusing import Identify
-from console.gateway.types import Answering, Ask, Call
+from console.gateway.refusals import Identify
+from console.gateway.types import AnsweringAgent, Ask, Call
 
 log = logging.getLogger(__name__)
 SURFACE = "agent"
@@ -93,7 +93,7 @@ def ask_for(
     )
     number = run.version.number if run.version else 0
     version_id = run.version_id or run.agent_id
-    agent = Answering(run.agent_id, run.agent.slug, version_id, number, run.agent.team_id, most_output)
+    agent = AnsweringAgent(run.agent_id, run.agent.slug, version_id, number, run.agent.team_id, most_output)
     return replace(ask, agent=agent)
 
 

@@ -13,7 +13,7 @@ from agents_app.tools.base import Pause, Result, ToolCall, ToolFailed
 from agents_app.tools.registry import KINDS
 from agents_app.tools.secret import secret_of
 from console.core.clock import now
-from console.gateway.types import Answering
+from console.gateway.types import AnsweringAgent
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def call_for(run: Run, step: Step, tool: Tool) -> ToolCall:
         environment=run.environment,
         by_name=run.actor_name,
         # The prompts of such a call are those of the team that pays, as they are without a run.
-        agent=Answering(run.agent_id, run.agent.slug, run.version_id or run.agent_id, number, run.team_id, None),
+        agent=AnsweringAgent(run.agent_id, run.agent.slug, run.version_id or run.agent_id, number, run.team_id, None),
         end_user=run.end_user,
         metadata=run.metadata,
     )

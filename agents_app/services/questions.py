@@ -11,9 +11,9 @@ from console.catalog.models import ModelVersion
 from console.core.errors import BadInput
 from console.core.lanes import Lane
 from console.gateway import pipeline, sync
+from console.gateway.answer_reader import AnswerReader
 from console.gateway.asks import own_ask
 from console.gateway.identity import PersonIdentity
-from console.gateway.reading import AnswerReader
 from console.gateway.snapshot import Snapshot
 from console.gateway.types import Ask, Asker, Call
 from console.teams.actors import Actor
@@ -56,7 +56,7 @@ def ask_run(*, actor: Actor, user: User, run: Run, question: str) -> RunQuestion
         asked_by=user,
         asked_by_name=actor.name[:200],
         question=question,
-        answer=AnswerReader().whole(answer),
+        answer=AnswerReader().read(answer),
         model=call.plan.version.label,
         request_id=ask.id,
         cost_micros=call.cost_micros,

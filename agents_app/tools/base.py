@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from console.gateway.refusing import Identify
-from console.gateway.types import Answering
+from console.gateway.refusals import Identify
+from console.gateway.types import AnsweringAgent
 from console.teams.models import Team
 
 
@@ -37,7 +37,7 @@ class ToolCall:
     identify: Identify | None = None
     environment: str = "production"
     by_name: str = ""  # who acts, for what they put somewhere
-    agent: Answering | None = None  # whose run it is, for the calls of models it makes
+    agent: AnsweringAgent | None = None  # whose run it is, for the calls of models it makes
     end_user: str = ""  # whose run it is, for those as well
     metadata: dict[str, str] | None = None  # and what it is for
 

@@ -5,7 +5,7 @@ import uuid
 
 from console.batches.models import Batch
 from console.gateway.identity import PersonIdentity, StartedByKey
-from console.gateway.refusing import Identify
+from console.gateway.refusals import Identify
 
 _NOBODY = uuid.UUID(int=0)
 

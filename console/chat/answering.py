@@ -27,10 +27,10 @@ from console.chat.models import Message
 from console.core.clock import now
 from console.core.errors import ProviderError, Refusal
 from console.gateway import pipeline, sync
+from console.gateway.answer_reader import AnswerReader
 from console.gateway.connection import Connection
-from console.gateway.going_on import may_person_go_on
-from console.gateway.reading import AnswerReader
-from console.gateway.refusing import Identify
+from console.gateway.continuation import may_person_continue
+from console.gateway.refusals import Identify
 from console.gateway.types import Ask, Call
 
 log = logging.getLogger(__name__)
@@ -219,7 +219,7 @@ async def _keep() -> None:
             if len(live.text) > len(live.kept) or moment - live.kept_at > seldom
         ]
         for live in due:
-            if live.call is not None and not may_person_go_on(live.call):
+            if live.call is not None and not may_person_continue(live.call):
                 live.cut(Status.REFUSED)
         if due:
             with suppress(psycopg.Error, OSError):  # the lease is longer than a short absence of the database

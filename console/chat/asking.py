@@ -13,7 +13,7 @@ from console.chat.models import Conversation, Message
 from console.chat.queries.attached import files_without
 from console.gateway.asks import own_ask
 from console.gateway.identity import PersonIdentity
-from console.gateway.refusing import Identify
+from console.gateway.refusals import Identify
 from console.gateway.types import Ask
 from console.teams.models import Environment, User
 

@@ -23,7 +23,7 @@ from console.evals.models import Outcome
 from console.gateway import pipeline
 from console.gateway.asks import own_ask
 from console.gateway.errors import TOO_LATE, AnswerUnrecorded, QuotaExceeded
-from console.gateway.refusing import Identify
+from console.gateway.refusals import Identify
 from console.gateway.types import Call
 from usage_app.models import Reservation
 

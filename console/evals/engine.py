@@ -37,7 +37,7 @@ from console.evals.lease import Kind, OutcomeT, WorkT
 from console.evals.models import Outcome, Work
 from console.gateway import sync
 from console.gateway.identity import PersonIdentity, StartedByKey
-from console.gateway.refusing import Identify
+from console.gateway.refusals import Identify
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from console.evals.calls import Answer, OutcomeCalls
 from console.evals.checks import Spec, title_of
 from console.evals.models import Outcome
 from console.evals.verdicts import AskModel, verdict_on
-from console.gateway.refusing import Identify
+from console.gateway.refusals import Identify
 
 Bill = Callable[[Answer], None]
 

@@ -8,7 +8,7 @@ from console.evals.engine import identity_of
 from console.evals.lease import Kind
 from console.evals.marking import asking, judged, verdict
 from console.evals.models import TestResult, TestRun, named_model
-from console.gateway.reading import AnswerReader
+from console.gateway.answer_reader import AnswerReader
 
 
 async def _ask(run: TestRun, result: TestResult, calls: OutcomeCalls) -> None:
@@ -20,7 +20,7 @@ async def _ask(run: TestRun, result: TestResult, calls: OutcomeCalls) -> None:
     if spec["message"]:
         body["messages"] = [{"role": "user", "content": spec["message"]}]
     answer = await calls.make(identify, "answer", "chat", body)
-    result.output = AnswerReader().whole(answer.body)
+    result.output = AnswerReader().read(answer.body)
     result.request_id, result.latency_us = answer.id, answer.latency_us
     bill = partial(_add, result)
     bill(answer)

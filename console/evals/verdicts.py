@@ -7,7 +7,7 @@ from typing import Any
 from console.core.errors import ProviderError, Refusal
 from console.evals import judging
 from console.evals.checks import NEEDS_CALL, Spec, Verdict, look
-from console.gateway.reading import AnswerReader
+from console.gateway.answer_reader import AnswerReader
 
 # Makes a call: the operation (chat, embedding) and its body; gives the answer's body.
 AskModel = Callable[[str, dict[str, Any]], Awaitable[bytes]]
@@ -20,7 +20,7 @@ async def verdict_on(check: Spec, expected: str, output: str, ask: AskModel) -> 
     try:
         if check["kind"] == "judge":
             said = await ask("chat", judging.judge_body(check["alias"], check["value"], output))
-            return judging.read_verdict(AnswerReader().whole(said))
+            return judging.read_verdict(AnswerReader().read(said))
         body = judging.embedding_body(check["alias"], check["value"] or expected, output)
         return judging.read_similarity(await ask("embedding", body), check["threshold"])
     except (Refusal, ProviderError) as error:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from console.catalog.shapes import AliasShape
 from console.core.errors import BadInput
 from console.gateway.errors import AgentNotReady, NeedsRun, unknown_model
-from console.gateway.types import Answering, Ask, Asker
+from console.gateway.types import AnsweringAgent, Ask, Asker
 
 if TYPE_CHECKING:
     from console.gateway.snapshot import Snapshot
@@ -90,7 +90,7 @@ def with_agent(snapshot: "Snapshot", asker: Asker, ask: Ask) -> Ask:
         body["prompt"] = agent.prompt
     if agent.knowledge is not None:
         body["knowledge"] = agent.knowledge
-    answering = Answering(agent.id, slug, agent.version_id, agent.number, agent.team_id, agent.most_output)
+    answering = AnsweringAgent(agent.id, slug, agent.version_id, agent.number, agent.team_id, agent.most_output)
     return replace(ask, model=f"{agent.alias}{at}{environment}", body=body, agent=answering)
 
 

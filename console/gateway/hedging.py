@@ -17,9 +17,9 @@ from console.core.clock import now
 from console.core.errors import ProviderError, Refusal
 from console.core.ids import request_id, uuid7
 from console.core.lanes import Lane
-from console.gateway.admitting import admit
+from console.gateway.admission import admit
+from console.gateway.dispatch import send
 from console.gateway.errors import AnswerUnrecorded
-from console.gateway.sending import send
 from console.gateway.targets import SHADOW_STEP
 from console.gateway.types import Call
 
@@ -53,11 +53,11 @@ async def _admit_second(call: Call) -> Call | None:
     ask = replace(call.plan.ask, id=uuid7(), at=now())
     with suppress(Refusal):
         plan, remaining = await admit(
-            call.here, call.identify, ask, time.perf_counter(), step=call.plan.step, has_input=True
+            call.gateway, call.identify, ask, time.perf_counter(), step=call.plan.step, has_input=True
         )
         # Its lane may be another one by now; it is open all the same, and somebody has to end it.
         return Call(
-            here=call.here,
+            gateway=call.gateway,
             plan=plan,
             identify=call.identify,
             started=call.started,

@@ -1,4 +1,4 @@
-"""Put passages of documents before the question of a call, numbered, and remember which they were.
+"""Put numbered passages of documents before the question of a call, and record which they were.
 
 What documents there are is known in a room above, which registers its look-up here when the process starts
 (`AppConfig.ready`). Calls that name no collections never come here. Why the passages stand in the user's message:
@@ -15,12 +15,12 @@ import orjson
 from console.core.errors import BadInput, Refusal
 from console.core.scrub import scrub
 from console.gateway.errors import AgentNotReady, DatabaseAway
-from console.gateway.questions import question_in, searched_for, with_block
-from console.gateway.refusing import Identify
+from console.gateway.questions import question_in, search_query, with_block
+from console.gateway.refusals import Identify
 from console.gateway.shapes import knowledge_ref
 from console.gateway.shapes.knowledge_ref import KnowledgeRef
 from console.gateway.sources import block_of
-from console.gateway.types import Ask, Asker, Informed
+from console.gateway.types import Ask, Asker, Retrieved
 
 _OPERATIONS = frozenset({"chat", "message", "response"})
 _NO_QUESTION = "The last message of the user has no words to look up."
@@ -59,25 +59,25 @@ class LookUp(Protocol):
 LOOK_UPS: list[LookUp] = []
 
 
-def looks_up(ask: Ask) -> bool:
-    """Say whether passages will be looked up for an ask, which may cost something."""
+def needs_search(ask: Ask) -> bool:
+    """Return whether an ask needs a search for passages, which may cost something."""
     return ask.operation in _OPERATIONS and ask.body.get("knowledge") is not None
 
 
-def uninformed(ask: Ask) -> Ask:
+def without_knowledge(ask: Ask) -> Ask:
     """Return the ask as if it named no collections."""
     return replace(ask, body={name: value for name, value in ask.body.items() if name != "knowledge"})
 
 
-async def informed(identify: Identify, asker: Asker, ask: Ask, known: Informed | None = None) -> Ask:
-    """Return the ask with what its collections say about its question; the same ask where the operation has none.
+async def with_knowledge(identify: Identify, asker: Asker, ask: Ask, known: Retrieved | None = None) -> Ask:
+    """Return the ask with the passages its collections have for its question.
 
-    The collections of an agent are read as its own team sees them: what they answer is what its team shares. `known` is
-    what was found for the same ask a moment ago, under settings that have changed: that is not paid for again.
+    The collections of an agent are read as its own team sees them. `known` is what was found for the same ask a moment
+    ago, under settings that have changed since: it is not paid for again.
     """
     if ask.operation not in _OPERATIONS:
         return ask
-    named, body = ask.body["knowledge"], uninformed(ask).body
+    named, body = ask.body["knowledge"], without_knowledge(ask).body
     if named is None:
         return replace(ask, body=body)
     wanted = knowledge_ref.read(named)
@@ -85,14 +85,14 @@ async def informed(identify: Identify, asker: Asker, ask: Ask, known: Informed |
     if place is None and ask.agent is None:
         raise BadInput("knowledge needs a question: the last message of the user has no words.", param="knowledge")
     team_id = asker.team.id if ask.agent is None else ask.agent.team_id
-    question = searched_for(body, place, ask.history) if place else ""
+    question = search_query(body, place, ask.history) if place else ""
     looked_up = (team_id, wanted, place, question)
     if known is None or known.looked_up != looked_up:
         found = await _found(identify, asker, ask, wanted, question) if place else Found((), _NO_QUESTION)
-        known = _informed(looked_up, wanted, found)
+        known = _retrieved(looked_up, wanted, found)
     if place and known.block:
         body = with_block(body, place, known.block)
-    # The log keeps both: what was asked for, and the words it came to.
+    # The log keeps both: the request, and the text with its passages.
     text = orjson.dumps({**orjson.loads(ask.text), **body, "knowledge": named}).decode()
     return replace(ask, body=body, text=text, knowledge=known)
 
@@ -110,7 +110,7 @@ async def _found(identify: Identify, asker: Asker, ask: Ask, wanted: KnowledgeRe
         raise AgentNotReady(ask.agent.slug, refusal.message, is_inside=is_inside) from refusal
 
 
-def _informed(looked_up: tuple[object, ...], wanted: KnowledgeRef, found: Found) -> Informed:
+def _retrieved(looked_up: tuple[object, ...], wanted: KnowledgeRef, found: Found) -> Retrieved:
     told: list[dict[str, Any]] = [
         {
             "n": n,
@@ -133,4 +133,4 @@ def _informed(looked_up: tuple[object, ...], wanted: KnowledgeRef, found: Found)
     ]
     record: dict[str, Any] = {"collections": wanted.collections, "sources": kept}
     record |= {"note": found.note} if found.note else {}
-    return Informed(told, record, looked_up, block_of(found.passages) if found.passages else "")
+    return Retrieved(told, record, looked_up, block_of(found.passages) if found.passages else "")

@@ -127,7 +127,7 @@ def _nameless(limit: Limit, ask: Ask) -> EndUserNeeded:
     return refusal
 
 
-def told_of(limits: tuple[Limit, ...]) -> tuple[tuple[Limit, ...], ...]:
+def header_limits_of(limits: tuple[Limit, ...]) -> tuple[tuple[Limit, ...], ...]:
     """Return the limits the rate-limit headers speak of, by metric."""
     by_metric = (tuple(limit for limit in limits if limit.headers and limit.metric == metric) for metric in _TOLD)
     return tuple(filter(None, by_metric))

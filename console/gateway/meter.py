@@ -13,9 +13,9 @@ from console.core.ids import request_id, uuid7
 from console.core.scrub import scrub
 from console.core.size import estimate_tokens
 from console.gateway.entries import Close
-from console.gateway.record import joined, leading_on
+from console.gateway.record import joined, links_of
 from console.gateway.targets import PIN
-from console.gateway.types import Call
+from console.gateway.types import Call, Outcome
 from console.providers.types import Usage
 
 
@@ -24,17 +24,17 @@ def _micros(seconds: float) -> int:
 
 
 def overhead_seconds(call: Call, moment: float) -> float:
-    """Return the time since the request came in that the house itself took, up to `moment`."""
+    """Return how many seconds Facet itself has taken since the request arrived, up to `moment`."""
     if not call.sent:
         return moment - call.started
     return (call.sent - call.started) + (moment - call.answered if call.answered else 0.0)
 
 
 def settle(call: Call, usage: Usage | None, output: str | None) -> tuple[Usage, str]:
-    """Return what the call is charged with and a note on how sure that is.
+    """Return what the call is charged and a note on how reliable that is.
 
-    The provider's count wins, also a zero. Without one it is estimated from what was sent and what came back; a call
-    that never reached a provider used nothing. What the client was told stays what it is charged with.
+    The provider's count wins, even a zero. Without one it is estimated from what was sent and received; a call that
+    never reached a provider used nothing. An estimate the client was told is what it is charged.
     """
     if usage is None:
         if not call.sent or call.is_unused:
@@ -44,7 +44,7 @@ def settle(call: Call, usage: Usage | None, output: str | None) -> tuple[Usage, 
 
 
 def _is_over_reservation(call: Call, tokens: int, cost_micros: int) -> bool:
-    """Say whether a limit had less set aside than was used: of tokens, or of money, as for what proves a long input."""
+    """Return whether a limit of tokens or money had reserved less than was used, as a long input may need."""
     for limit, reserved in call.plan.charges:
         if limit.metric == "tokens":
             if tokens > reserved:
@@ -55,27 +55,19 @@ def _is_over_reservation(call: Call, tokens: int, cost_micros: int) -> bool:
 
 
 def estimated(call: Call, output: str | None) -> Usage:
-    if output and call.plan.ask.operation == "response":  # it repeats what was asked for, which nobody wrote again
+    if output and call.plan.ask.operation == "response":  # it repeats the request, which costs no output
         output = orjson.dumps(orjson.loads(output)["output"]).decode()
     return Usage(call.plan.prompt_tokens, estimate_tokens(output) if output else 0)
 
 
-def end_record(
-    call: Call,
-    status: str,
-    http_status: int | None,
-    usage: Usage | None,
-    output: str | None,
-    code: str,
-    reason: str,
-    goes_on: bool,
-) -> Close:
+def end_record(call: Call, outcome: Outcome, falls_back: bool) -> Close:
     """Return the end of a call for the ledger: the whole row, what to settle, and the output to keep.
 
-    With `goes_on` it is that of an attempt after which the call goes on at another version: it gets an id of its own
-    and names the request, whose id the call's last attempt keeps.
+    With `falls_back` it is the end of an attempt after which another version is tried: it gets an id of its own and
+    names the request, whose id the call's last attempt keeps.
     """
     plan, moment = call.plan, time.perf_counter()
+    status, http_status, code, reason, usage, output = outcome
     charged, note = settle(call, usage, output)
     call.used = charged
     if plan.price:
@@ -106,7 +98,7 @@ def end_record(
     if call.first_token:
         end["first_token_us"] = _micros(call.first_token - call.started)
     notes, id, reservation = _notes(call), plan.ask.id, call.reservation or plan.ask.id
-    if goes_on:
+    if falls_back:
         id, notes = uuid7(), {**notes, "attempt_of": request_id(id)}
     if id is not reservation:
         end["id"] = id
@@ -121,10 +113,10 @@ def end_record(
 
 
 def _notes(call: Call) -> dict[str, Any]:
-    """Return what the log keeps of a call besides, as its detail."""
+    """Return what else the log keeps of a call: its `detail`."""
     notes: dict[str, Any] = dict(call.notes)
     if call.plan.ask.known_as is not None or call.plan.ask.trace_parent:
-        notes |= leading_on(call.plan.ask)
+        notes |= links_of(call.plan.ask)
     if call.plan.route != PIN:
         notes["route"] = call.plan.route
     if call.fell_back_from:
@@ -139,13 +131,13 @@ def _notes(call: Call) -> dict[str, Any]:
 
 
 def usage_shape(usage: Usage) -> dict[str, int]:
-    """Return a usage as chat and text completions say it."""
+    """Return a usage in the format of chat and text completions."""
     total = usage.prompt + usage.completion
     return {"prompt_tokens": usage.prompt, "completion_tokens": usage.completion, "total_tokens": total}
 
 
 def answer_text(answer: dict[str, Any], usage: Usage | None) -> str:
-    """Return a streamed answer as the log keeps it: the same object a plain call would have got."""
-    if usage is not None and "usage" not in answer:  # a message has its own
+    """Return a streamed answer as the log keeps it: the object a call without streaming would have got."""
+    if usage is not None and "usage" not in answer:  # a message has one
         answer = {**answer, "usage": usage_shape(usage)}
     return orjson.dumps(answer).decode()

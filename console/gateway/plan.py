@@ -5,7 +5,7 @@ import orjson
 from console.catalog.shapes import PinShape
 from console.core.errors import BadInput
 from console.gateway.errors import Unpriced
-from console.gateway.limits import limits_of, told_of
+from console.gateway.limits import header_limits_of, limits_of
 from console.gateway.operations import OPERATIONS, lengths
 from console.gateway.record import joined, of_ask
 from console.gateway.snapshot import Snapshot
@@ -52,7 +52,7 @@ def _plan(
     limits, told = terms.limits, terms.told
     if terms.has_each:
         limits = limits_of(limits, asker, ask)
-        told = told_of(limits)
+        told = header_limits_of(limits)
     start = {
         **of_ask(ask),
         "lane": lane,

@@ -29,7 +29,7 @@ def question_in(operation: str, body: Body) -> Place | None:
     return _last("messages", body.get("messages", ()))
 
 
-def searched_for(body: Body, place: Place, history: Sequence[Any] = ()) -> str:
+def search_query(body: Body, place: Place, history: Sequence[Any] = ()) -> str:
     """Return what is looked up: the question, behind the end of what the user said in the turn before.
 
     `history` are the items of kept responses, which stand before those of the body.

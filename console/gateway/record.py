@@ -51,11 +51,11 @@ def of_ask(ask: Ask) -> dict[str, Any]:
         record["agent"] = ask.agent.ref
     if ask.knowledge is not None or ask.known_as is not None or ask.trace_parent:
         detail = {} if ask.knowledge is None else {"knowledge": ask.knowledge.record}
-        record["detail"] = orjson.dumps(detail | leading_on(ask)).decode()
+        record["detail"] = orjson.dumps(detail | links_of(ask)).decode()
     return record
 
 
-def leading_on(ask: Ask) -> dict[str, str]:
+def links_of(ask: Ask) -> dict[str, str]:
     """Return what leads from a call's line to the response its caller knows, and to the client's own trace."""
     leads = {} if ask.known_as is None else {"response": f"resp_{ask.known_as.hex}"}
     return {**leads, "traceparent": ask.trace_parent} if ask.trace_parent else leads

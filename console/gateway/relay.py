@@ -1,4 +1,4 @@
-"""Between open and close: call the provider and let its bytes pass. However that ends, the end is written here."""
+"""Call the provider of an open call and pass its bytes on. However that ends, the end is recorded here."""
 
 import asyncio
 import logging
@@ -13,85 +13,74 @@ from console.core.cached_settings import settings
 from console.core.deadline import Deadline
 from console.core.errors import ProviderError, Unavailable
 from console.core.lanes import Lane
-from console.gateway import shadowing
-from console.gateway.counting import counted, last_frames
+from console.gateway import shadow
+from console.gateway.answer_usage import last_frames, with_usage
+from console.gateway.dispatch import release
 from console.gateway.errors import AnswerUnrecorded
-from console.gateway.falling_back import following, go_on, seconds_left
+from console.gateway.fallback import fall_back, next_fallback, seconds_left
 from console.gateway.hedging import send_hedged
 from console.gateway.meter import answer_text, end_record
 from console.gateway.operations import OPERATIONS
 from console.gateway.operations.types import Read
-from console.gateway.sending import leave
 from console.gateway.targets import is_fallback
-from console.gateway.types import Call
-from console.providers.types import StreamReader, Usage
+from console.gateway.types import Call, Outcome
+from console.providers.types import StreamReader
 
 log = logging.getLogger(__name__)
 
 _LARGE_ANSWER = 128 * 1024
 
 
-async def _close(
-    call: Call,
-    *,
-    status: str,
-    http_status: int | None,
-    usage: Usage | None = None,
-    output: str | None = None,
-    code: str = "",
-    reason: str = "",
-    goes_on: bool = False,
-) -> None:
-    """Write the end of a call, once; with `goes_on`, that of an attempt after which another version is tried.
+async def _close(call: Call, outcome: Outcome, *, falls_back: bool = False) -> None:
+    """Record the end of a call, once; with `falls_back`, that of an attempt after which another version is tried.
 
-    Raises AnswerUnrecorded where the log says another end of an answer: this process was away, and the sweeper came.
+    Raises AnswerUnrecorded if an answered call has another end in the log: this process was stalled, and the sweeper
+    closed the call.
     """
-    leave(call, code or ("" if status == "ok" else status), reason)
+    release(call, outcome.code or ("" if outcome.status == Status.OK else outcome.status), outcome.reason)
     if call.is_closed:
         return
     call.is_closed = True
     if call.first_token and call.plan.lane == Lane.INTERACTIVE:
-        call.here.passage.pace.saw(time.time(), call.first_token - call.started)
-    end = end_record(call, status, http_status, usage, output, code, reason, goes_on)
-    ledger = call.here.ledger
-    if not await ledger.close(end) and status == Status.OK and not await ledger.has_ended(call.plan.ask.id, status):
+        call.gateway.provider_gate.pace.observe(time.time(), call.first_token - call.started)
+    ledger = call.gateway.ledger
+    if await ledger.close(end_record(call, outcome, falls_back)) or outcome.status != Status.OK:
+        return
+    if not await ledger.has_ended(call.plan.ask.id, outcome.status):
         raise AnswerUnrecorded
 
 
 async def _fail(call: Call, error: ProviderError) -> int | None:
-    """Close an attempt that failed before its first byte; return the step to go on with, if there is one."""
-    step = following(call, error)
-    await _close(
-        call,
-        status="error",
-        http_status=error.status,
-        code=error.code,
-        reason=error.message,
-        goes_on=step is not None,
-    )
+    """Close an attempt that failed before its first byte; return the step to continue with, if there is one."""
+    step = next_fallback(call, error)
+    await _close(call, Outcome("error", error.status, error.code, error.message), falls_back=step is not None)
     return step
 
 
 async def give_up(call: Call, code: str) -> None:
-    """Close a call that is open and of which nothing was sent, because it came too late."""
-    await _close(call, status="error", http_status=None, code=code)
+    """Close an open call that came too late to be sent."""
+    await _close(call, Outcome("error", None, code))
 
 
 async def _end_loser(call: Call, error: ProviderError | None) -> None:
-    """Close the attempt that lost against another for the same request."""
-    code, reason = (error.code, error.message) if error else ("hedged", "Another attempt answered first.")
-    await _close(call, status="error", http_status=error.status if error else None, code=code, reason=reason)
+    """Close the hedged attempt that lost against the other one."""
+    if error is not None:
+        await _close(call, Outcome("error", error.status, error.code, error.message))
+    else:
+        await _close(call, Outcome("error", None, "hedged", "Another attempt answered first."))
 
 
-def _ended_by(call: Call) -> tuple[str, str]:
-    """Return status and code of a call whose task was cancelled: by the watch, or because the process stops."""
+def _cancelled(call: Call, http_status: int | None = None) -> Outcome:
+    """Return the outcome of a call whose task was cancelled: by the watch, or because the process stops."""
     if call.cut_off:
-        return "error", call.cut_off
-    return ("client_disconnected", "") if call.has_client_left else ("interrupted", "shutting_down")
+        return Outcome("error", http_status, call.cut_off)
+    if call.has_client_left:
+        return Outcome("client_disconnected", http_status)
+    return Outcome("interrupted", http_status, "shutting_down")
 
 
 async def _read(call: Call, raw: bytes) -> Read:
-    """Read a whole answer; a large one, as many vectors are, where it does not hold up everybody else's streams."""
+    """Parse a whole answer; a large one (many embeddings, say) in a thread, so that it does not stall other streams."""
     plan = call.plan
     read = OPERATIONS[plan.ask.operation].read
     if len(raw) > _LARGE_ANSWER:
@@ -104,29 +93,29 @@ async def answer(call: Call) -> bytes:
     while True:
         try:
             body = await _answer(call)
-        except _GoesOn as failed:
-            await go_on(call, failed.step, failed.error)
+        except _FallBack as failed:
+            await fall_back(call, failed.step, failed.error)
         else:
-            shadowing.copy_soon(call)
+            shadow.copy_soon(call)
             return body
 
 
-class _GoesOn(Exception):
-    """An attempt failed and is on record; the call goes on at this step of its pin's chain."""
+class _FallBack(Exception):
+    """An attempt failed and is recorded; the call continues at this step of its pin's chain."""
 
     def __init__(self, step: int, error: ProviderError) -> None:
         self.step, self.error = step, error
 
 
-def _most_seconds(call: Call) -> float:
-    """Return how long an attempt may take: what its provider may; of a fallback, what is left of the whole at most."""
-    most = call.plan.version.provider.total_seconds or settings.GATEWAY_TOTAL_SECONDS
-    return min(most, seconds_left(call)) if is_fallback(call.plan.step) else most
+def _timeout(call: Call) -> float:
+    """Return how many seconds an attempt may take: a fallback no more than what is left of the whole call's time."""
+    seconds = call.plan.version.provider.total_seconds or settings.GATEWAY_TOTAL_SECONDS
+    return min(seconds, seconds_left(call)) if is_fallback(call.plan.step) else seconds
 
 
 async def _answer(call: Call) -> bytes:
     try:
-        with Deadline(call.here.ticker, _most_seconds(call)):
+        with Deadline(call.gateway.ticker, _timeout(call)):
             reply = await send_hedged(call, _end_loser)
             try:
                 raw = await reply.read(settings.GATEWAY_ANSWER_BYTES)
@@ -135,35 +124,34 @@ async def _answer(call: Call) -> bytes:
         call.answered = time.perf_counter()
         if "json" not in reply.content_type:
             raise ProviderError("The provider's answer is not JSON.", code="upstream_invalid")
-        read = counted(call, await _read(call, raw))
+        read = with_usage(call, await _read(call, raw))
     except ProviderError as error:
         if step := await _fail(call, error):
-            raise _GoesOn(step, error) from error
+            raise _FallBack(step, error) from error
         raise
     except TimeoutError:
         late = ProviderError("The provider took too long.", status=504, code="upstream_timeout")
         if step := await _fail(call, late):
-            raise _GoesOn(step, late) from None
+            raise _FallBack(step, late) from None
         raise late from None
     except asyncio.CancelledError:
-        status, code = _ended_by(call)
-        await asyncio.shield(_close(call, status=status, http_status=None, code=code))
+        await asyncio.shield(_close(call, _cancelled(call)))
         raise
-    except Exception as broken:
-        await _close(call, status="error", http_status=500, code="internal_error", reason=type(broken).__name__)
+    except Exception as error:
+        await _close(call, Outcome("error", 500, "internal_error", type(error).__name__))
         raise
-    if call.plan.ask.operation != "embedding":  # vectors have no first token, and would only flatter the figures
+    if call.plan.ask.operation != "embedding":  # embeddings have no first token, and would only flatter the figures
         call.first_token = call.answered
-    await _close(call, status="ok", http_status=200, usage=read.usage, output=read.kept)
+    await _close(call, Outcome("ok", 200, usage=read.usage, output=read.kept))
     return read.body
 
 
 class Frames:
     """The frames of one stream. Read them to the end or close them (`contextlib.aclosing`), also when none was read."""
 
-    def __init__(self, call: Call, begun: "_Begun") -> None:
-        self._call, self._reply = call, begun.reply
-        self._frames = _relay(call, begun)
+    def __init__(self, call: Call, opened: "_OpenStream") -> None:
+        self._call, self._reply = call, opened.reply
+        self._frames = _relay(call, opened)
 
     def __aiter__(self) -> AsyncGenerator[bytes, None]:
         return self._frames
@@ -172,8 +160,7 @@ class Frames:
         await self._frames.aclose()
         self._reply.close()
         if not self._call.is_closed:  # the generator never ran, so its `finally` did not either
-            status, code = _ended_by(self._call)
-            await asyncio.shield(_close(self._call, status=status, http_status=None, code=code))
+            await asyncio.shield(_close(self._call, _cancelled(self._call)))
 
 
 async def stream(call: Call) -> Frames:
@@ -181,12 +168,12 @@ async def stream(call: Call) -> Frames:
     while True:
         try:
             return Frames(call, await _open_stream(call))
-        except _GoesOn as failed:
-            await go_on(call, failed.step, failed.error)
+        except _FallBack as failed:
+            await fall_back(call, failed.step, failed.error)
 
 
-class _Begun(NamedTuple):
-    """A stream whose first bytes are here. Many providers send the head at once and fail after it."""
+class _OpenStream(NamedTuple):
+    """A stream whose first bytes have arrived: many providers send the head at once and fail after it."""
 
     reply: outbound.Reply
     reader: StreamReader
@@ -194,7 +181,7 @@ class _Begun(NamedTuple):
     forward: bytes  # what the first bytes are for the client
 
 
-async def _begin(call: Call, reply: outbound.Reply) -> _Begun:
+async def _begin(call: Call, reply: outbound.Reply) -> _OpenStream:
     try:
         if "event-stream" not in reply.content_type:
             raise ProviderError("The provider did not answer with a stream.", code="upstream_invalid")
@@ -204,38 +191,36 @@ async def _begin(call: Call, reply: outbound.Reply) -> _Begun:
         chunk = await reply.chunk()
         if not chunk:
             raise ProviderError("The provider's answer broke off.", code="upstream_truncated")
-        return _Begun(reply, reader, len(chunk), reader.feed(chunk))
+        return _OpenStream(reply, reader, len(chunk), reader.feed(chunk))
     except BaseException:
         reply.close()
         raise
 
 
-async def _open_stream(call: Call) -> _Begun:
+async def _open_stream(call: Call) -> _OpenStream:
     try:
         return await _begin(call, await send_hedged(call, _end_loser))
     except ProviderError as error:
         if step := await _fail(call, error):
-            raise _GoesOn(step, error) from error
+            raise _FallBack(step, error) from error
         raise
     except asyncio.CancelledError:
-        status, code = _ended_by(call)
-        await asyncio.shield(_close(call, status=status, http_status=None, code=code))
+        await asyncio.shield(_close(call, _cancelled(call)))
         raise
-    except Exception as broken:
-        said = _broken(broken)
-        await _close(call, status="error", http_status=500, code=said.code, reason=type(broken).__name__)
-        raise said from broken
+    except Exception as error:
+        await _close(call, Outcome("error", 500, "internal_error", type(error).__name__))
+        raise _internal_error(error) from error
 
 
-def _broken(broken: Exception) -> ProviderError:
-    """Return what the client hears of a fault of ours in a stream; the rest is for the log."""
-    log.error("A stream could not be read.", exc_info=broken)
+def _internal_error(error: Exception) -> ProviderError:
+    """Log a fault of ours in a stream, and return what the client hears of it."""
+    log.error("A stream could not be read.", exc_info=error)
     return ProviderError("Something broke on our side.", status=500, code="internal_error")
 
 
-async def _relay(call: Call, begun: _Begun) -> AsyncGenerator[bytes, None]:
-    reply, reader, size, forward = begun
-    status, code, reason = "client_disconnected", "", ""
+async def _relay(call: Call, opened: _OpenStream) -> AsyncGenerator[bytes, None]:
+    reply, reader, size, forward = opened
+    outcome = Outcome("client_disconnected", 200)
     latest = call.started + settings.GATEWAY_STREAM_SECONDS
     is_over = False
     try:
@@ -259,35 +244,26 @@ async def _relay(call: Call, begun: _Begun) -> AsyncGenerator[bytes, None]:
         if not reader.is_complete:
             raise ProviderError("The provider's answer broke off.", code="upstream_truncated")
         last = last_frames(call, reader)
-        await _close(call, status="ok", http_status=200, usage=reader.usage, output=_output(call, reader))
-        shadowing.copy_soon(call)
+        await _close(call, Outcome("ok", 200, usage=reader.usage, output=_output(call, reader)))
+        shadow.copy_soon(call)
         yield last
     except ProviderError as error:
-        status, code, reason = "error", error.code, error.message
+        outcome = Outcome("error", 200, error.code, error.message)
         raise
     except asyncio.CancelledError:
-        status, code = _ended_by(call)
+        outcome = _cancelled(call, 200)
         raise
-    except Unavailable as lost:
-        raise ProviderError(lost.message, status=lost.status, code=lost.code) from lost
-    except Exception as broken:
-        said = _broken(broken)
-        status, code, reason = "error", said.code, type(broken).__name__
-        raise said from broken
+    except Unavailable as error:
+        raise ProviderError(error.message, status=error.status, code=error.code) from error
+    except Exception as error:
+        outcome = Outcome("error", 200, "internal_error", type(error).__name__)
+        raise _internal_error(error) from error
     finally:
         reply.close()
         if not call.is_closed:
-            ending = _close(
-                call,
-                status=status,
-                http_status=200,
-                usage=reader.usage,
-                output=_output(call, reader),
-                code=code,
-                reason=reason,
-            )
+            outcome = outcome._replace(usage=reader.usage, output=_output(call, reader))
             with suppress(Unavailable):
-                await asyncio.shield(ending)
+                await asyncio.shield(_close(call, outcome))
 
 
 def _output(call: Call, reader: StreamReader) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from console.gateway.types import Informed
+from console.gateway.types import Retrieved
 from console.providers.types import StreamReader, TellsUsage, Usage
 
 if TYPE_CHECKING:
@@ -43,12 +43,12 @@ def _named(text: str) -> str:
     return " ".join(text.split()).replace('"', "'").replace("<", "‹").replace(">", "›")
 
 
-def member_of(knowledge: Informed) -> dict[str, Any]:
+def member_of(knowledge: Retrieved) -> dict[str, Any]:
     """Return what an answer says in its member `facet`."""
     return {"knowledge": knowledge.told}
 
 
-def with_sources(answer: bytes, knowledge: Informed) -> bytes:
+def with_sources(answer: bytes, knowledge: Retrieved) -> bytes:
     """Return a whole answer, a JSON object, that names its sources besides."""
     return answer.rstrip()[:-1] + b',"facet":' + orjson.dumps(member_of(knowledge)) + b"}"
 
@@ -59,7 +59,7 @@ class SourcedStream:
     An event of its own would have no choices, or an empty one, and not every client expects that.
     """
 
-    def __init__(self, inner: StreamReader, knowledge: Informed) -> None:
+    def __init__(self, inner: StreamReader, knowledge: Retrieved) -> None:
         self.usage: Usage | None = None
         self.is_complete = self.has_content = False
         self._inner, self._knowledge = inner, knowledge

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from console.gateway import pipeline
-from console.gateway.refusing import Identify
+from console.gateway.refusals import Identify
 from console.gateway.types import Ask, Call
 
 _Result = TypeVar("_Result")

@@ -13,9 +13,9 @@ from console.audit.models import EventType
 from console.catalog.shapes import VersionShape
 from console.core.errors import Unavailable
 from console.core.lanes import Lane, slowest
-from console.gateway.limits import limit_at, told_of
-from console.gateway.naming import resolve
+from console.gateway.limits import header_limits_of, limit_at
 from console.gateway.record import of_asker
+from console.gateway.resolution import resolve
 from console.gateway.snapshot import Snapshot
 from console.gateway.targets import target_at
 from console.gateway.types import Ask, Asker, Terms
@@ -62,7 +62,7 @@ def _make(snapshot: Snapshot, asker: Asker, ask: Ask, step: int) -> Terms:
         endpoint=Endpoint(version.provider.base_url, version.provider.secret),
         limits=limits,
         has_each=any(quota.each_end_user for quota in quotas),
-        told=told_of(limits),
+        told=header_limits_of(limits),
         record=orjson.dumps(shared | of_asker(asker)),
     )
 

@@ -19,7 +19,7 @@ from console.teams.shapes import KeyShape, TeamShape
 from usage_app.shapes import QuotaShape
 
 if TYPE_CHECKING:
-    from console.gateway.running import Gateway
+    from console.gateway.runtime import Gateway
 
 
 class Asker(NamedTuple):
@@ -36,7 +36,7 @@ class Asker(NamedTuple):
     may_call_exact: bool = False  # exact versions (`provider/name`) besides aliases
 
 
-class Prompted(NamedTuple):
+class RenderedPrompt(NamedTuple):
     """The prompt of the library that stands before a call's messages."""
 
     ref: str  # `support/answer@7`
@@ -44,7 +44,7 @@ class Prompted(NamedTuple):
     parameters: dict[str, Any]  # of the version; they lie under the pin's and the caller's
 
 
-class Answering(NamedTuple):
+class AnsweringAgent(NamedTuple):
     """The agent a call named, and the version of it that answers."""
 
     id: uuid.UUID
@@ -59,7 +59,7 @@ class Answering(NamedTuple):
         return f"{self.slug}@{self.number}"
 
 
-class Informed(NamedTuple):
+class Retrieved(NamedTuple):
     """The passages of documents that stand before a call's question."""
 
     told: list[dict[str, Any]]  # as the answer names them, in order
@@ -97,9 +97,9 @@ class Ask:
     lane: str = ""  # empty: decided by whether the answer is streamed
     may_run: bool = False  # who asks starts a run for an agent that needs one, so that is no refusal
     is_keyed: bool = False  # carries an Idempotency-Key, so its answer may be wanted again
-    prompt: Prompted | None = None
-    agent: Answering | None = None  # then `model` is the alias the agent answers with
-    knowledge: Informed | None = None
+    prompt: RenderedPrompt | None = None
+    agent: AnsweringAgent | None = None  # then `model` is the alias the agent answers with
+    knowledge: Retrieved | None = None
     unknown: Set[str] = frozenset()  # fields of the body that may not be sent on; nobody has decided yet
     history: tuple[dict[str, Any], ...] = ()  # items of kept responses that this one goes on from
     dropped: tuple[str, ...] = ()  # names of those that were left out of the body, whoever answers
@@ -197,6 +197,17 @@ class Plan:
 Remaining = tuple[Limit, int]
 
 
+class Outcome(NamedTuple):
+    """How a call ended, as its end record says. `usage` is the provider's count, None without one."""
+
+    status: str
+    http_status: int | None = None
+    code: str = ""
+    reason: str = ""
+    usage: Usage | None = None
+    output: str | None = None
+
+
 # Most of what a call may become it never does. Such a member is the class's until a call has a value of its own, so
 # that beginning one does not write all of them.
 _begins_as = partial(field, init=False)
@@ -206,7 +217,7 @@ _begins_as = partial(field, init=False)
 class Call:
     """An admitted call that is open until `close` wrote its end record."""
 
-    here: "Gateway"  # of its event loop; asking the loop for it costs a call into the system each time
+    gateway: "Gateway"  # of its event loop; asking the loop for it costs a call into the system each time
     plan: Plan
     identify: Callable[[Any], Asker]  # resolves the caller anew, against a newer snapshot
     started: float  # time.perf_counter() when the request arrived

@@ -14,7 +14,7 @@ from console.core.errors import NotAllowed, ProviderError
 from console.core.lanes import Lane
 from console.gateway import pipeline
 from console.gateway.asks import own_ask
-from console.gateway.refusing import Identify
+from console.gateway.refusals import Identify
 from console.gateway.snapshot import Snapshot
 from console.gateway.types import Asker
 

@@ -12,7 +12,7 @@ from console.core.ids import request_id
 from console.core.lanes import Lane
 from console.gateway.errors import DatabaseAway
 from console.gateway.knowledge import Found, Passage
-from console.gateway.refusing import Identify
+from console.gateway.refusals import Identify
 from console.gateway.shapes.knowledge_ref import KnowledgeRef
 from console.gateway.types import Ask
 from console.knowledge.access import get_collections

@@ -17,7 +17,7 @@ from console.core.connections import in_thread, let_go
 from console.core.errors import BadInput, ProviderError, Refusal, Unavailable
 from console.core.sql import TooSlow
 from console.gateway import sync
-from console.gateway.refusing import Identify
+from console.gateway.refusals import Identify
 from console.knowledge import sql
 from console.knowledge.embedding import Asked, embed
 from console.knowledge.models import Collection

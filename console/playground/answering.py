@@ -14,9 +14,9 @@ from console.core.connections import in_thread
 from console.core.errors import ProviderError, Refusal
 from console.core.ids import request_id
 from console.gateway import pipeline
-from console.gateway.going_on import may_person_go_on
-from console.gateway.reading import AnswerReader
-from console.gateway.refusing import Identify
+from console.gateway.answer_reader import AnswerReader
+from console.gateway.continuation import may_person_continue
+from console.gateway.refusals import Identify
 from console.gateway.types import Ask, Call
 from console.playground.events import Event
 from console.teams.signed_in import open_sessions
@@ -55,7 +55,7 @@ class _Right:
         moment = time.monotonic()
         if moment >= self._look_at:
             self._look_at = moment + _LOOK_SECONDS
-            if call is not None and not may_person_go_on(call):
+            if call is not None and not may_person_continue(call):
                 return "You may not call this model for the team any more."
         if moment >= self._ask_at:
             try:

@@ -10,7 +10,7 @@ from console.evals.verdicts import AskModel, verdict_on
 from console.gateway import pipeline
 from console.gateway.asks import own_ask
 from console.gateway.identity import PersonIdentity
-from console.gateway.refusing import Identify
+from console.gateway.refusals import Identify
 from console.playground.asking import ROUTE, SURFACE, model_of
 from console.playground.bench import Bench, SetUp
 from console.teams.callers import TeamRequest

@@ -17,7 +17,7 @@ from console.core.errors import NotFound, Refusal
 from console.core.htmx import is_htmx
 from console.core.sse import PING, event_stream
 from console.gateway import sync
-from console.gateway.refusing import Identify
+from console.gateway.refusals import Identify
 from console.gateway.types import Ask
 from console.playground import checking, finding, rating, recorded
 from console.playground.answering import events

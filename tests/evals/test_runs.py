@@ -23,7 +23,7 @@ from console.gateway import pipeline, relay, sync
 from console.gateway.asks import make_ask
 from console.gateway.identity import PersonIdentity
 from console.gateway.operations import OPERATIONS
-from console.gateway.types import Call
+from console.gateway.types import Call, Outcome
 from console.teams.actors import SYSTEM
 from prompts_app.errors import TestsNeeded
 from prompts_app.models import PromptVersion
@@ -175,7 +175,7 @@ def test_it_pays_no_case_twice(live: World, upstream: Upstream, settings: Any) -
         until(lambda: run.results.filter(status="passed").count() == 3, "all but two are done")
         for call in (under_way, late):
             assert results(run)["late"].status == "waiting", "its call is open, so that somebody may yet end it"
-            sync.run(relay._close(call, status="interrupted", http_status=None, code="shutting_down"))
+            sync.run(relay._close(call, Outcome("interrupted", None, "shutting_down")))
         connection.close()
 
     TestRun.objects.filter(pk=run.pk).update(status="running", lease_until=now() + dt.timedelta(minutes=1))

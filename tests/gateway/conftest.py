@@ -8,7 +8,7 @@ import pytest
 
 from console.audit.models import AuditEvent, EventType
 from console.catalog.models import Alias, ModelVersion, Provider
-from console.gateway import running
+from console.gateway import runtime
 from console.teams.models import ApiKey, Team
 from tests import database, make
 from tests.gateway.invariants import check_invariants
@@ -37,8 +37,8 @@ class World:
     @staticmethod
     def forgive() -> None:
         """Close every breaker: for tests that have a provider fail more often than one that works would."""
-        for gateway in running._gateways.values():
-            gateway.passage.breakers.clear()
+        for gateway in runtime._gateways.values():
+            gateway.provider_gate.breakers.clear()
 
     def calls(self) -> list[AuditEvent]:
         outside = [EventType.ADMIN, EventType.ACCESS]

@@ -16,7 +16,7 @@ from console.catalog.models import ModelVersion, Pin, PinFallback, Provider, Pro
 from console.catalog.models.providers import CLOSED, OPENED
 from console.catalog.services.providers import change_provider
 from console.core.ids import parse_request_id
-from console.gateway import running
+from console.gateway import runtime
 from console.gateway.hedging import send_hedged
 from console.gateway.resilience import breaker as breaker_module
 from console.gateway.targets import is_in_share
@@ -293,7 +293,7 @@ def test_a_busy_provider_is_asked_again_and_its_errors_stand_on_its_page(ask: As
 
 
 def test_the_built_in_model_is_waited_for_and_then_called_starting(ask: Ask, world, monkeypatch) -> None:
-    monkeypatch.setattr("console.gateway.sending._STARTING_SECONDS", 1)
+    monkeypatch.setattr("console.gateway.dispatch._STARTING_SECONDS", 1)
     Provider.objects.filter(pk=world.provider.pk).update(is_builtin=True)
     change_pin(world)
     loading = {"error": {"message": "Loading model", "code": 503}}
@@ -330,8 +330,8 @@ def test_after_the_pause_one_call_that_is_answered_closes_the_breaker(ask: Ask, 
 
 
 def let_pauses_pass() -> None:
-    for gateway in running._gateways.values():
-        for breaker in gateway.passage.breakers.values():
+    for gateway in runtime._gateways.values():
+        for breaker in gateway.provider_gate.breakers.values():
             breaker.open_until = min(breaker.open_until, 1.0)
 
 

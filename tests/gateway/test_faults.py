@@ -8,7 +8,7 @@ import pytest
 from console.audit import actions
 from console.audit.models import Payload
 from console.audit.services import record
-from console.gateway import sending
+from console.gateway import dispatch
 from console.teams.actors import SYSTEM
 from tests.live import free_port
 from tests.upstream import completion, head, sse, text_chunks, usage
@@ -186,7 +186,7 @@ STATUSES = [
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_status_is_told_in_our_words(ask, world, stream, monkeypatch):
-    monkeypatch.setattr(sending, "_TRIES", 1)
+    monkeypatch.setattr(dispatch, "_TRIES", 1)
     raw = json.dumps({"error": {"message": f"{CANARY} says no to {KEY}", "code": "whatever"}})
     for status, ours, code in STATUSES:
         location = f"Location: http://127.0.0.1:{world.upstream.port}/v1/elsewhere\r\n" if status == 302 else ""
@@ -199,7 +199,7 @@ def test_a_status_is_told_in_our_words(ask, world, stream, monkeypatch):
 
 
 def test_a_busy_provider_says_when_to_come_back(ask, world, monkeypatch):
-    monkeypatch.setattr(sending, "_TRIES", 1)
+    monkeypatch.setattr(dispatch, "_TRIES", 1)
     world.upstream.enqueue({"error": {"message": "slow down"}}, status=429, extra="Retry-After: 7\r\n")
     assert ask().headers["retry-after"] == "7"
     world.upstream.enqueue({"error": {"message": "slow down"}}, status=429, extra="Retry-After: 86400\r\n")

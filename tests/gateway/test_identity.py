@@ -10,9 +10,9 @@ import pytest
 from console.core.clock import now
 from console.core.errors import NotAllowed
 from console.gateway import snapshot
-from console.gateway.going_on import may_go_on
+from console.gateway.continuation import may_continue
 from console.gateway.identity import KeyRefused, PersonIdentity, StartedByKey
-from console.gateway.naming import exact_version
+from console.gateway.resolution import exact_version
 from console.gateway.types import Asker
 from console.teams.models import ApiKey, Membership, Role
 from console.teams.services import keys, people
@@ -72,7 +72,7 @@ def test_it_asks_again_for_the_key_that_started_work(cast: Cast) -> None:
     assert successor.actor_id == heir.pk and cast.kim.pk in successor.key.own_keys
     ApiKey.objects.exclude(pk=heir.pk).update(expires_at=AT)
     call = open_call(asker=started(taken), here=snapshot.load())
-    assert may_go_on(call, outlives_request=True) and not may_go_on(call), "a request ends with the key it came with"
+    assert may_continue(call, outlives_request=True) and not may_continue(call), "a request ends with its key"
     keys.revoke_key(actor=make.SYSTEM, key=heir)
     with pytest.raises(KeyRefused) as refused:
         StartedByKey(cast.kim.pk, "127.0.0.1", later)(snapshot.load())
@@ -87,4 +87,4 @@ def open_call(*, asker: Asker, here: snapshot.Snapshot) -> Any:
     ask = SimpleNamespace(client_address="127.0.0.1")
     plan = SimpleNamespace(asker=asker, ask=ask, alias="support-chat", version=SimpleNamespace(label=""))
     keeper = SimpleNamespace(refresh_soon=lambda: None, snapshots=SimpleNamespace(current=here))
-    return SimpleNamespace(here=keeper, plan=plan)
+    return SimpleNamespace(gateway=keeper, plan=plan)

@@ -10,7 +10,7 @@ from console.core.clock import now
 from console.core.errors import BadInput
 from console.core.ids import request_id
 from console.gateway import knowledge
-from console.gateway.questions import LONGEST_BEFORE, question_in, searched_for, with_block
+from console.gateway.questions import LONGEST_BEFORE, question_in, search_query, with_block
 from console.knowledge import in_calls
 from console.knowledge.models import Collection, Passage
 from console.knowledge.services.collections import create_collection
@@ -182,7 +182,7 @@ def test_what_was_said_before_is_searched_too_and_a_call_without_room_pays_for_n
         "content": [{"type": "input_text", "text": "<sources>\nParcels\n</sources>\n\n" + "x " * 300}],
     }
     place = question_in("response", {"input": "And abroad?"})
-    assert searched_for({}, place, [kept]) == f"{('x ' * 300)[-LONGEST_BEFORE:].strip()}\nAnd abroad?"
+    assert search_query({}, place, [kept]) == f"{('x ' * 300)[-LONGEST_BEFORE:].strip()}\nAnd abroad?"
 
     world.model.capabilities = ["chat", "embedding"]
     world.model.save()

@@ -10,7 +10,7 @@ import pytest
 
 from console.api.v1 import watch
 from console.audit.models import Payload
-from console.gateway import going_on
+from console.gateway import continuation
 from console.teams.callers import SYSTEM
 from console.teams.services.keys import change_key, revoke_key
 from tests import make
@@ -447,7 +447,7 @@ def test_a_key_that_expires_ends_its_stream(client, world, monkeypatch):
         "POST", "/v1/chat/completions", json=BODY, headers={"Authorization": f"Bearer {text}"}
     ) as response:
         assert response.status_code == 200
-        monkeypatch.setattr(going_on, "now", lambda: now() + dt.timedelta(minutes=5))
+        monkeypatch.setattr(continuation, "now", lambda: now() + dt.timedelta(minutes=5))
         heard = ""
         try:
             for piece in response.iter_text():

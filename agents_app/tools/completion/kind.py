@@ -15,8 +15,8 @@ from console.core.connections import in_thread
 from console.core.errors import BadInput, ProviderError, Refusal
 from console.core.ids import uuid7
 from console.gateway import pipeline
+from console.gateway.answer_reader import AnswerReader
 from console.gateway.asks import own_ask
-from console.gateway.reading import AnswerReader
 from console.teams.models import Team
 from prompts_app.errors import NotCallable, UnknownLabel, UnknownPrompt, UnknownVersion
 from prompts_app.models import PromptVersion
@@ -112,7 +112,7 @@ class Completion:
             raise ToolFailed(error.message, may_retry=not error.permanent) from None
         except TimeoutError:
             raise ToolFailed("The model took too long.", may_retry=True) from None
-        words = AnswerReader().whole(answer)
+        words = AnswerReader().read(answer)
         line = await in_thread(lambda: AuditEvent.objects.filter(pk=identifier).first())
         tokens = line.prompt_tokens + line.completion_tokens if line else 0
         return Result(

@@ -37,10 +37,10 @@ from console.core.connections import in_thread
 from console.core.errors import ProviderError, Refusal
 from console.core.ids import time_of, uuid7
 from console.gateway import pipeline
+from console.gateway.continuation import may_continue
 from console.gateway.errors import AnswerUnrecorded
-from console.gateway.going_on import may_go_on
 from console.gateway.identity import KeyRefused, StartedByKey
-from console.gateway.refusing import Identify
+from console.gateway.refusals import Identify
 from console.gateway.relay import give_up
 from console.gateway.responses.stream import ResponseStream
 from console.gateway.shapes.responses import REFERENCE, items_of, kind_of
@@ -262,7 +262,7 @@ class Answering:
             try:
                 if time.monotonic() - looked > _LOOK_SECONDS:
                     looked = time.monotonic()
-                    if self._call and not self._call.is_closed and not may_go_on(self._call, outlives_request=True):
+                    if self._call and not self._call.is_closed and not may_continue(self._call, outlives_request=True):
                         self._cut(_ACCESS_ENDED)
                     await in_thread(partial(rows.change, self._row))
                 if told := list(self._frames):

@@ -18,7 +18,7 @@ from console.core.clock import now
 from console.core.errors import BadInput, NotAllowed
 from console.evals.services.callers import check_caller
 from console.gateway.identity import PersonIdentity, StartedByKey
-from console.gateway.refusing import Identify
+from console.gateway.refusals import Identify
 from console.teams.access import scope_for
 from console.teams.actors import Actor
 from console.teams.callers import Caller

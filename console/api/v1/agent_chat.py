@@ -77,7 +77,7 @@ async def has_tools(ask: Ask) -> bool:
     """
     if not ask.may_run or not ask.model.startswith(PREFIX):
         return False
-    snapshot = await pipeline.gateway().snapshots.get()
+    snapshot = await pipeline.current_gateway().snapshots.get()
     agent = snapshot.agents.get(_slug(ask.model)[0])
     return agent is not None and agent.has_tools
 

@@ -12,7 +12,7 @@ from console.core.errors import Refusal
 from console.core.sse import named_frames
 from console.gateway import pipeline
 from console.gateway.identity import KeyIdentity
-from console.gateway.naming import resolve
+from console.gateway.resolution import resolve
 from console.gateway.shapes import messages
 from console.gateway.unknown_fields import left_out, names_of
 from console.teams.unknown_fields import word_of

@@ -23,8 +23,8 @@ from console.core.errors import BadInput, Conflict, NotAllowed, Refusal
 from console.core.ids import time_of, uuid7
 from console.core.typed import number
 from console.gateway import pipeline
-from console.gateway.foreseeing import foresee
 from console.gateway.identity import KeyIdentity, StartedByKey
+from console.gateway.preflight import preflight
 from console.gateway.types import Ask
 
 _LOOK_SECONDS = 0.2
@@ -41,7 +41,7 @@ async def create(
     if (found := await _earlier(request, identify, ask)) is not None:
         asked, made = found
     else:
-        plan = await foresee(identify, replace(await going_on(), known_as=ask.id), started=request.started)
+        plan = await preflight(identify, replace(await going_on(), known_as=ask.id), started=request.started)
         asked, headers = rows.Asked(request, identify, ask, plan.asker), dropped_header(plan.dropped)
         made = await asked.do(_make, asked)
     name = orjson.loads(made.body)["id"]

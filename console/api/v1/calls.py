@@ -61,11 +61,11 @@ async def call_model(request: Request, send: Send, route: Route) -> None:
 async def _call(request: Request, send: Send, identify: KeyIdentity, route: Route, ask: Ask) -> None:
     if route is RESPONSE:
         ask = await responses.going_on(request, identify, ask)
-    here = pipeline.gateway()
-    watch = Watch(request.receive, here.ticker)
+    gateway = pipeline.current_gateway()
+    watch = Watch(request.receive, gateway.ticker)
     call = None
     try:
-        call = await pipeline.open_call(identify, ask, started=request.started, here=here)
+        call = await pipeline.open_call(identify, ask, started=request.started, gateway=gateway)
         watch.call = call
         if ask.is_stream:
             await _stream(request, send, call, watch)

@@ -14,7 +14,7 @@ from console.gateway import pipeline
 from console.gateway.agents import alias_of
 from console.gateway.errors import unknown_model
 from console.gateway.identity import KeyIdentity
-from console.gateway.naming import exact_version
+from console.gateway.resolution import exact_version
 from console.gateway.snapshot import Snapshot
 from console.gateway.types import Asker
 

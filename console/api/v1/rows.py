@@ -45,9 +45,9 @@ class Asked(NamedTuple):
 
     def again(self) -> "Asked":
         """Return who asks as this process knows them now; NotAllowed when the key's access has ended meanwhile."""
-        here = pipeline.gateway()
-        here.refresh_soon()
-        snapshot, key = here.snapshots.current, self.asker.key
+        gateway = pipeline.current_gateway()
+        gateway.refresh_soon()
+        snapshot, key = gateway.snapshots.current, self.asker.key
         if snapshot is None or key is None:
             return self
         latest = snapshot.keys_by_id.get(key.id)

@@ -13,7 +13,7 @@ from console.api.v1.request import Receive
 from console.api.v1.waiting import until_left
 from console.core.cached_settings import settings
 from console.core.ticker import Ticker
-from console.gateway.going_on import may_go_on
+from console.gateway.continuation import may_continue
 from console.gateway.types import Call
 
 FIRST_LOOK_SECONDS = 0.5
@@ -51,7 +51,7 @@ class Watch:
         moment = time.monotonic()
         if self.sending_since and moment - self.sending_since > settings.GATEWAY_WRITE_SECONDS:
             self._cut("")  # a reader this slow is as good as gone
-        elif self.call is not None and not may_go_on(self.call):
+        elif self.call is not None and not may_continue(self.call):
             self._cut("access_ended")
         elif (
             self._heartbeat is not None

@@ -20,7 +20,7 @@ from console.gateway import pipeline
 from console.gateway.errors import AnswerUnrecorded, QuotaExceeded
 from console.gateway.identity import KeyRefused, PersonRefused, ScopeMissing
 from console.gateway.limits import OF_END_USER
-from console.gateway.refusing import Identify
+from console.gateway.refusals import Identify
 from console.gateway.types import Ask, Call
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from console.chat.embed.limits import limits_of
 from console.chat.embed.sql import Use
 from console.chat.models import Allowance, Held, Message, Widget
 from console.core.clock import Window, now, period_end, period_start
-from console.gateway.estimating import Most
+from console.gateway.cost_ceiling import CostCeiling
 
 # An answer's share of these is known at its end; until then the most it can come to is set aside.
 _SET_ASIDE = ("cost_day_micros", "tokens_day")
@@ -30,7 +30,7 @@ def network_of(address: str) -> str:
     return address if parsed.version == 4 else str(ipaddress.ip_network(f"{address}/64", strict=False))
 
 
-def uses_of(widget: Widget, *, visitor: str, address: str, most: Most, moment: dt.datetime) -> list[Use]:
+def uses_of(widget: Widget, *, visitor: str, address: str, most: CostCeiling, moment: dt.datetime) -> list[Use]:
     """Return what one message uses, by limit."""
     limits = limits_of(widget.limits)
     minute, day, network = period_start("minute", moment), period_start("day", moment), network_of(address)

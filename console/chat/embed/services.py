@@ -26,7 +26,7 @@ from console.chat.services.handing_over import give_back_what_is_left
 from console.core.clock import now
 from console.core.errors import Refusal
 from console.gateway import sync
-from console.gateway.estimating import Most, most
+from console.gateway.cost_ceiling import CostCeiling, cost_ceiling
 
 SURFACE = "widget"
 ROUTE = "/embed/"
@@ -166,8 +166,8 @@ def _uses(
     # Whom the site vouches for is the same visitor on every device.
     visitor = tokens.fingerprint(held) if held.identity else held.visitor.hex
     address, moment = speaker.client_address, now()
-    refuse_spent(widget, uses_of(widget, visitor=visitor, address=address, most=Most(1, 1), moment=moment))
-    estimated = Most(0, 0)
+    refuse_spent(widget, uses_of(widget, visitor=visitor, address=address, most=CostCeiling(1, 1), moment=moment))
+    estimated = CostCeiling(0, 0)
     if conversation is None or conversation.taken_by_id is None:
         estimated = _most(widget, speaker, conversation, parent_id, text)
     return uses_of(widget, visitor=visitor, address=address, most=estimated, moment=moment)
@@ -175,19 +175,19 @@ def _uses(
 
 def _most(
     widget: Widget, speaker: Speaker, conversation: Conversation | None, parent_id: uuid.UUID | None, text: str
-) -> Most:
+) -> CostCeiling:
     """Return the most an answer can come to; nothing where it cannot begin, which the answer then says itself."""
     version = widget.agent.live
     if version is None:
-        return Most(0, 0)
+        return CostCeiling(0, 0)
     version.agent = widget.agent
     before = Message(conversation=conversation, parent_id=parent_id)
     history = history_before(before, widget.agent) if conversation else []
     if text:
         history.append({"role": "user", "content": text})
     with suppress(Refusal):
-        return sync.run(most(speaker.identify, ask_from(ask_of(version, history), surface=SURFACE)))
-    return Most(0, 0)
+        return sync.run(cost_ceiling(speaker.identify, ask_from(ask_of(version, history), surface=SURFACE)))
+    return CostCeiling(0, 0)
 
 
 def _count(widget: Widget, message: Message, uses: list[Use]) -> None:

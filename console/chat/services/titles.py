@@ -13,7 +13,7 @@ from console.core.errors import ProviderError, Refusal
 from console.core.lanes import Lane
 from console.core.tasks import enqueue_on_commit
 from console.gateway import sync
-from console.gateway.reading import AnswerReader
+from console.gateway.answer_reader import AnswerReader
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def make_title(message_id: uuid.UUID) -> str:
     speaker = person(conversation, conversation.owner)
     reader = AnswerReader()
     with suppress(Refusal, ProviderError):
-        reader.whole(sync.answer(speaker.identify, ask_from(body, lane=Lane.BATCH))[1])
+        reader.read(sync.answer(speaker.identify, ask_from(body, lane=Lane.BATCH))[1])
     title = _tidy(reader.text)
     if title:
         unnamed = Conversation.objects.filter(pk=conversation.pk, is_title_by_hand=False, deleted_at=None)

@@ -5,8 +5,8 @@ from typing import Any
 from console.catalog.shapes import PinShape, VersionShape
 from console.core.errors import BadInput
 from console.gateway.operations.lengths import at_most, most_output
-from console.gateway.operations.seeing import check_sees, prompt_tokens
 from console.gateway.operations.types import NO_TOOLS, Fitted, Read
+from console.gateway.operations.vision import check_sees, prompt_tokens
 from console.gateway.shapes import chat
 from console.gateway.sources import SourcedStream, with_sources
 from console.gateway.types import Ask

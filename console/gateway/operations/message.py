@@ -16,8 +16,8 @@ from console.gateway.messages.names import full_names
 from console.gateway.messages.request import chat_request
 from console.gateway.messages.stream import MessageStream
 from console.gateway.operations.lengths import at_most, most_output
-from console.gateway.operations.seeing import check_sees, prompt_tokens
 from console.gateway.operations.types import NO_TOOLS, Fitted, Read
+from console.gateway.operations.vision import check_sees, prompt_tokens
 from console.gateway.shapes import messages
 from console.gateway.sources import SourcedStream, with_sources
 from console.gateway.types import Ask

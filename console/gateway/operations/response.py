@@ -10,8 +10,8 @@ import orjson
 from console.catalog.shapes import PinShape, VersionShape
 from console.core.errors import BadInput
 from console.gateway.operations.lengths import at_most, most_output
-from console.gateway.operations.seeing import check_sees, prompt_tokens
 from console.gateway.operations.types import NO_TOOLS, Fitted, Read
+from console.gateway.operations.vision import check_sees, prompt_tokens
 from console.gateway.responses.answer import response_of
 from console.gateway.responses.dropped_fields import dropped_fields
 from console.gateway.responses.request import FIELDS, chat_request

@@ -1,4 +1,4 @@
-"""How quick the interactive lane is, and how much of the batch lane's share it can afford meanwhile."""
+"""How fast the interactive lane is, and how much of its share the batch lane gets meanwhile."""
 
 from collections import deque
 
@@ -9,14 +9,14 @@ SLOWEST = 0.02  # the batch lane never stops altogether: its calls would wait fo
 
 
 class Pace:
-    """Additive growth, halving when too slow: the rule that keeps crowded networks fair, for the batch lane's share."""
+    """The batch lane's share, by additive increase and multiplicative decrease, as TCP shares a network."""
 
     def __init__(self) -> None:
         self.factor = 1.0
         self._seen: deque[tuple[float, float]] = deque(maxlen=_KEPT)
 
-    def saw(self, moment: float, seconds: float) -> None:
-        """Take note of an interactive call's time to its first token."""
+    def observe(self, moment: float, seconds: float) -> None:
+        """Record an interactive call's time to its first token."""
         self._seen.append((moment, seconds))
 
     def p95(self, moment: float) -> float | None:

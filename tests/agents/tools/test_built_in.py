@@ -15,7 +15,7 @@ from console.core.clock import now
 from console.core.errors import BadInput
 from console.core.files.page_words import words_of
 from console.gateway.identity import PersonIdentity
-from console.gateway.types import Answering
+from console.gateway.types import AnsweringAgent
 from console.knowledge.errors import StillUsed
 from console.knowledge.models import Collection
 from console.knowledge.services import collections
@@ -215,7 +215,7 @@ def test_a_model_is_asked_as_the_runs_actor(live, use, upstream):
     assert tool.parameters["required"] == ["who", "message"]
     arguments = {"who": "a pirate", "message": "Say hello"}
     alice = PersonIdentity(live.alice.pk, live.team_a.pk, "production")
-    helper = Answering(uuid.uuid4(), "helper", uuid.uuid4(), 3, live.team_a.pk, None)
+    helper = AnsweringAgent(uuid.uuid4(), "helper", uuid.uuid4(), 3, live.team_a.pk, None)
     run = run_of(live)
     said = use(tool, arguments, identify=alice, agent=helper, run_id=run.pk)
     assert said.content == "Hello there." and said.tokens == 28 and said.cost_micros > 0

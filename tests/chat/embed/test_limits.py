@@ -16,7 +16,7 @@ from console.core.clock import now
 from console.core.ids import uuid7
 from console.gateway import sync
 from console.gateway.connection import Connection
-from console.gateway.estimating import Most
+from console.gateway.cost_ceiling import CostCeiling
 from tests import make
 
 
@@ -35,7 +35,10 @@ def _widget(**limits: int) -> Widget:
     return Widget.objects.create(public_id=uuid7().hex[:20], team=team, agent=agent, name="Shop", limits=limits)
 
 
-def _take(widget: Widget, visitor: str = "v", address: str = "192.0.2.1", most: Most = Most(10, 10)) -> None:  # noqa: B008
+_TEN = CostCeiling(10, 10)
+
+
+def _take(widget: Widget, visitor: str = "v", address: str = "192.0.2.1", most: CostCeiling = _TEN) -> None:
     uses = allowances.uses_of(widget, visitor=visitor, address=address, most=most, moment=now())
     with transaction.atomic():
         allowances.take(widget, uses)
@@ -73,7 +76,7 @@ def test_it_gives_the_last_unit_once_and_counts_nothing_of_what_it_refuses(limit
     with pytest.raises(AllowanceSpent):
         allowances.refuse_spent(
             widget,
-            allowances.uses_of(widget, visitor="v", address="192.0.2.1", most=Most(1, 1), moment=now()),
+            allowances.uses_of(widget, visitor="v", address="192.0.2.1", most=CostCeiling(1, 1), moment=now()),
         )
 
 
@@ -98,12 +101,12 @@ def test_what_was_set_aside_makes_room_for_what_the_answer_came_to_once() -> Non
     visitor = Visitor.objects.create(widget=widget, origin="https://shop.example")
     conversation = Conversation.objects.create(team=widget.team, agent=widget.agent, widget=widget, visitor=visitor)
     answer = Message.objects.create(conversation=conversation, role="assistant", status="writing")
-    uses = allowances.uses_of(widget, visitor="v", address="", most=Most(500, 80), moment=now())
+    uses = allowances.uses_of(widget, visitor="v", address="", most=CostCeiling(500, 80), moment=now())
     with transaction.atomic():
         allowances.take(widget, uses)
         allowances.hold(answer, widget, uses)
     with pytest.raises(AllowanceSpent):
-        _take(widget, most=Most(500, 80))
+        _take(widget, most=CostCeiling(500, 80))
 
     fields = {
         **dict.fromkeys(("request_id", "agent_version_id", "latency_us", "first_token_us")),
@@ -121,4 +124,4 @@ def test_what_was_set_aside_makes_room_for_what_the_answer_came_to_once() -> Non
     used = dict(Allowance.objects.values_list("name", "used"))
     assert (used["cost_day_micros"], used["tokens_day"]) == (15, 25)
     assert not Held.objects.exists() and Message.objects.get().status == "done"
-    _take(widget, most=Most(500, 80))
+    _take(widget, most=CostCeiling(500, 80))

@@ -61,7 +61,7 @@ def test_what_a_probe_has_answered_does_not_open_it_again_when_it_is_heard_of_on
 def test_the_batch_lane_yields_by_halves_and_comes_back_by_steps() -> None:
     pace = Pace()
     for number in range(100):
-        pace.saw(100, number / 100)
+        pace.observe(100, number / 100)
     assert pace.p95(101) == 0.95
     assert pace.p95(140) is None, "half a minute later nobody knows"
     assert [pace.adjust(0.95, 0.5) for _ in range(3)] == [0.5, 0.25, 0.125]

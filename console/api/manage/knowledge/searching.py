@@ -11,7 +11,7 @@ from console.api.manage.knowledge.shapes import FoundSerializer, QuestionSeriali
 from console.core.clock import now
 from console.core.errors import BadInput
 from console.gateway.identity import PersonIdentity, StartedByKey
-from console.gateway.refusing import Identify
+from console.gateway.refusals import Identify
 from console.knowledge import access
 from console.knowledge.embedding import Asked
 from console.knowledge.search import search_now

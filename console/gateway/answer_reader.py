@@ -1,4 +1,4 @@
-"""What a chat answer says, for rooms that show it to people or look at it: words, calls, how it ended, what it used."""
+"""Read a chat answer for rooms that show or check it: text, tool calls, finish reason, usage."""
 
 from typing import Any
 
@@ -29,15 +29,15 @@ class AnswerReader:
         return "\n".join(f"{name}({arguments})" for name, arguments in self._calls.values())
 
     def feed(self, frames: bytes) -> str:
-        """Return the words that these bytes add to the answer."""
+        """Return the text that these bytes add to the answer."""
         return "".join(self._take(orjson.loads(data), "delta") for data in self._data(frames))
 
     def _data(self, frames: bytes) -> list[bytes]:
         found = [data_of(event) for event in self._events.feed(frames)]
         return [data for data in found if data and data != b"[DONE]"]
 
-    def whole(self, body: bytes) -> str:
-        """Return the words of a plain answer."""
+    def read(self, body: bytes) -> str:
+        """Return the text of a whole answer."""
         return self._take(orjson.loads(body), "message")
 
     def _take(self, answer: dict[str, Any], part: str) -> str:
@@ -46,13 +46,13 @@ class AnswerReader:
             if choice.get("index", 0) != 0:
                 continue
             self.finish = choice.get("finish_reason") or self.finish
-            said = choice.get(part) or {}
-            calls = said.get("tool_calls")
+            message = choice.get(part) or {}
+            calls = message.get("tool_calls")
             for at, call in enumerate(calls if isinstance(calls, list) else ()):
                 if isinstance(call, dict) and isinstance(call.get("function"), dict):
                     index = call.get("index")
                     self._add_call(index if isinstance(index, int) else at, call["function"])
-            words = said.get("content") or said.get("refusal") or ""
+            words = message.get("content") or message.get("refusal") or ""
             if isinstance(words, str) and words:
                 self._parts.append(words)
                 return words

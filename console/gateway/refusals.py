@@ -1,4 +1,4 @@
-"""Saying no, on record: what is refused before a call is open leaves its line in the log like every other."""
+"""Record refusals: a call that is refused before it is open has a record in the log as every other."""
 
 import time
 import uuid
@@ -15,20 +15,20 @@ from console.core.ids import request_id, uuid7
 from console.gateway.entries import Begin
 from console.gateway.identity import KeyRefused
 from console.gateway.record import of_ask, of_asker
-from console.gateway.running import Gateway, gateway
+from console.gateway.runtime import Gateway, current_gateway
 from console.gateway.snapshot import Snapshot
 from console.gateway.types import Ask, Asker
 from console.teams import refusals
 
 Identify = Callable[[Snapshot], Asker]
 
-# A plan that is stale this often in a row, for so many seconds, means somebody changes settings in a loop. Both have to
-# be reached: a busy machine reads the settings so slowly that a few changes in a row make several plans stale.
+# A plan that is stale this often in a row, and for so many seconds, means that something changes settings in a loop.
+# Both must be reached: a busy machine reads settings so slowly that a few changes make several plans stale.
 TRIES, PATIENCE_SECONDS = 8, 10.0
 
 
-def tries() -> Iterator[None]:
-    """Yield once for each time a plan may be made."""
+def planning_attempts() -> Iterator[None]:
+    """Yield once for each attempt at making a plan."""
     yield from repeat(None, TRIES)
     until = time.perf_counter() + PATIENCE_SECONDS
     while time.perf_counter() < until:
@@ -40,12 +40,12 @@ def changing_too_fast() -> Unavailable:
 
 
 def as_attempt(request: uuid.UUID) -> dict[str, Any]:
-    """Return what makes a record the line of an attempt: an id of its own, and the request it was for."""
+    """Return what makes a record that of an attempt: an id of its own, and the request it was for."""
     return {"id": uuid7(), "detail": orjson.dumps({"attempt_of": request_id(request)}).decode()}
 
 
 async def record_refusal(
-    here: Gateway,
+    gateway: Gateway,
     snapshot: Snapshot,
     asker: Asker | None,
     ask: Ask,
@@ -55,14 +55,14 @@ async def record_refusal(
     has_input: bool = False,
     is_attempt: bool = False,
 ) -> bool:
-    """Write a refusal's line; return True, having written nothing, when the snapshot it was decided on is stale.
+    """Record a refusal. Return True, with nothing written, if the snapshot it was decided on is stale.
 
-    Strangers' keys are counted, not written: a malformed one without asking the database, an unknown one after making
-    sure that it was not created a moment ago. With `has_input` the input is in the log already; with `is_attempt` the
-    call may go on elsewhere.
+    Unknown keys are counted, not recorded: a malformed one without asking the database, others after making sure that
+    they were not created a moment ago. With `has_input` the input is in the log already; with `is_attempt` the call may
+    fall back to another version.
     """
     if isinstance(refusal, KeyRefused) and refusal.is_noise:
-        if refusal.reason == "unknown" and await here.ledger.epoch() != snapshot.epoch:
+        if refusal.reason == "unknown" and await gateway.ledger.epoch() != snapshot.epoch:
             return True
         refusals.note(refusal.reason, client_address=ask.client_address)
         return False
@@ -91,53 +91,53 @@ async def record_refusal(
         is_refusal=True,
         input=None if has_input else kept,
     )
-    return (await here.ledger.begin(begin)).is_stale
+    return (await gateway.ledger.begin(begin)).is_stale
 
 
 async def refuse(
     identify: Identify, ask: Ask, refusal: Refusal, *, started: float | None = None, is_for_anybody: bool = False
 ) -> Refusal:
-    """Record a refusal decided outside (a malformed body, say) and return what the caller should hear.
+    """Record a refusal decided by a face (a malformed body, say) and return what to answer.
 
-    Somebody whose credentials are no good hears only that; unless it is `is_for_anybody`, as two keys at once are, and
-    no key of ours is concerned.
+    A caller with bad credentials is told only that, unless the refusal `is_for_anybody` (two keys at once, say) and
+    none of our keys is concerned.
     """
     began = started or time.perf_counter()
-    here = gateway()
-    snapshot = await here.snapshots.get()
-    for _ in tries():
-        asker, said = None, refusal
+    gateway = current_gateway()
+    snapshot = await gateway.snapshots.get()
+    for _ in planning_attempts():
+        asker, answer = None, refusal
         try:
             asker = identify(snapshot)
         except KeyRefused as first:
             if is_for_anybody and first.is_noise:
-                if first.reason == "unknown" and await here.ledger.epoch() != snapshot.epoch:
-                    snapshot = await here.snapshots.newer_than(snapshot)
+                if first.reason == "unknown" and await gateway.ledger.epoch() != snapshot.epoch:
+                    snapshot = await gateway.snapshots.newer_than(snapshot)
                     continue
                 refusals.note(refusal.code, client_address=ask.client_address)
                 return refusal
-            said = first
+            answer = first
         except Refusal as first:
-            said = first
-        if not await record_refusal(here, snapshot, asker, ask, said, began):
-            return said
-        snapshot = await here.snapshots.newer_than(snapshot)
+            answer = first
+        if not await record_refusal(gateway, snapshot, asker, ask, answer, began):
+            return answer
+        snapshot = await gateway.snapshots.newer_than(snapshot)
     return refusal
 
 
 async def look_up(identify: Identify, ask: Ask, *, started: float | None = None) -> tuple[Snapshot, Asker]:
-    """Resolve who asks, for a call that needs no model (a list of models); refusals are recorded."""
+    """Return the snapshot and who asks, for a request without a model (a list of models); refusals are recorded."""
     began = started or time.perf_counter()
-    here = gateway()
-    snapshot = await here.snapshots.get()
-    for _ in tries():
-        if await here.ledger.epoch() != snapshot.epoch:
-            snapshot = await here.snapshots.newer_than(snapshot)
+    gateway = current_gateway()
+    snapshot = await gateway.snapshots.get()
+    for _ in planning_attempts():
+        if await gateway.ledger.epoch() != snapshot.epoch:
+            snapshot = await gateway.snapshots.newer_than(snapshot)
             continue
         try:
             return snapshot, identify(snapshot)
         except Refusal as refusal:
-            if not await record_refusal(here, snapshot, None, ask, refusal, began):
+            if not await record_refusal(gateway, snapshot, None, ask, refusal, began):
                 raise
-            snapshot = await here.snapshots.newer_than(snapshot)
+            snapshot = await gateway.snapshots.newer_than(snapshot)
     raise changing_too_fast()

@@ -1,6 +1,6 @@
-"""What a client is told of an answer's tokens where the provider counted none: the estimate the call is charged with.
+"""Add a usage to answers of providers that count no tokens: the estimate the call is charged with.
 
-Clients add up what answers say, and many break where one says nothing.
+Clients sum up the usage of answers, and many break if one has none.
 """
 
 from collections.abc import Callable
@@ -25,8 +25,8 @@ _SHAPES: dict[str, Callable[[Usage], Any]] = {
 _CHUNKS = {"chat": "chat.completion.chunk", "completion": "text_completion"}
 
 
-def counted(call: Call, read: Read) -> Read:
-    """Return a whole answer with its tokens, for the client and for the log alike."""
+def with_usage(call: Call, read: Read) -> Read:
+    """Return a whole answer that has a usage, for the client and for the log."""
     shape = _SHAPES.get(call.plan.ask.operation)
     if read.usage is not None or shape is None:
         return read
@@ -36,7 +36,7 @@ def counted(call: Call, read: Read) -> Read:
 
 
 def last_frames(call: Call, reader: StreamReader) -> bytes:
-    """Return how a stream ends: telling what it used, to who asks for that, also where the provider counted nothing."""
+    """Return the last frames of a stream, with its usage if the client asked for it."""
     ask = call.plan.ask
     if reader.usage is not None:
         return reader.held
@@ -48,5 +48,5 @@ def last_frames(call: Call, reader: StreamReader) -> bytes:
         return reader.held
     head = {name: answer[name] for name in ("id", "created", "model", "system_fingerprint") if name in answer}
     usage = usage_shape(call.estimate)
-    counted = sse.frame({**head, "object": _CHUNKS[ask.operation], "choices": [], "usage": usage})
-    return reader.held.removesuffix(sse.DONE) + counted + sse.DONE
+    frame = sse.frame({**head, "object": _CHUNKS[ask.operation], "choices": [], "usage": usage})
+    return reader.held.removesuffix(sse.DONE) + frame + sse.DONE

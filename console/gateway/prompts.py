@@ -1,4 +1,4 @@
-"""Put a prompt of the library before the messages of a call.
+"""Render a prompt of the library in front of the messages of a call.
 
 A warm call asks the database nothing: labels are in the snapshot, versions in the process. A version is read from the
 database when it takes part for the first time in this process, and never again, for it never changes.
@@ -18,7 +18,7 @@ from console.core.errors import BadInput, Refusal
 from console.gateway.errors import AgentNotReady, DatabaseAway
 from console.gateway.shapes import prompt_ref
 from console.gateway.snapshot import Snapshot
-from console.gateway.types import Ask, Asker, Prompted
+from console.gateway.types import Ask, Asker, RenderedPrompt
 from prompts_app import shapes
 from prompts_app.errors import NotCallable
 from prompts_app.rendering import Filled, NotRead, fill, is_callable, not_there
@@ -28,7 +28,7 @@ _TAKES_PROMPTS = frozenset({"chat", "message", "response"})
 _SYSTEM = frozenset({"system", "developer"})
 
 
-async def prompted(snapshot: Snapshot, asker: Asker, ask: Ask) -> Ask:
+async def with_prompt(snapshot: Snapshot, asker: Asker, ask: Ask) -> Ask:
     """Return the ask with its prompt's messages in front; the same ask when it names no prompt.
 
     The instructions of an agent are read as its own team sees them: that is what its team shares.
@@ -36,9 +36,9 @@ async def prompted(snapshot: Snapshot, asker: Asker, ask: Ask) -> Ask:
     if ask.operation not in _TAKES_PROMPTS or "prompt" not in ask.body:
         return ask
     if ask.agent is None:
-        return await _prompted_as(snapshot, asker.team.id, asker, ask)
+        return await _with_prompt_of(snapshot, asker.team.id, asker, ask)
     try:
-        return await _prompted_as(snapshot, ask.agent.team_id, asker, ask)
+        return await _with_prompt_of(snapshot, ask.agent.team_id, asker, ask)
     except DatabaseAway:
         raise
     except Refusal as refusal:
@@ -46,7 +46,7 @@ async def prompted(snapshot: Snapshot, asker: Asker, ask: Ask) -> Ask:
         raise AgentNotReady(ask.agent.slug, refusal.message, is_inside=is_inside) from refusal
 
 
-async def _prompted_as(snapshot: Snapshot, team_id: uuid.UUID, asker: Asker, ask: Ask) -> Ask:
+async def _with_prompt_of(snapshot: Snapshot, team_id: uuid.UUID, asker: Asker, ask: Ask) -> Ask:
     named = prompt_ref.read(ask.body["prompt"])
     given = list(ask.history) or ask.body.get("input" if ask.operation == "response" else "messages", [])
     finder = Finder(snapshot.prompts.prompts, snapshot.closed_teams)
@@ -68,32 +68,32 @@ async def _prompted_as(snapshot: Snapshot, team_id: uuid.UUID, asker: Asker, ask
         raise NotCallable(filled.version.slug)
     body = {name: value for name, value in ask.body.items() if name != "prompt"}
     if ask.operation == "message":
-        _put_before(body, filled.rendered.messages, given)
+        _prepend(body, filled.rendered.messages, given)
     elif ask.operation == "response":
         body |= {"messages": list(filled.rendered.messages), "prompt": ask.body["prompt"]}  # which the answer repeats
     else:
         body["messages"] = [*filled.rendered.messages, *given]
-    # The log keeps both: what was asked for, and the words it came to.
+    # The log keeps both: the request, and the text rendered from it.
     text = orjson.dumps({**body, "prompt": ask.body["prompt"]}).decode()
-    return replace(ask, body=body, text=text, prompt=_prompted(filled, named.ref.label))
+    return replace(ask, body=body, text=text, prompt=_rendered(filled, named.ref.label))
 
 
-def _put_before(body: dict[str, Any], said: Sequence[Mapping[str, Any]], given: list[Any]) -> None:
+def _prepend(body: dict[str, Any], rendered: Sequence[Mapping[str, Any]], given: list[Any]) -> None:
     """Put a prompt's messages into a body of Anthropic's shape, where what the system says has a place of its own."""
-    system = [{"type": "text", "text": one["content"]} for one in said if one["role"] in _SYSTEM]
+    system = [{"type": "text", "text": message["content"]} for message in rendered if message["role"] in _SYSTEM]
     own = body.get("system") or []
     if system:
         body["system"] = [*system, *([{"type": "text", "text": own}] if isinstance(own, str) else own)]
-    body["messages"] = [*(dict(one) for one in said if one["role"] not in _SYSTEM), *given]
+    body["messages"] = [*(dict(message) for message in rendered if message["role"] not in _SYSTEM), *given]
     if not body["messages"]:
         raise BadInput("The prompt says nothing a user could have said; send messages beside it.", param="messages")
 
 
-def _prompted(filled: Filled, label: str | None) -> Prompted:
-    took_part = [dict(one) for one in filled.rendered.took_part]
+def _rendered(filled: Filled, label: str | None) -> RenderedPrompt:
+    took_part = [dict(part) for part in filled.rendered.took_part]
     if label:
         took_part[0]["label"] = label
-    return Prompted(filled.version.ref, orjson.dumps(took_part).decode(), filled.version.parameters)
+    return RenderedPrompt(filled.version.ref, orjson.dumps(took_part).decode(), filled.version.parameters)
 
 
 async def _read(key: Key) -> bool:

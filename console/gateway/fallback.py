@@ -1,12 +1,12 @@
-"""After trouble before the first byte: the next version of the pin's chain, admitted and priced anew.
+"""After an error before the first byte: try the next version of the pin's fallback chain.
 
-1. The attempt that failed is closed: settled at what it cost, with a line of its own in the log that names the request.
+1. The failed attempt is closed: settled at what it cost, with a record of its own that names the request.
 2. The call is planned again for the next version, under the newest settings, and passes quota admission again.
-3. Its reservation, its start record and at last its end record carry the request's id, which the caller knows.
+3. Its reservation, its start record and finally its end record carry the request's id, which the caller knows.
 
-A fallback that is refused (its price does not fit the budget, its provider cannot be told what is asked) is passed
-over, with a line of its own. When none is left the caller hears of the trouble, not of our refusal: the call itself was
-admitted, and a 429 for good would tell a client to stop for what a minute may mend.
+A fallback that is refused (the budget does not allow its price, or its provider does not support the request) is passed
+over, with a record of its own. If none is left, the caller gets the provider's error, not our refusal: the call itself
+was admitted, and a permanent 429 would make a client give up for something that may be over in a minute.
 """
 
 import json
@@ -18,10 +18,10 @@ import orjson
 from console.core.cached_settings import settings
 from console.core.clock import now
 from console.core.errors import ProviderError
-from console.gateway.admitting import PASSED_OVER, admit
+from console.gateway.admission import PASSED_OVER, admit
 from console.gateway.entries import Begin
-from console.gateway.record import joined, leading_on
-from console.gateway.refusing import tries
+from console.gateway.record import joined, links_of
+from console.gateway.refusals import planning_attempts
 from console.gateway.targets import chain, next_step
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from console.gateway.types import Call
 
 
-def following(call: "Call", error: ProviderError) -> int | None:
-    """Return the step a call goes on with after this error; None when the error is the caller's to hear.
+def next_fallback(call: "Call", error: ProviderError) -> int | None:
+    """Return the step to continue with after this error; None if the error goes to the caller.
 
-    However long the chain, nobody waits for it longer than for one whole call.
+    However long the chain, it takes no longer than one whole call may.
     """
     if call.cut_off or call.has_client_left or seconds_left(call) <= 0:
         return None
@@ -40,16 +40,16 @@ def following(call: "Call", error: ProviderError) -> int | None:
 
 
 def seconds_left(call: "Call") -> float:
-    """Return how long a call and all its attempts may still take."""
+    """Return how many seconds a call and all its attempts may still take."""
     return float(settings.GATEWAY_TOTAL_SECONDS) - (time.perf_counter() - call.started)
 
 
-async def go_on(call: "Call", step: int | None, error: ProviderError) -> None:
-    """Turn a call whose attempt failed into one that is open again, for another version; raise `error` otherwise."""
+async def fall_back(call: "Call", step: int | None, error: ProviderError) -> None:
+    """Open the call again for another version; raise `error` if none is admitted."""
     failed = call.plan
     while step is not None:
         try:
-            plan, remaining = await admit(call.here, call.identify, failed.ask, call.started, step=step)
+            plan, remaining = await admit(call.gateway, call.identify, failed.ask, call.started, step=step)
         except PASSED_OVER as refusal:
             call.passed_over[_version(failed.pin, step)] = refusal.message
             step = next_step(step, "", failed.pin, error, failed.ask) if seconds_left(call) > 0 else None
@@ -57,16 +57,16 @@ async def go_on(call: "Call", step: int | None, error: ProviderError) -> None:
         call.fell_back_from = call.fell_back_from or failed.version.label
         call.attempts_before += call.attempts
         call.plan, call.remaining, call.reservation = plan, remaining, None
-        call.attempts, call.is_unused, call.is_closed = 0, True, False  # nothing of it has been sent yet
+        call.attempts, call.is_unused, call.is_closed = 0, True, False  # nothing has been sent for this version yet
         return
-    await _end(call, error)
+    await _record_end(call, error)
     raise error
 
 
-async def _end(call: "Call", error: ProviderError) -> None:
-    """Write the line the caller's request id finds. What the attempts used is on their own."""
-    here, plan = call.here, call.plan
-    snapshot = await here.snapshots.get()
+async def _record_end(call: "Call", error: ProviderError) -> None:
+    """Write the record with the caller's request id. What the attempts used is in theirs."""
+    gateway, plan = call.gateway, call.plan
+    snapshot = await gateway.snapshots.get()
     end = {
         "id": plan.ask.id,
         "closed_at": now(),
@@ -77,14 +77,14 @@ async def _end(call: "Call", error: ProviderError) -> None:
         "prompt_tokens": 0,
         "cost_micros": 0,
         "latency_us": round((time.perf_counter() - call.started) * 1_000_000),
-        "detail": json.dumps({"passed_over": call.passed_over, **_sources(call), **leading_on(plan.ask)}),
+        "detail": json.dumps({"passed_over": call.passed_over, **_sources(call), **links_of(plan.ask)}),
     }
     record = joined(plan.record, orjson.dumps(end))
-    for _ in tries():
+    for _ in planning_attempts():
         begin = Begin(snapshot.epoch, plan.ask.id, plan.ask.at, record, is_refusal=True)
-        if not (await here.ledger.begin(begin)).is_stale:
+        if not (await gateway.ledger.begin(begin)).is_stale:
             return
-        snapshot = await here.snapshots.newer_than(snapshot)
+        snapshot = await gateway.snapshots.newer_than(snapshot)
 
 
 def _sources(call: "Call") -> dict[str, object]:

@@ -1,20 +1,20 @@
-"""Whether whoever began a long call may still make it."""
+"""Whether a long call may continue: its caller's rights may have changed since it began."""
 
 from console.core.clock import now
 from console.core.errors import Refusal
 from console.gateway.identity import heir_of
-from console.gateway.naming import resolve
+from console.gateway.resolution import resolve
 from console.gateway.types import Call
 
 
-def may_go_on(call: Call, *, outlives_request: bool = False) -> bool:
-    """Say whether the key that started the call is still good, by the newest snapshot this process has.
+def may_continue(call: Call, *, outlives_request: bool = False) -> bool:
+    """Return whether the key that started the call is still good, by this process's newest snapshot.
 
-    A call that outlives its request goes on with the key that follows, as the next one would.
+    A call that outlives its request continues with the key its own was rotated into, as the next call would.
     """
-    here, asker = call.here, call.plan.asker
-    here.refresh_soon()
-    snapshot = here.snapshots.current
+    gateway, asker = call.gateway, call.plan.asker
+    gateway.refresh_soon()
+    snapshot = gateway.snapshots.current
     if snapshot is None or asker.key is None:
         return True
     moment, known = now(), snapshot.keys_by_id
@@ -26,10 +26,10 @@ def may_go_on(call: Call, *, outlives_request: bool = False) -> bool:
     return not key.aliases or call.plan.alias in key.aliases
 
 
-def may_person_go_on(call: Call) -> bool:
-    """Say whether the person a call is for may still make it, by the newest snapshot this process has."""
-    call.here.refresh_soon()
-    snapshot = call.here.snapshots.current
+def may_person_continue(call: Call) -> bool:
+    """Return whether the person who started the call may still make it, by this process's newest snapshot."""
+    call.gateway.refresh_soon()
+    snapshot = call.gateway.snapshots.current
     if snapshot is None:
         return True
     try:

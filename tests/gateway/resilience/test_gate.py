@@ -9,26 +9,26 @@ import redis.asyncio as redis
 
 from console.core.errors import ProviderError
 from console.gateway.resilience import breaker as breaker_module
-from console.gateway.resilience import passage as passage_module
+from console.gateway.resilience import gate as gate_module
 from console.gateway.resilience import permits, shared
-from console.gateway.resilience.passage import Passage
+from console.gateway.resilience.gate import ProviderGate
 from console.gateway.resilience.shared import Shared
 from tests.gateway.resilience.conftest import Valkey, provider
 from tests.waiting import let_it_end, until_async
 
-Open = Callable[[str], Passage]
+Open = Callable[[str], ProviderGate]
 
 
 @pytest.fixture
 async def process(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Open]:
-    """Make a passage as another process would have it, on the given Valkey."""
+    """Make a gate as another process would have it, on the given Valkey."""
     monkeypatch.setattr(shared, "_PATIENCE_SECONDS", 30)  # on a slow machine Valkey must not count as away
     monkeypatch.setattr(permits, "_PATIENCE", {"interactive": 0.1, "standard": 0.1, "batch": 0.1})
-    monkeypatch.setattr(passage_module, "_PULSE_SECONDS", 0.05)
-    made: list[Passage] = []
+    monkeypatch.setattr(gate_module, "_PULSE_SECONDS", 0.05)
+    made: list[ProviderGate] = []
 
-    def open_one(url: str) -> Passage:
-        made.append(Passage(Shared(url)))
+    def open_one(url: str) -> ProviderGate:
+        made.append(ProviderGate(Shared(url)))
         return made[-1]
 
     yield open_one
@@ -36,12 +36,12 @@ async def process(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Open]:
         await one.stop()
 
 
-async def held(passage: Passage, upstream: object, lane: str, times: int) -> int:
+async def held(gate: ProviderGate, upstream: object, lane: str, times: int) -> int:
     """Return how many of so many permits could be taken."""
     taken = 0
     for _ in range(times):
         try:
-            await passage.enter(upstream, lane, tokens=10)
+            await gate.enter(upstream, lane, tokens=10)
             taken += 1
         except ProviderError as error:
             assert (error.code, error.status, error.retry_after) == ("upstream_full", 503, 5)
@@ -60,9 +60,9 @@ async def test_each_lane_has_its_share_over_all_processes(valkey_server: Valkey,
 
 
 async def test_nothing_is_asked_for_a_provider_without_limits(process: Open) -> None:
-    passage = process("unix:///nowhere/valkey.sock")
-    assert await passage.enter(provider(), "interactive", tokens=10) is None
-    assert not passage.shared._is_away, "Valkey was not even asked"
+    gate = process("unix:///nowhere/valkey.sock")
+    assert await gate.enter(provider(), "interactive", tokens=10) is None
+    assert not gate.shared._is_away, "Valkey was not even asked"
 
 
 async def test_a_provider_s_minute_counts_requests_and_tokens(valkey_server: Valkey, process: Open) -> None:
@@ -75,11 +75,11 @@ async def test_a_provider_s_minute_counts_requests_and_tokens(valkey_server: Val
 
 async def test_without_valkey_each_process_keeps_its_part(process: Open, settings) -> None:
     settings.WEB_PROCESSES = 2
-    passage, upstream = process("unix:///nowhere/valkey.sock"), provider(max_concurrency=8)
-    assert await held(passage, upstream, "interactive", 6) == 4
-    for permit in list(passage.permits.held.values())[:1]:
-        passage.leave(upstream, permit, code="")
-    assert await held(passage, upstream, "interactive", 2) == 1
+    gate, upstream = process("unix:///nowhere/valkey.sock"), provider(max_concurrency=8)
+    assert await held(gate, upstream, "interactive", 6) == 4
+    for permit in list(gate.permits.held.values())[:1]:
+        gate.leave(upstream, permit, code="")
+    assert await held(gate, upstream, "interactive", 2) == 1
 
 
 async def test_a_lost_process_s_permits_run_out(valkey_server: Valkey, process: Open, monkeypatch) -> None:
@@ -94,7 +94,7 @@ async def test_a_lost_process_s_permits_run_out(valkey_server: Valkey, process: 
 async def test_what_is_given_back_while_leases_are_renewed_is_free(
     valkey_server: Valkey, process: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(passage_module, "_PULSE_SECONDS", 60)
+    monkeypatch.setattr(gate_module, "_PULSE_SECONDS", 60)
     one, other, upstream = process(valkey_server.url), process(valkey_server.url), provider(max_concurrency=2)
     assert await held(one, upstream, "interactive", 2) == 2
     ask_time = redis.Redis.time
@@ -123,8 +123,8 @@ async def test_a_breaker_opens_and_closes_for_every_process(
         await one.enter(upstream, "interactive", tokens=1)
     assert refused.value.code == "upstream_open" and refused.value.retry_after
     await until_async(lambda: not other.breakers[upstream.id.int].is_closed, "the other hears that it is open")
-    later = passage_module.time.time() + 60  # the pause is over; Valkey has yet to forget it
-    monkeypatch.setattr(passage_module, "time", SimpleNamespace(time=lambda: later))
+    later = gate_module.time.time() + 60  # the pause is over; Valkey has yet to forget it
+    monkeypatch.setattr(gate_module, "time", SimpleNamespace(time=lambda: later))
     await one.enter(upstream, "interactive", tokens=1)
     one.leave(upstream, None, code="")
     await other.enter(upstream, "interactive", tokens=1)
@@ -135,14 +135,14 @@ async def test_a_breaker_opens_and_closes_for_every_process(
 
 async def test_a_built_in_model_that_is_starting_alarms_nobody(process: Open) -> None:
     """As when the console is started again while a batch is under way."""
-    passage = process("")
+    gate = process("")
     for is_builtin in (True, False):
         upstream = provider(is_builtin=is_builtin)
         for _ in range(5):
-            await passage.enter(upstream, "batch", tokens=1)
-            passage.leave(upstream, None, code="upstream_unreachable", sentence="It is starting.")
-        assert passage.breakers[upstream.id.int].is_closed is is_builtin
-        assert bool(passage._troubles) is not is_builtin
+            await gate.enter(upstream, "batch", tokens=1)
+            gate.leave(upstream, None, code="upstream_unreachable", sentence="It is starting.")
+        assert gate.breakers[upstream.id.int].is_closed is is_builtin
+        assert bool(gate._troubles) is not is_builtin
 
 
 async def test_a_slow_interactive_lane_slows_the_batch_lane_of_other_processes(
@@ -153,20 +153,20 @@ async def test_a_slow_interactive_lane_slows_the_batch_lane_of_other_processes(
     for each in (web, worker):
         each.leave(upstream, await each.enter(upstream, "batch", tokens=1), code="")
     for _ in range(20):
-        web.pace.saw(passage_module.time.time(), 0.5)
+        web.pace.observe(gate_module.time.time(), 0.5)
     await until_async(lambda: worker.pace.factor < 0.5, "the batch lane is slowed down")
 
 
 async def test_what_a_process_that_is_gone_said_of_its_pace_is_taken_away(valkey_server: Valkey, process: Open) -> None:
     """Those that go on renew the key they all write to, which grew by a field with each restart."""
-    passage, upstream = process(valkey_server.url), provider()
-    said_at = passage_module.time.time()
+    gate, upstream = process(valkey_server.url), provider()
+    said_at = gate_module.time.time()
     mine = {b"gone": f"{said_at - 61}:0.5", b"silent for a moment": f"{said_at - 30}:0.5"}
-    await passage.shared.ask(lambda client: client.hset(passage_module._PACE_KEY, mapping=mine))
-    passage.leave(upstream, await passage.enter(upstream, "batch", tokens=1), code="")
+    await gate.shared.ask(lambda client: client.hset(gate_module._PACE_KEY, mapping=mine))
+    gate.leave(upstream, await gate.enter(upstream, "batch", tokens=1), code="")
 
     said: set[bytes] = {b"gone"}
     while b"gone" in said:
         await asyncio.sleep(0.02)
-        said = set(await passage.shared.ask(lambda client: client.hkeys(passage_module._PACE_KEY)) or ())
+        said = set(await gate.shared.ask(lambda client: client.hkeys(gate_module._PACE_KEY)) or ())
     assert b"silent for a moment" in said

@@ -1,4 +1,4 @@
-"""Which pin or version a model's name means for a caller."""
+"""Resolve the name of a model: which pin or version it means for a caller."""
 
 from console.catalog.shapes import PinShape, VersionShape
 from console.core.errors import NotAllowed, Unavailable

@@ -1,4 +1,4 @@
-"""What the pipeline keeps per event loop while it runs."""
+"""The gateway of each event loop: what the pipeline keeps while it runs."""
 
 import asyncio
 import threading
@@ -12,24 +12,24 @@ from console import outbound
 from console.core.errors import Unavailable
 from console.core.ticker import Ticker
 from console.gateway.ledger import Ledger
-from console.gateway.resilience.passage import Passage
+from console.gateway.resilience.gate import ProviderGate
 from console.gateway.snapshot import SnapshotKeeper
 
 
 class Gateway:
-    """The snapshot, the ledger's connections, and what is known of providers."""
+    """The snapshot, the ledger's connections, the connections to providers, and their state."""
 
     def __init__(self) -> None:
         self.ticker = Ticker(asyncio.get_running_loop())
         self.snapshots = SnapshotKeeper()
         self.ledger = Ledger()
-        self.passage = Passage()
+        self.provider_gate = ProviderGate()
         self.connections = outbound.connections()  # to providers
         self._refreshed = 0.0
         self._refreshing: asyncio.Task[None] | None = None
 
     def refresh_soon(self) -> None:
-        """Look for a newer epoch, at most once a second; for streams, which begin once and then run for long."""
+        """Look for a newer epoch in the background, at most once a second: for streams, which run for long."""
         moment = time.monotonic()
         if moment - self._refreshed < 1.0 or (self._refreshing is not None and not self._refreshing.done()):
             return
@@ -46,25 +46,25 @@ class Gateway:
 _gateways: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Gateway]" = weakref.WeakKeyDictionary()
 
 
-class _Here(threading.local):
-    """The loop this thread asked for last and its gateway: a call asks ten times, and always for the same one."""
+class _Latest(threading.local):
+    """The last loop this thread asked for and its gateway, cached: a call asks ten times, always for the same one."""
 
     loop: asyncio.AbstractEventLoop | None = None
     gateway: Gateway
 
 
-_here = _Here()
+_latest = _Latest()
 
 
-def gateway() -> Gateway:
+def current_gateway() -> Gateway:
     """Return the running event loop's gateway."""
     loop = asyncio.get_running_loop()
-    if _here.loop is loop:
-        return _here.gateway
+    if _latest.loop is loop:
+        return _latest.gateway
     found = _gateways.get(loop)
     if found is None:
         found = _gateways[loop] = Gateway()
-    _here.loop, _here.gateway = loop, found
+    _latest.loop, _latest.gateway = loop, found
     return found
 
 
@@ -74,8 +74,8 @@ async def stop() -> None:
     found = _gateways.get(loop)
     if found is not None:
         await found.ledger.stop()
-        await found.passage.stop()
+        await found.provider_gate.stop()
         found.ticker.stop()
         _gateways.pop(loop, None)
-        _here.loop = None
+        _latest.loop = None
     await outbound.close()

@@ -1,7 +1,7 @@
-"""The way to a provider and back: is it worth trying, whose turn is it, and what does the outcome tell the others.
+"""Admit calls to providers: circuit breakers, concurrency permits, and the pace that slows the batch lane down.
 
-What one process finds out, all know within a second: open breakers, and the pace of the interactive lane, which decides
-how much of its share the batch lane gets. A pulse once a second carries it, so no call waits for it.
+Processes share open breakers, and the pace of the interactive lane, which decides how much of its share the batch lane
+gets. A background task exchanges both once a second, so no call waits for it.
 """
 
 import asyncio
@@ -29,11 +29,11 @@ log = logging.getLogger(__name__)
 
 _PULSE_SECONDS = 1.0
 _PACE_KEY = f"{PREFIX}pace"
-# What a process said about its pace counts for this long, and is taken away after a while.
+# How long the pace of another process counts, and when it is removed.
 _PACE_SECONDS = 5.0
 _PACE_KEPT_SECONDS = 60
-# What speaks against the endpoint itself. A refusal of one request, or of too many, does not.
-_AGAINST = frozenset(
+# Errors that count as failures of the endpoint. A refusal of one request, or of too many, does not.
+_FAILURES = frozenset(
     {
         "upstream_unreachable",
         "upstream_timeout",
@@ -45,8 +45,8 @@ _AGAINST = frozenset(
 )
 
 
-class Passage:
-    """One event loop's knowledge of all providers."""
+class ProviderGate:
+    """One event loop's state of all providers. Each call enters before it is sent, and leaves when it has ended."""
 
     def __init__(self, shared: Shared | None = None) -> None:
         self.shared = shared or Shared()
@@ -56,12 +56,12 @@ class Passage:
         self.breakers: dict[int, Breaker] = {}
         self._process = secrets.token_hex(8)
         self._pulse: asyncio.Task[None] | None = None
-        self._said = self._is_stopping = False
-        # What went wrong since the last beat: how often, and the last sentence, by provider, code and model.
+        self._has_published = self._is_stopping = False
+        # Errors since the last beat: how often, and the last sentence, by provider, code and model.
         self._troubles: dict[tuple[uuid.UUID, str, str], tuple[int, str]] = {}
 
     async def enter(self, provider: ProviderShape, lane: str, *, tokens: int) -> Permit | None:
-        """Return once a call may go, with the permit to give back; ProviderError when it may not."""
+        """Return once a call may be sent, with the permit to give back; raise ProviderError if it may not."""
         if self._pulse is None or self._pulse.done():
             self._pulse = asyncio.create_task(self._beat())
         breaker = self.breakers.get(provider.id.int)
@@ -85,9 +85,9 @@ class Passage:
     def leave(
         self, provider: ProviderShape, permit: Permit | None, *, code: str, sentence: str = "", model: str = ""
     ) -> None:
-        """Give the permit back and take note of how the call went: an empty code is an answer.
+        """Give the permit back and record how the call went. An empty code means that it was answered.
 
-        What the provider did wrong also goes to its page. A client that left, say, tells nothing about the provider.
+        Errors of the provider are also shown on its page. A client that left, say, tells nothing about the provider.
         """
         if permit is not None:
             self.permits.give_back(permit)
@@ -98,25 +98,25 @@ class Passage:
             if breaker.succeeded():
                 log.warning("Provider %s answers again.", provider.slug)
                 self._note(provider, CLOSED, "It answers again, so calls go there as before.")
-                self._tell(provider, None)
+                self._publish(provider, None)
             return
         if provider.is_builtin and code == "upstream_unreachable":
             breaker.let_go()  # it is still starting, or starts again: nobody is told that it keeps failing
             return
         if code.startswith("upstream_") and code != "upstream_refused":
             self._note(provider, code, sentence, model)
-        if code not in _AGAINST:
+        if code not in _FAILURES:
             breaker.let_go()
         elif breaker.failed(time.time()):
             log.warning("Provider %s keeps failing (%s); its breaker opens.", provider.slug, code)
             self._note(provider, OPENED, "It keeps failing, so calls are held back but for a probe now and then.")
-            self._tell(provider, breaker.open_until)
+            self._publish(provider, breaker.open_until)
 
     def _note(self, provider: ProviderShape, code: str, sentence: str, model: str = "") -> None:
         times, _ = self._troubles.get((provider.id, code, model), (0, ""))
         self._troubles[provider.id, code, model] = (times + 1, sentence)
 
-    def _tell(self, provider: ProviderShape, open_until: float | None) -> None:
+    def _publish(self, provider: ProviderShape, open_until: float | None) -> None:
         key = _breaker_key(provider.id)
 
         async def tell(client: redis.Redis) -> Any:
@@ -128,7 +128,7 @@ class Passage:
 
     async def _beat(self) -> None:
         turns = 0
-        while not self._is_stopping:  # the client of Valkey has been seen to swallow a cancellation
+        while not self._is_stopping:  # the client of Valkey may swallow a cancellation
             await asyncio.sleep(_PULSE_SECONDS)
             turns += 1
             try:
@@ -139,7 +139,7 @@ class Passage:
                     await asyncio.to_thread(_write_troubles, troubles)
                 if turns % 8 == 0:
                     await self.permits.renew()
-            except Exception:  # the pulse must go on whatever one beat met
+            except Exception:  # one failed beat must not end the task
                 log.exception("The state of providers could not be shared.")
 
     async def _read_breakers(self) -> None:
@@ -155,16 +155,16 @@ class Passage:
                 self.breakers[provider].open_elsewhere(float(until))
 
     async def _share_pace(self) -> None:
-        """Say how quick the interactive lane is here, and slow the batch lane down by the slowest process."""
+        """Publish the pace of this process's interactive lane, and slow the batch lane down by the slowest process."""
         moment = time.time()
         mine = self.pace.p95(moment)
-        said = f"{moment}:{mine}" if mine is not None else None
+        published = f"{moment}:{mine}" if mine is not None else None
 
         async def share(client: redis.Redis) -> dict[bytes, bytes]:
             pipe = client.pipeline(transaction=False)
-            if said is not None:
-                pipe.hset(_PACE_KEY, self._process, said)
-            elif self._said:
+            if published is not None:
+                pipe.hset(_PACE_KEY, self._process, published)
+            elif self._has_published:
                 pipe.hdel(_PACE_KEY, self._process)
             pipe.expire(_PACE_KEY, _PACE_KEPT_SECONDS)
             pipe.hgetall(_PACE_KEY)
@@ -172,16 +172,16 @@ class Passage:
 
         slowest = mine
         gone = []
-        for process, told in (await self.shared.ask(share) or {}).items():
-            at, _, p95 = told.decode().partition(":")
+        for process, text in (await self.shared.ask(share) or {}).items():
+            at, _, p95 = text.decode().partition(":")
             age = moment - float(at)
             if age < _PACE_SECONDS:
                 slowest = max(slowest or 0.0, float(p95))
             elif age > _PACE_KEPT_SECONDS:
                 gone.append(process)
-        if gone:  # the key itself lasts for as long as any process is there
+        if gone:  # the key itself lasts as long as any process
             self.shared.tell(lambda client: client.hdel(_PACE_KEY, *gone))
-        self._said = said is not None
+        self._has_published = published is not None
         self.pace.adjust(slowest, settings.GATEWAY_INTERACTIVE_TARGET_MS / 1000)
 
     async def stop(self) -> None:

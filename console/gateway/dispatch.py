@@ -1,7 +1,7 @@
-"""Send a call to its provider, and again where that is safe: it was not reached, or it said that it is busy.
+"""Send a call to its provider, with retries where they are safe: the provider was not reached, or is busy.
 
-Whatever may have been executed is never sent twice. A retry waits as long as the provider asked for, or a little that
-doubles, with jitter; where the wait would be long, the pin's fallbacks (or the caller) are better served by the error.
+A request that may have been executed is never sent again. A retry waits as long as the provider asked for, or else
+with exponential backoff and jitter. If the wait would be long, the error goes to the pin's fallbacks or the caller.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from functools import lru_cache
 from console import outbound
 from console.core.cached_settings import settings
 from console.core.errors import ProviderError
-from console.gateway.falling_back import following
+from console.gateway.fallback import next_fallback
 from console.gateway.types import Call
 from console.providers.failures import without_secret
 
@@ -26,25 +26,25 @@ _NOT_SENT = frozenset({"upstream_unreachable", "address_refused", "upstream_tls"
 
 
 async def send(call: Call) -> outbound.Reply:
-    """Return the provider's answer as soon as its head is here; raises ProviderError when there is none to be had."""
+    """Return the provider's answer as soon as its head has arrived; raise ProviderError if there is none."""
     while True:
         try:
             return await _send_once(call)
         except ProviderError as error:
-            leave(call, error.code, error.message)
+            release(call, error.code, error.message)
             pause = _pause_before_retry(call, error)
             if pause is None:
                 raise
         await asyncio.sleep(pause)
 
 
-def leave(call: Call, code: str, sentence: str = "") -> None:
-    """Say how a call went at its provider (an empty code: well) and give its permit back; once for each `send`."""
+def release(call: Call, code: str, sentence: str = "") -> None:
+    """Give the call's permit back, and report how the call went (an empty code: well); once for each `send`."""
     if call.is_inside:
         call.is_inside = False
         permit, call.permit = call.permit, None
         version = call.plan.version
-        call.here.passage.leave(version.provider, permit, code=code, sentence=sentence, model=version.name)
+        call.gateway.provider_gate.leave(version.provider, permit, code=code, sentence=sentence, model=version.name)
 
 
 async def _send_once(call: Call) -> outbound.Reply:
@@ -53,7 +53,9 @@ async def _send_once(call: Call) -> outbound.Reply:
     call.is_unused = True
     call.is_waiting = True
     try:
-        call.permit = await call.here.passage.enter(plan.version.provider, plan.lane, tokens=plan.prompt_tokens)
+        call.permit = await call.gateway.provider_gate.enter(
+            plan.version.provider, plan.lane, tokens=plan.prompt_tokens
+        )
     finally:
         call.is_waiting = False
     call.is_inside = True
@@ -66,7 +68,7 @@ async def _send_once(call: Call) -> outbound.Reply:
             headers=outgoing.headers,
             body=outgoing.body,
             deadlines=_deadlines(call),
-            pool=call.here.connections,
+            pool=call.gateway.connections,
         )
     except ProviderError as error:
         call.is_unused = error.code in _NOT_SENT
@@ -91,17 +93,17 @@ async def _send_once(call: Call) -> outbound.Reply:
 
 
 def _starting() -> ProviderError:
-    """Return what is said of our own model in the seconds it takes to start: nothing is broken, only not there yet."""
+    """Return the error while the built-in model is starting, which takes seconds: nothing is broken."""
     sentence = "The built-in model is starting; try again in a few seconds."
     return ProviderError(sentence, status=503, code="upstream_unreachable", retry_after=_STARTING_SECONDS)
 
 
 def _pause_before_retry(call: Call, error: ProviderError) -> float | None:
-    """Return how long to wait before sending again, None when that is not safe or not worth it."""
+    """Return how many seconds to wait before a retry; None if it is not safe or not worth it."""
     pause = _FIRST_PAUSE.get(error.code)
     if pause is None or call.attempts >= _TRIES or error.status == 504:
         return None
-    if error.code == "upstream_busy" and following(call, error) is not None:
+    if error.code == "upstream_busy" and next_fallback(call, error) is not None:
         return None  # another version is there at once
     pause = max(pause * 2 ** (call.attempts - 1) * random.uniform(0.5, 1.5), error.retry_after or 0)  # noqa: S311
     return pause if pause <= _LONGEST_PAUSE else None

@@ -2,7 +2,7 @@
 
 A copy is a call of its own with its own line in the log (type `shadow`), counted only by quotas for shadow copies.
 Where no such quota counts a call, nobody said what its copy may cost, and none is made. It starts when its original is
-answered, in the batch lane, and is given up without a word when there are too many.
+answered, in the batch lane, and is dropped silently if there are too many.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from console.audit.models import EventType
 from console.core.clock import now
 from console.core.errors import ProviderError, Refusal
 from console.core.ids import request_id, uuid7
-from console.gateway.admitting import admit
+from console.gateway.admission import admit
 from console.gateway.targets import SHADOW_STEP
 from console.gateway.terms import limits_for
 from console.gateway.types import Ask, Call
@@ -43,8 +43,8 @@ def copy_soon(call: Call) -> None:
 
 
 def _has_budget(call: Call) -> bool:
-    """Say whether something bounds what copies of such calls use up."""
-    snapshot, plan = call.here.snapshots.current, call.plan
+    """Return whether a quota limits what copies of such calls use."""
+    snapshot, plan = call.gateway.snapshots.current, call.plan
     if snapshot is None:
         return False
     agent = plan.ask.agent.slug if plan.ask.agent is not None else ""
@@ -57,10 +57,12 @@ async def _copy(call: Call) -> None:
 
     ask, began = _ask_again(call.plan.ask), time.perf_counter()
     try:
-        plan, remaining = await admit(call.here, call.identify, ask, began, step=SHADOW_STEP)
+        plan, remaining = await admit(call.gateway, call.identify, ask, began, step=SHADOW_STEP)
         notes = {"shadow_of": request_id(call.plan.ask.id)}
         await answer(
-            Call(here=call.here, plan=plan, identify=call.identify, started=began, remaining=remaining, notes=notes)
+            Call(
+                gateway=call.gateway, plan=plan, identify=call.identify, started=began, remaining=remaining, notes=notes
+            )
         )
     except (Refusal, ProviderError):
         pass  # on record as the copy's own end

@@ -1,4 +1,4 @@
-"""Ask whether a call's limits have room for it, before something is paid for it that would be of no use without it."""
+"""Check whether a call's limits have room for it, before paying for something only this call needs."""
 
 from typing import Any
 
@@ -15,16 +15,16 @@ from usage_app.queries.quotas import counted
 
 
 class WouldExceed(QuotaExceeded):
-    """The limit that would bind, on record as when the ledger refuses."""
+    """The refusal by a limit, recorded as if the ledger had refused."""
 
     reason: str
     record: dict[str, Any]
 
 
-async def check_room(plan: Plan) -> None:
-    """Raise what the ledger would answer to a plan now. Nothing is admitted: the ledger decides in the end.
+async def check_headroom(plan: Plan) -> None:
+    """Raise the refusal the ledger would give to this plan now. Nothing is admitted: the ledger decides in the end.
 
-    A statement of its own, so it is only for calls that look something up first.
+    It takes a statement of its own, so it is only for calls that search first.
     """
     binding = [(place, *charge) for place, charge in enumerate(plan.charges) if charge[0].quota.is_hard]
     if not binding:
@@ -39,11 +39,15 @@ async def check_room(plan: Plan) -> None:
 
 
 def _would_exceed(plan: Plan, place: int, verdict: Verdict) -> WouldExceed:
-    said = quota_refused(plan, verdict)
+    exceeded = quota_refused(plan, verdict)
     refusal = WouldExceed(
-        said.message, param=said.param, code=said.code, retry_after=said.retry_after, headers=said.headers
+        exceeded.message,
+        param=exceeded.param,
+        code=exceeded.code,
+        retry_after=exceeded.retry_after,
+        headers=exceeded.headers,
     )
     refusal.record = orjson.loads(joined(plan.record, plan.charges[place][0].refusal))
-    refusal.reason, refusal.will_pass = refusal.record["reason"], said.will_pass
-    refusal.to_people = said.to_people
+    refusal.reason, refusal.will_pass = refusal.record["reason"], exceeded.will_pass
+    refusal.to_people = exceeded.to_people
     return refusal

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from console.gateway.reading import AnswerReader
+from console.gateway.answer_reader import AnswerReader
 
 
 @pytest.mark.parametrize(
@@ -22,5 +22,5 @@ from console.gateway.reading import AnswerReader
 def test_it_reads_calls_of_any_shape(calls: Any, said: str) -> None:
     reader = AnswerReader()
     message = {"content": "Wait.", "tool_calls": calls}
-    assert reader.whole(json.dumps({"choices": [{"message": message}]}).encode()) == "Wait."
+    assert reader.read(json.dumps({"choices": [{"message": message}]}).encode()) == "Wait."
     assert reader.calls == said
