@@ -407,7 +407,12 @@ EMAIL_HOST = env_str("EMAIL_HOST")
 EMAIL_PORT = env_int("EMAIL_PORT", 587, minimum=1)
 EMAIL_HOST_USER = env_str("EMAIL_HOST_USER")
 EMAIL_HOST_PASSWORD = env_secret("EMAIL_HOST_PASSWORD")
-EMAIL_USE_TLS = env_bool("EMAIL_USE_TLS", True)
+# One port has TLS from the first byte on; everywhere else a connection changes to it (STARTTLS).
+EMAIL_USE_SSL = env_bool("EMAIL_USE_SSL", EMAIL_PORT == 465)
+EMAIL_USE_TLS = env_bool("EMAIL_USE_TLS", not EMAIL_USE_SSL)
+if EMAIL_USE_SSL and EMAIL_USE_TLS:
+    raise ImproperlyConfigured("EMAIL_USE_TLS and EMAIL_USE_SSL are two ways to have TLS; set one of them.")
+EMAIL_TIMEOUT = 10  # seconds: pages wait for the mail server
 DEFAULT_FROM_EMAIL = env_str("EMAIL_FROM", "facet@localhost")
 # Without a mail server, mails are files in DATA_DIR/mail, where an operator can read them.
 EMAIL_BACKEND = (

@@ -2,6 +2,8 @@
 
 import time
 import uuid
+from contextlib import suppress
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -21,6 +23,7 @@ from console.audit.services import record
 from console.core import words
 from console.core.crypto import SecretUnreadable, decrypt, encrypt, is_token
 from console.core.errors import Unavailable
+from console.core.mail import send_now
 from console.teams import refusals
 from console.teams.actors import Actor
 from console.teams.forms.codes import has_app
@@ -98,7 +101,17 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         site = {"name": settings.INSTALLATION_NAME, "domain": urlsplit(settings.BASE_URL).netloc}
         lifetime = words.span(settings.PASSWORD_RESET_TIMEOUT)
         at = {"when": words.in_full(context["timestamp"])} if "timestamp" in context else {}
-        super().send_mail(template_prefix, email, {"current_site": site, "lifetime": lifetime, **at, **context})
+        told = {"current_site": site, "lifetime": lifetime, **at, **context}
+        if not send_now(partial(super().send_mail, template_prefix, email, told)):
+            raise Unavailable(
+                "The mail could not be sent: the mail server does not take it now. Try again in a few minutes; "
+                "if it stays so, tell an operator."
+            )
+
+    def send_notification_mail(self, *args: Any, **kwargs: Any) -> None:
+        """Tell somebody what has been done to their account. It has, whether or not the mail can be sent."""
+        with suppress(Unavailable):
+            super().send_notification_mail(*args, **kwargs)
 
     # Sign-in attempts ---------------------------------------------------------------------------------------------
 

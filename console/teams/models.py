@@ -156,6 +156,7 @@ class Invitation(models.Model):
     expires_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    mail_failed = False  # of the one who has just sent it; not kept
 
     def __str__(self) -> str:
         return f"{self.email} to {self.team}"

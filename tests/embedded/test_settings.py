@@ -61,6 +61,7 @@ def test_it_starts_in_production_with_safe_settings(tmp_path: object) -> None:
         ({"PORT": "eighty"}, "PORT is 'eighty'; write a whole number"),
         ({"DEBUG": "perhaps"}, "DEBUG is 'perhaps'; write 1 or 0"),
         ({"FACET_MODE": "staging"}, "FACET_MODE is 'staging'"),
+        ({"EMAIL_USE_TLS": "1", "EMAIL_USE_SSL": "1"}, "EMAIL_USE_TLS and EMAIL_USE_SSL are two ways"),
         ({"SECRET_KEY_FILE": "/nowhere"}, "Set SECRET_KEY or SECRET_KEY_FILE, not both"),
     ],
 )
@@ -68,6 +69,12 @@ def test_it_refuses(tmp_path: object, changes: dict[str, str | None], said: str)
     done = load(tmp_path, **changes)
     assert done.returncode != 0
     assert said in done.stderr
+
+
+def test_the_port_says_how_mail_is_encrypted(tmp_path: object) -> None:
+    show = "settings.EMAIL_USE_TLS, settings.EMAIL_USE_SSL"
+    assert load(tmp_path, show, EMAIL_PORT="465").stdout.strip() == "False True"
+    assert load(tmp_path, show, EMAIL_PORT="587").stdout.strip() == "True False"
 
 
 @pytest.mark.parametrize(

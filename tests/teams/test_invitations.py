@@ -68,6 +68,16 @@ def test_it_mails_the_link_and_shows_it_once(cast: Cast, django_capture_on_commi
     assert "to the team Pay[U+202E]roll" in mail.outbox[1].body
 
 
+@pytest.mark.django_db(transaction=True)
+def test_it_says_that_the_mail_server_did_not_take_the_link(cast: Cast, settings: Any) -> None:
+    client, new = client_of(cast.alice), {"email": "new@example.com", "role": "member"}
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
+    assert "We sent this link by e-mail" in client.post("/teams/team-a/invite/", new).text
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    page = client.post("/teams/team-a/invite/", new).text
+    assert "the mail server did not take the mail" in page and LINK.search(page)
+
+
 def test_it_makes_an_account_and_a_member(cast: Cast, sent: tuple[Invitation, str]) -> None:
     _, url = sent
     client = Client()

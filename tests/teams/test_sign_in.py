@@ -1,8 +1,12 @@
 """Coming in: passwords, throttles, second factors, one-time links."""
 
+import contextlib
 import datetime as dt
 import re
+import socket
+import threading
 import time
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -358,6 +362,41 @@ def test_pages_that_say_a_mail_is_on_its_way_say_where_it_is_when_nobody_sends_i
     assert "No mail server is set up here" in page and "<code>mail</code>" in page
     settings.EMAIL_HOST = "mail.example.com"
     assert "No mail server" not in client.get("/accounts/password/reset/done/").text
+
+
+@pytest.fixture(params=["away", "silent", "refuses"])
+def mail_server(request, settings) -> Iterator[str]:
+    """Have mail go to a server that takes none."""
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_USE_TLS, settings.EMAIL_TIMEOUT = False, 0.2
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        settings.EMAIL_HOST, settings.EMAIL_PORT = server.getsockname()
+        if request.param == "away":
+            server.close()
+        elif request.param == "refuses":
+            threading.Thread(target=_refuse, args=[server], daemon=True).start()
+        yield request.param
+
+
+def _refuse(server: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            talk, _ = server.accept()
+            talk.sendall(b"554 not now\r\n")
+            talk.close()
+
+
+def test_a_mail_server_that_is_away_holds_up_and_breaks_nothing(cast: Cast, mail_server: str, caplog) -> None:
+    stranger = Client()
+    for address in ("alice@example.com", "nobody@example.com"):
+        page = stranger.post("/accounts/password/reset/", {"email": address})
+        assert page.status_code == 503 and "The mail could not be sent" in page.text
+    client = Client()
+    sign_in(client, "alice@example.com")
+    changed = {"oldpassword": make.PASSWORD, "password1": "another-long-one-7", "password2": "another-long-one-7"}
+    assert client.post("/accounts/password/change/", changed).status_code == 302
+    assert User.objects.get(pk=cast.alice.pk).check_password("another-long-one-7")
+    assert caplog.text.count("A mail was not sent") == 3
 
 
 def test_a_mailed_code_is_no_way_around_a_password(cast: Cast) -> None:

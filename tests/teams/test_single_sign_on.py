@@ -59,6 +59,13 @@ def test_the_sign_in_page_offers_it(provider):
     assert "Directory" in page and "/accounts/oidc/oidc/login/" in page
 
 
+def test_it_needs_no_mail_server(provider, cast, settings):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
+    browser, answer = come_in(provider, ALICE)
+    assert answer.status_code == 302 and signed_in(browser) == cast.alice
+
+
 def test_it_signs_in_the_account_of_a_verified_address(provider, cast):
     browser, answer = come_in(provider, ALICE)
     assert (answer.status_code, answer["Location"]) == (302, "/audit/")

@@ -14,7 +14,6 @@ from console.notices.models import Notice
 from console.notices.sending.outcome import ACCEPTED, BROKEN, Outcome
 
 log = logging.getLogger(__name__)
-_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ def mail(letters: Sequence[Letter]) -> Iterator[Outcome]:
     """Send one after the other, and yield how each went. A server that is away is asked once, not once for each."""
     if not letters:
         return
-    connection = get_connection(timeout=_SECONDS)
+    connection = get_connection()
     try:
         for place, letter in enumerate(letters):
             try:

@@ -4,7 +4,7 @@ import datetime as dt
 import secrets
 
 from django.conf import settings
-from django.core.mail import send_mail
+from django.core.mail import EmailMessage
 from django.db import transaction
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -14,6 +14,7 @@ from console.audit.services import record
 from console.core.clock import now
 from console.core.errors import Conflict, NotFound
 from console.core.hidden import spelled
+from console.core.mail import send_now
 from console.teams.actors import Actor
 from console.teams.keys import digest
 from console.teams.models import Invitation, Membership, Team, User
@@ -48,12 +49,12 @@ def _send(invitation: Invitation, token: str, actor: Actor) -> None:
         "installation_name": settings.INSTALLATION_NAME,
     }
     subject = f"[{settings.INSTALLATION_NAME}] {actor.name} invites you to {invitation.team.name}"
-    send_mail(
+    message = EmailMessage(
         " ".join(spelled(subject).split()),
         render_to_string("teams/mail/invitation.txt", context),
-        None,
-        [invitation.email],
+        to=[invitation.email],
     )
+    invitation.mail_failed = not send_now(message.send)
 
 
 @transaction.atomic

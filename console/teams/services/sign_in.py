@@ -4,7 +4,7 @@ import datetime as dt
 import secrets
 
 from django.conf import settings
-from django.core.mail import send_mail
+from django.core.mail import EmailMessage
 from django.db import transaction
 
 from console.audit import actions
@@ -12,6 +12,7 @@ from console.audit.services import record
 from console.core.clock import now
 from console.core.errors import BadInput, NotFound
 from console.core.hidden import spelled
+from console.core.mail import send_now
 from console.teams.actors import Actor
 from console.teams.keys import digest
 from console.teams.models import SignInLink, User
@@ -36,13 +37,13 @@ def make_sign_in_link(*, actor: Actor, user: User) -> tuple[SignInLink, str]:
 
 
 def _tell(user: User, actor: Actor) -> None:
-    send_mail(
+    message = EmailMessage(
         f"[{settings.INSTALLATION_NAME}] A sign-in link was made for you",
         f"{spelled(actor.name)} made a link that signs in as you once within 24 hours.\n\n"
         "If you did not ask for it, tell the operators of this installation.\n",
-        None,
-        [user.email],
+        to=[user.email],
     )
+    send_now(message.send)
 
 
 def find_sign_in_link(token: str) -> SignInLink:

@@ -24,6 +24,7 @@ from console.teams.services import teams as services
 from console.teams.views.questions import Question, ask, go_back, shown_once
 
 _SENT = "We sent this link by e-mail. You can also pass it on yourself; it is not shown again."
+_FAILED = "Pass this link on yourself: the mail server did not take the mail. It is not shown again."
 _NOT_SENT = "Pass this link on yourself: no mail server is set up here. It is not shown again."
 
 
@@ -182,7 +183,7 @@ def _show_link(request: TeamRequest, team: Team, invitation: Invitation, token: 
     context = {
         "active": "teams",
         "title": f"{invitation.email} is invited",
-        "text": _SENT if settings.EMAIL_HOST else _NOT_SENT,
+        "text": _NOT_SENT if not settings.EMAIL_HOST else _FAILED if invitation.mail_failed else _SENT,
         "link": invitations.link_to(token),
         "ends_at": invitation.expires_at,
         "back": _url(team),
