@@ -76,6 +76,8 @@ def env_url(name: str, default: str = "") -> str:
         is_whole = False
     if value and not is_whole:
         raise ImproperlyConfigured(f"{name} is {value!r}; write http:// or https://, and a host.")
+    if re.search(r"[^!-~]", value.partition("://")[2].partition("/")[2]):
+        raise ImproperlyConfigured(f"{name} is {value!r}; write spaces and other letters in its path as %20 and so on.")
     return value
 
 

@@ -2,8 +2,9 @@
 
 import gzip
 import json
+from base64 import b64decode
 from collections.abc import Iterator
-from hashlib import sha256
+from hashlib import md5, sha256
 from io import StringIO
 from typing import Any
 
@@ -67,6 +68,8 @@ def test_the_chain_can_be_checked_from_what_was_copied(store: Upstream) -> None:
     sent = store.seen[0].headers
     assert sent["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIA1/")
     assert sent["x-amz-content-sha256"] == sha256(store.seen[0].raw).hexdigest()
+    assert b64decode(sent["content-md5"]) == md5(store.seen[0].raw, usedforsecurity=False).digest()
+    assert "content-md5" in sent["authorization"], "covered by the signature"
     assert "not-for-anybody" not in json.dumps(sent)
 
 
@@ -78,13 +81,15 @@ def test_it_goes_on_where_it_stopped_and_says_why_it_did(store: Upstream, cast: 
         seal()
     first, *_, last = Seal.objects.order_by("number")
     store.enqueue({})
-    store.enqueue("<Error/>", status=403, content_type="application/xml")
+    said = "<Error><Code>SignatureDoesNotMatch</Code><Message>Our secrets</Message></Error>"
+    store.enqueue(said, status=403, content_type="application/xml")
+    problem = "The archive answered with status 403 (SignatureDoesNotMatch)."
     assert archive() == 1 and read_to() == first.to_tx, "which retention waits for"
-    assert state().archive_problem == "The archive answered with status 403."
+    assert state().archive_problem == problem
     page = client_of(cast.operator).get("/audit/").content.decode()
-    assert "Not archived: The archive answered with status 403." in page
+    assert f"Not archived: {problem}" in page
     said = client_of(cast.operator).get("/api/audit/seals/").json()
-    assert (said["archived_number"], said["archive_problem"]) == (1, "The archive answered with status 403.")
+    assert (said["archived_number"], said["archive_problem"]) == (1, problem)
 
     networks, settings.PRIVATE_NETWORKS_ALLOWED = settings.PRIVATE_NETWORKS_ALLOWED, []
     assert archive() == 0 and "must be in PRIVATE_NETWORKS_ALLOWED" in state().archive_problem

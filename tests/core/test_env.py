@@ -36,6 +36,7 @@ def test_it_reads(monkeypatch: pytest.MonkeyPatch, read: Callable[[], Any], text
         (lambda: env_url("X"), "facet.example.com", "write http:// or https://, and a host"),
         (lambda: env_url("X"), "http://", "write http:// or https://, and a host"),
         (lambda: env_url("X"), "http://host:port", "write http:// or https://, and a host"),
+        (lambda: env_url("X"), "https://host/büro", "write spaces and other letters in its path as %20"),
     ],
 )
 def test_it_refuses(monkeypatch: pytest.MonkeyPatch, read: Callable[[], Any], text: str, said: str) -> None:

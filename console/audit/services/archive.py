@@ -8,10 +8,12 @@ What calls said stays here: it has a retention of its own, which a copy would ou
 """
 
 import asyncio
+import base64
 import gzip
 import hashlib
 import io
 import json
+import re
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -31,6 +33,8 @@ _PUT_SECONDS = 60.0
 _CHUNK = 2000
 _ADDED = ("metadata", "token_kinds", "end_user")  # the last column first
 _IS_THERE = 412  # to `If-None-Match: *`
+_MOST_SAID = 65536
+_CODE = re.compile(rb"<Code>([A-Za-z0-9.]{1,80})</Code>")  # of the XML in which stores say why they refuse
 
 
 class NotArchived(Exception):
@@ -145,24 +149,32 @@ def _canonical(value: Any) -> Any:
 
 
 def _put(url: str, block: Packed) -> None:
-    status = asyncio.run(_send(url, block))
+    status, reason = asyncio.run(_send(url, block))
     if status == _IS_THERE and not block.is_whole:
         return
     if status not in {200, 201, 204}:
-        raise NotArchived(f"The archive answered with status {status}.")
+        raise NotArchived(f"The archive answered with status {status}{reason and f' ({reason})'}.")
 
 
-async def _send(url: str, block: Packed) -> int:
-    """Send a block and return what the store says. One that is not whole any more takes the place of none."""
-    body, asked = block.body, {"Content-Type": "application/gzip"} | ({} if block.is_whole else {"If-None-Match": "*"})
+async def _send(url: str, block: Packed) -> tuple[int, str]:
+    """Send a block and return what the store says. One that is not whole any more takes the place of none.
+
+    A bucket that locks what is put there takes nothing without a checksum beside the signature, and all know MD5.
+    """
+    body, checksum = block.body, hashlib.md5(block.body, usedforsecurity=False).digest()
+    asked = {"Content-Type": "application/gzip", "Content-MD5": base64.b64encode(checksum).decode()}
+    asked |= {} if block.is_whole else {"If-None-Match": "*"}
     whose = Credentials(settings.AUDIT_S3_REGION, settings.AUDIT_S3_ACCESS_KEY, settings.AUDIT_S3_SECRET_KEY)
     headers = signed("PUT", url, body, whose, at=now(), headers=asked)
     deadlines = outbound.Deadlines(10.0, _PUT_SECONDS)
     try:
         async with asyncio.timeout(_PUT_SECONDS):
             reply = await outbound.request("PUT", url, headers=headers, deadlines=deadlines, body=body)
-            reply.close()
-            return reply.status
+            try:
+                said = _CODE.search(await reply.read(_MOST_SAID)) if reply.status >= 300 else None
+            finally:
+                reply.close()
+            return reply.status, said[1].decode() if said else ""
     except ProviderError as error:
         raise NotArchived(outbound.sentence(error, "the archive", is_operators=True)) from error
     except TimeoutError:
