@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from agents_app.models import Run, RunQuestion, Step
-from console.core.words import as_text
+from console.core.formatting import as_text
 
 _WISH = (
     "You are asked about a run of an AI agent that you, this same model, made the decisions of. Below is its record,"

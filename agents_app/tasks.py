@@ -10,7 +10,7 @@ from celery.signals import worker_process_shutdown, worker_shutdown, worker_shut
 
 from agents_app.brokers import readers, sending
 from agents_app.engine import advancing, sweeping, working
-from agents_app.services import callbacks, queues, retention, telling
+from agents_app.services import approval_notices, callbacks, queues, retention
 from agents_app.triggers import ticking
 
 # Addresses outside may be slow: one round at a time waits for them, and the other threads of the worker are free.
@@ -74,7 +74,7 @@ def forget() -> None:
 
 @shared_task(name="agents.tell_of_approval")
 def tell_of_approval(approval_id: str) -> None:
-    telling.tell(uuid.UUID(approval_id))
+    approval_notices.send(uuid.UUID(approval_id))
 
 
 @worker_shutting_down.connect

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-from console.core import words
+from console.core import formatting
 
 SPANS = frozenset({"seconds", "approval_seconds", "escalate_seconds"})
 COST = "cost_micros"
@@ -10,5 +10,5 @@ COST = "cost_micros"
 
 def limit_text(name: str, value: int) -> str:
     if name in SPANS:
-        return words.span(value)
-    return words.money(value, settings.CURRENCY) if name == COST else words.number(value)
+        return formatting.exact_duration(value)
+    return formatting.money(value, settings.CURRENCY) if name == COST else formatting.number(value)

@@ -14,7 +14,7 @@ LISTENERS: list[Callable[[Action, Prompt], None]] = []
 _is_silent: ContextVar[bool] = ContextVar("prompt_listeners_are_silent", default=False)
 
 
-def tell(action: Action, prompt: Prompt) -> None:
+def notify(action: Action, prompt: Prompt) -> None:
     if not _is_silent.get():
         for listener in LISTENERS:
             listener(action, prompt)

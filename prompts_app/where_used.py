@@ -13,7 +13,7 @@ from django.db.models import Max, Sum
 from django.urls import reverse
 
 from console.core.clock import now
-from console.core.words import counted
+from console.core.formatting import plural
 from console.teams.models import ApiKey
 from prompts_app.models import Label, Prompt, PromptKeyUse, PromptUse
 from prompts_app.sql import TRIALS
@@ -96,7 +96,7 @@ def calls(prompt: Prompt) -> list[Use]:
             None,
             "",
             holds=holds and row["surface"] not in TRIALS,
-            detail=f"{counted(row['total'], 'call')} in 30 days, last on {row['last']:%-d %b}",
+            detail=f"{plural(row['total'], 'call')} in 30 days, last on {row['last']:%-d %b}",
             calls=row["total"],
         )
         for row in rows
@@ -118,7 +118,7 @@ def keys(prompt: Prompt) -> list[Use]:
     found = []
     for row in rows:
         name = names.get(row["key_id"], "")
-        detail = f"{counted(row['total'], 'call')} in 30 days, last on {row['last']:%-d %b}"
+        detail = f"{plural(row['total'], 'call')} in 30 days, last on {row['last']:%-d %b}"
         found.append(
             Use(
                 "key",

@@ -5,7 +5,7 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, Overflow
 
 from django.conf import settings
 
-from console.core import words
+from console.core import formatting
 from usage_app.models import Metric
 
 MICROS = 1_000_000
@@ -13,16 +13,16 @@ _THOUSANDS = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d*)?[kKmM]?")
 
 
 def currency_sign() -> str:
-    return words.sign(settings.CURRENCY)
+    return formatting.currency_sign(settings.CURRENCY)
 
 
 def money(micros: int) -> str:
-    return words.money(micros, settings.CURRENCY)
+    return formatting.money(micros, settings.CURRENCY)
 
 
 def count(metric: str, number: int) -> str:
     """Requests in full; tokens in full up to a million, then `8.2 M`."""
-    return words.tokens(number) if metric == Metric.TOKENS else words.number(number)
+    return formatting.tokens(number) if metric == Metric.TOKENS else formatting.number(number)
 
 
 def shown(metric: str, amount: int) -> str:

@@ -8,7 +8,7 @@ from django.conf import settings
 
 from agents_app.definition import RUN_DEFAULTS, RUN_LIMITS
 from agents_app.wording import COST, SPANS, limit_text
-from console.core import words
+from console.core import formatting
 
 _MICROS = 1_000_000
 _LABELS = {
@@ -37,11 +37,11 @@ class SpanField(forms.CharField):
         if not text:
             return None
         try:
-            seconds = words.seconds_of(text)
+            seconds = formatting.parse_duration(text)
         except ValueError:
             raise forms.ValidationError("Type a time as 90 s, 15 min, 2 h or 7 d.") from None
         if not 1 <= seconds <= self.most:
-            raise forms.ValidationError(f"From 1 s to {words.span(self.most)}.")
+            raise forms.ValidationError(f"From 1 s to {formatting.exact_duration(self.most)}.")
         return seconds
 
 
@@ -61,7 +61,7 @@ def limit_field(name: str, now: int | None) -> forms.Field:
         "help_text": f"{limit_text(name, default)} by default." if default else "",
     }
     if name in SPANS:
-        return SpanField(most=most, label=_LABELS[name], initial=words.span(now) if now else "", **said)
+        return SpanField(most=most, label=_LABELS[name], initial=formatting.exact_duration(now) if now else "", **said)
     if name == COST:
         return MoneyField(
             label=f"Cost, {settings.CURRENCY}",

@@ -11,8 +11,8 @@ from agents_app.models import Agent, AgentMove, AgentVersion, Definition
 from agents_app.queries.grants import in_words
 from agents_app.wording import limit_text
 from console.core.errors import Refusal
+from console.core.formatting import as_text
 from console.core.size import estimate_tokens
-from console.core.words import as_text
 from prompts_app.queries.comparison import MessageDiff, compare_texts
 from prompts_app.queries.text import title_of
 

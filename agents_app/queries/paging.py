@@ -6,7 +6,7 @@ from typing import TypeVar
 from django.core.paginator import Page, Paginator
 from django.db.models import Model, Q, QuerySet
 
-from console.core import typed
+from console.core import parsing
 
 PER_PAGE = 50
 _LONGEST = 200
@@ -16,7 +16,7 @@ _M = TypeVar("_M", bound=Model)
 def asked(given: Mapping[str, str]) -> tuple[str, int]:
     """Return the words and the number of the page that stand in an address."""
     words = given.get("q", "").replace("\0", "").strip()[:_LONGEST]
-    return words, typed.number(given.get("page", ""), 1)
+    return words, parsing.number(given.get("page", ""), 1)
 
 
 def page_of(rows: QuerySet[_M], words: str, number: int) -> Page[_M]:

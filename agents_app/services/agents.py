@@ -11,7 +11,7 @@ from agents_app.definition import checked
 from agents_app.errors import StillUsed
 from agents_app.grants.pinning import pinned
 from agents_app.models import Agent, AgentDraft, Audience
-from agents_app.services.noting import locked, note
+from agents_app.services.common import locked, record_change
 from console.audit import actions
 from console.audit.services import changes
 from console.core.clock import now
@@ -88,7 +88,7 @@ def create_agent(
     agent.shared_with.set(teams)
     fields = pinned(team, checked(definition))
     agent.draft = AgentDraft.objects.create(agent=agent, changed_by_name=actor.name[:200], **fields)
-    note(actions.AGENT_CREATED, actor, agent, {"after": _shown(agent) | {"slug": slug} | fields})
+    record_change(actions.AGENT_CREATED, actor, agent, {"after": _shown(agent) | {"slug": slug} | fields})
     return agent
 
 
@@ -122,7 +122,7 @@ def change_agent(
     if before != after:
         agent.settings_revision += 1
         agent.save(update_fields=["name", "description", "audience", "settings_revision"])
-        note(actions.AGENT_CHANGED, actor, agent, changes(before, after))
+        record_change(actions.AGENT_CHANGED, actor, agent, changes(before, after))
     return agent
 
 
@@ -145,7 +145,7 @@ def archive_agent(*, actor: Actor, agent: Agent) -> None:
     agent.archived_at = now()
     agent.save(update_fields=["archived_at"])
     live = agent.live.number if agent.live else None
-    note(actions.AGENT_ARCHIVED, actor, agent, {"before": _shown(agent) | {"live": live}})
+    record_change(actions.AGENT_ARCHIVED, actor, agent, {"before": _shown(agent) | {"live": live}})
 
 
 @transaction.atomic
@@ -155,5 +155,5 @@ def delete_agent(*, actor: Actor, agent: Agent) -> None:
     if agent.versions.exists():
         raise StillUsed(f"{agent.name} was published, so records speak of it; archive it instead.")
     _check_free(agent)
-    note(actions.AGENT_DELETED, actor, agent, {"before": _shown(agent)})
+    record_change(actions.AGENT_DELETED, actor, agent, {"before": _shown(agent)})
     agent.delete()

@@ -9,8 +9,8 @@ from agents_app.brokers.address import address_of, parsed
 from agents_app.brokers.trouble import BrokerTrouble
 from agents_app.errors import StaleTool, StillUsed
 from agents_app.models import Broker, Trigger
+from agents_app.services.common import record_change
 from agents_app.services.naming import check_short_name
-from agents_app.services.noting import note
 from console.audit import actions
 from console.audit.services import changes
 from console.core import lines
@@ -38,7 +38,7 @@ def create_broker(*, actor: Actor, team: Team, slug: str, name: str = "", url: s
         secret=encrypt(url.strip()),
     )
     insert(broker, Conflict(f"{team} has a broker {slug!r} already.", param="slug"))
-    note(actions.BROKER_CREATED, actor, broker, {"after": {"slug": slug} | _shown(broker)})
+    record_change(actions.BROKER_CREATED, actor, broker, {"after": {"slug": slug} | _shown(broker)})
     return broker
 
 
@@ -62,7 +62,7 @@ def change_broker(
     broker.trouble, broker.checked_at = "", None
     broker.save()
     detail = changes(before, _shown(broker))
-    note(actions.BROKER_CHANGED, actor, broker, detail | ({"secret": "changed"} if is_other else {}))
+    record_change(actions.BROKER_CHANGED, actor, broker, detail | ({"secret": "changed"} if is_other else {}))
     return broker
 
 
@@ -83,7 +83,7 @@ def look_at_broker(*, actor: Actor, broker: Broker) -> str:
         trouble = str(said)
     with transaction.atomic():
         Broker.objects.filter(pk=broker.pk).update(checked_at=now(), trouble=trouble[:500])
-        note(actions.BROKER_LOOKED_AT, actor, broker, {"trouble": trouble} if trouble else {})
+        record_change(actions.BROKER_LOOKED_AT, actor, broker, {"trouble": trouble} if trouble else {})
     return trouble
 
 
@@ -95,5 +95,5 @@ def delete_broker(*, actor: Actor, broker: Broker) -> None:
     if names := [f"{one.agent.name}: {one.name}" for one in reading.select_related("agent")[:3]]:
         raise StillUsed(f"It is read by {', '.join(names)}. Remove these triggers first.")
     lost = broker.outgoing.filter(sent_at=None).count()
-    note(actions.BROKER_DELETED, actor, broker, {"before": _shown(broker) | {"unsent": lost}})
+    record_change(actions.BROKER_DELETED, actor, broker, {"before": _shown(broker) | {"unsent": lost}})
     broker.delete()

@@ -7,7 +7,7 @@ from django.db import transaction
 from agents_app.definition import check_one_prompt, checked, fields_of
 from agents_app.grants.pinning import pinned
 from agents_app.models import Agent, AgentDraft
-from agents_app.services.noting import check_draft_is, locked, note
+from agents_app.services.common import check_draft_is, locked, record_change
 from console.audit import actions
 from console.audit.services import changes
 from console.core.clock import now
@@ -33,5 +33,5 @@ def save_draft(*, actor: Actor, agent: Agent, seen_revision: int, **fields: Any)
     draft.revision += 1
     draft.changed_by_name, draft.changed_at = actor.name[:200], now()
     draft.save()
-    note(actions.AGENT_SAVED, actor, agent, changes(before, after))
+    record_change(actions.AGENT_SAVED, actor, agent, changes(before, after))
     return draft

@@ -13,8 +13,8 @@ from django.db import transaction
 from agents_app.errors import StaleTool, StillUsed
 from agents_app.models import Tool, ToolServer
 from agents_app.services import tools
+from agents_app.services.common import record_change
 from agents_app.services.naming import check_secret, check_short_name
-from agents_app.services.noting import note
 from agents_app.tools import web
 from agents_app.tools.base import ToolFailed
 from agents_app.tools.mcp.kind import address_of, suspend
@@ -26,8 +26,8 @@ from console.core import lines
 from console.core.clock import now
 from console.core.crypto import encrypt
 from console.core.errors import BadInput, Conflict, check_revision
+from console.core.formatting import first_few
 from console.core.races import hold, insert
-from console.core.words import some
 from console.gateway import sync
 from console.teams.actors import Actor
 from console.teams.models import Team
@@ -85,7 +85,7 @@ def create_server(
     )
     insert(server, Conflict(f"{team} has a tool server {slug!r} already.", param="slug"))
     after = {"slug": slug, "transport": transport} | _shown(server)
-    note(actions.TOOL_SERVER_CREATED, actor, server, {"after": after})
+    record_change(actions.TOOL_SERVER_CREATED, actor, server, {"after": after})
     return server
 
 
@@ -126,7 +126,7 @@ def change_server(
         return server
     server.revision += 1
     server.save(update_fields=[*_FIELDS, "secret", "revision"])
-    note(actions.TOOL_SERVER_CHANGED, actor, server, changes(before, after))
+    record_change(actions.TOOL_SERVER_CHANGED, actor, server, changes(before, after))
     if has_moved:
         for tool in _tools_of(server):
             suspend(tool, "Its server has another address since it was reviewed.")
@@ -160,7 +160,7 @@ def keep_offers(*, actor: Actor, server: ToolServer, found: list[Offer] | None, 
         server.found = [offer.as_row() for offer in found]
     server.save(update_fields=["trouble", "checked_at", "found"])
     detail = {"found": len(found)} if found is not None else {"trouble": trouble}
-    note(actions.TOOL_SERVER_LOOKED_AT, actor, server, detail)
+    record_change(actions.TOOL_SERVER_LOOKED_AT, actor, server, detail)
     if found is not None:
         _compare(server, {offer.name: offer for offer in found})
     return server
@@ -217,7 +217,7 @@ def take_tool(
     )
     insert(tool, Conflict(f"{slug} is added already.", param="name"))
     detail = {"slug": slug, "kind": "mcp", "digest": offer.digest} | tools.shown(tool)
-    note(actions.TOOL_CREATED, actor, tool, {"after": detail})
+    record_change(actions.TOOL_CREATED, actor, tool, {"after": detail})
     return tool
 
 
@@ -235,7 +235,7 @@ def review_tool(*, actor: Actor, tool: Tool, seen_digest: str) -> Tool:
     tool.suspended, tool.revision = "", tool.revision + 1
     tool.save(update_fields=["description", "parameters", "digest", "suspended", "revision"])
     after = {"description": tool.description, "parameters": tool.parameters, "digest": tool.digest}
-    note(actions.TOOL_REVIEWED, actor, tool, changes(before, after))
+    record_change(actions.TOOL_REVIEWED, actor, tool, changes(before, after))
     return tool
 
 
@@ -244,9 +244,9 @@ def delete_server(*, actor: Actor, server: ToolServer) -> None:
     """Remove a server none of whose tools the team has any more."""
     server = _locked(server)
     if left := _tools_of(server):
-        names = some([tool.slug for tool in left])
+        names = first_few([tool.slug for tool in left])
         raise StillUsed(f"{server.name} has the tools {names}. Remove them first, or switch the server off.")
     before = {"slug": server.slug} | _shown(server)
     server.deleted_at, server.secret = now(), ""
     server.save(update_fields=["deleted_at", "secret"])
-    note(actions.TOOL_SERVER_DELETED, actor, server, {"before": before})
+    record_change(actions.TOOL_SERVER_DELETED, actor, server, {"before": before})

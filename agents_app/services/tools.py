@@ -6,8 +6,8 @@ from django.db import transaction
 
 from agents_app.errors import StaleTool, StillUsed
 from agents_app.models import Agent, Tool
+from agents_app.services.common import record_change
 from agents_app.services.naming import check_secret, check_tool_name
-from agents_app.services.noting import note
 from agents_app.tools.base import Kind, Names
 from agents_app.tools.registry import kind_of
 from console.audit import actions
@@ -16,8 +16,8 @@ from console.core import lines
 from console.core.clock import now
 from console.core.crypto import encrypt
 from console.core.errors import BadInput, Conflict, check_revision
+from console.core.formatting import first_few
 from console.core.races import hold, insert
-from console.core.words import some
 from console.teams.actors import Actor
 from console.teams.models import Team
 
@@ -90,7 +90,7 @@ def create_tool(
         _check_may_have_secret(of, tool)
         tool.secret = encrypt(secret)
     insert(tool, Conflict(f"{tool.team} has a tool {tool.slug!r} already.", param="slug"))
-    note(actions.TOOL_CREATED, actor, tool, {"after": {"slug": slug, "kind": kind} | shown(tool)})
+    record_change(actions.TOOL_CREATED, actor, tool, {"after": {"slug": slug, "kind": kind} | shown(tool)})
     return tool
 
 
@@ -130,7 +130,7 @@ def change_tool(
         return tool
     tool.revision += 1
     tool.save(update_fields=[*_FIELDS, "secret", "revision"])
-    note(actions.TOOL_CHANGED, actor, tool, changes(before, after))
+    record_change(actions.TOOL_CHANGED, actor, tool, changes(before, after))
     return tool
 
 
@@ -145,7 +145,7 @@ def enable_tool(*, actor: Actor, tool: Tool, enabled: bool) -> Tool:
     if tool.is_enabled != enabled:
         tool.is_enabled, tool.revision = enabled, tool.revision + 1
         tool.save(update_fields=["is_enabled", "revision"])
-        note(actions.TOOL_CHANGED, actor, tool, changes({"is_enabled": not enabled}, {"is_enabled": enabled}))
+        record_change(actions.TOOL_CHANGED, actor, tool, changes({"is_enabled": not enabled}, {"is_enabled": enabled}))
     return tool
 
 
@@ -162,9 +162,9 @@ def delete_tool(*, actor: Actor, tool: Tool) -> None:
     """Remove a tool nothing may call. Steps that called it keep their records."""
     tool = locked(tool)
     if holders := agents_with(tool):
-        names = some([agent.name for agent in holders])
+        names = first_few([agent.name for agent in holders])
         raise StillUsed(f"{tool.slug} is granted to {names}. Take it from them first, or switch it off.")
     before = {"slug": tool.slug, "kind": tool.kind} | shown(tool)
     tool.deleted_at, tool.secret = now(), ""
     tool.save(update_fields=["deleted_at", "secret"])
-    note(actions.TOOL_DELETED, actor, tool, {"before": before})
+    record_change(actions.TOOL_DELETED, actor, tool, {"before": before})

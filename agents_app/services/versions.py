@@ -9,13 +9,13 @@ from agents_app.definition import fields_of
 from agents_app.errors import NothingChanged, NotReady
 from agents_app.models import Agent, AgentMove, AgentVersion
 from agents_app.readiness import problems
-from agents_app.services.noting import check_draft_is, locked, note, stale_move
+from agents_app.services.common import check_draft_is, locked, record_change, stale_move
 from console.audit import actions
 from console.audit.actions import Action
 from console.audit.services import changes
 from console.core.errors import BadInput
 from console.teams.actors import Actor
-from prompts_app.services.noting import check_reason, person_of
+from prompts_app.services.common import check_reason, person_of
 
 _LONGEST_MESSAGE = 500
 
@@ -35,7 +35,7 @@ def _move(action: Action, *, actor: Actor, agent: Agent, to: AgentVersion, reaso
     )
     before: dict[str, Any] = {"live": was.number, **fields_of(was)} if was else {"live": None}
     detail = changes(before, {"live": to.number, **fields_of(to)})
-    note(action, actor, agent, detail, reason=reason)
+    record_change(action, actor, agent, detail, reason=reason)
 
 
 @transaction.atomic

@@ -6,7 +6,7 @@ from typing import Any
 
 from console.core import strict_json
 from console.core.errors import BadInput
-from console.core.words import some
+from console.core.formatting import first_few
 
 LONGEST_CONFIG = 100_000
 
@@ -29,7 +29,9 @@ def only(config: Mapping[str, Any], known: Sequence[str]) -> None:
 def not_there(what: str, there: Iterable[str], *, param: str) -> BadInput:
     """Return the refusal of a name of what is not there, with what is."""
     names = list(there)
-    return BadInput(f"There is no {what}. There {f'are: {some(names, 20)}' if names else 'is none yet'}.", param=param)
+    return BadInput(
+        f"There is no {what}. There {f'are: {first_few(names, 20)}' if names else 'is none yet'}.", param=param
+    )
 
 
 def text(config: Mapping[str, Any], name: str, *, most: int, default: str = "", is_required: bool = False) -> str:

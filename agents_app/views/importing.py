@@ -9,9 +9,9 @@ from agents_app.forms.importing import DocumentForm
 from agents_app.services import importing
 from agents_app.views.tool_frame import frame
 from console.core.errors import Refusal
+from console.core.formatting import plural
 from console.core.forms import refuse
 from console.core.htmx import go
-from console.core.words import counted
 from console.teams.access import needs
 from console.teams.callers import TeamRequest
 
@@ -43,7 +43,7 @@ def import_tools(request: TeamRequest) -> HttpResponse:
                     found_at=given["url"],
                     secret=given["secret"],
                 )
-                said = f"Created {counted(len(made), 'tool')}. Try them, then grant them to an agent."
+                said = f"Created {plural(len(made), 'tool')}. Try them, then grant them to an agent."
                 return go(request, reverse("agents:tools"), said)
             form.carry(document)
         except Refusal as refusal:

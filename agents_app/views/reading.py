@@ -17,7 +17,7 @@ from agents_app.queries.grants import granted
 from agents_app.queries.listing import listing
 from agents_app.queries.paging import asked
 from agents_app.views.frame import ACTIVE, frame
-from console.core import typed
+from console.core import parsing
 from console.core.htmx import is_htmx
 from console.knowledge.models import Collection
 from console.teams.access import in_scope, needs, teams_for
@@ -89,8 +89,8 @@ def compare(request: TeamRequest, slug: str) -> HttpResponse:
     found = access.agent_for(request.caller, slug, to="inspect")
     context = frame(request, found, "compare")
     newest = context["versions"][0].number if context["versions"] else 1
-    new = access.version_for(found, typed.number(request.GET.get("b", ""), newest))
-    old = access.version_for(found, typed.number(request.GET.get("a", ""), max(1, new.number - 1)))
+    new = access.version_for(found, parsing.number(request.GET.get("b", ""), newest))
+    old = access.version_for(found, parsing.number(request.GET.get("a", ""), max(1, new.number - 1)))
     context |= {
         "old": old,
         "new": new,

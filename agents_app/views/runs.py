@@ -20,7 +20,7 @@ from agents_app.queries.trace import trace
 from agents_app.services import questions, rerunning
 from agents_app.services import runs as services
 from agents_app.services.approvals import why_not_decide
-from console.core import typed
+from console.core import parsing
 from console.core.errors import ProviderError, Refusal
 from console.core.htmx import STOP_POLLING, go, is_htmx
 from console.teams.access import in_scope, needs
@@ -70,7 +70,7 @@ def run(request: TeamRequest, run_id: str) -> HttpResponse:
 def page_of(request: TeamRequest, run: Run, number: str = "") -> dict[str, Any]:
     """Return the context of a run's page, with one of its steps open where the address names one."""
     may_read = access.may_read(request.caller, run)
-    named = typed.number(number, None)
+    named = parsing.number(number, None)
     step = reading.step_of(run, named) if named is not None else None
     if number and step is None:
         raise Http404("The run has no such step.")

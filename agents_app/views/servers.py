@@ -14,9 +14,9 @@ from agents_app.queries import tools as queries
 from agents_app.services import servers as services
 from agents_app.views.tool_frame import ask, frame, url_of
 from console.core.errors import Refusal
+from console.core.formatting import plural
 from console.core.forms import posted, refusals_at, refused_by, status_of
 from console.core.htmx import go
-from console.core.words import counted
 from console.teams.access import in_scope, needs
 from console.teams.callers import TeamRequest
 
@@ -38,7 +38,7 @@ def new_server(request: TeamRequest) -> HttpResponse:
             made = services.create_server(actor=request.caller.actor, **form.changes())
             # Asked at once: whoever typed an address wants to know whether anybody answers there, and what it offers.
             made = services.look(actor=request.caller.actor, server=made)
-            offers = f"It offers {counted(len(made.found), 'tool')}; add those that agents may be granted."
+            offers = f"It offers {plural(len(made.found), 'tool')}; add those that agents may be granted."
             return go(request, url_of(made), f"Connected {made.name}. {offers}" if not made.trouble else "")
     context = {**frame(request, "servers"), "form": form}
     return render(request, "agents/tools/server_form.html", context, status=status_of(form))
@@ -68,7 +68,7 @@ def look(request: TeamRequest, server_id: UUID) -> HttpResponse:
     row = access.server_for(request.caller, server_id, to="edit")
     row = services.look(actor=request.caller.actor, server=row)
     count = len(row.found)
-    said = "" if row.trouble else f"{row.name} offers {counted(count, 'tool')}."
+    said = "" if row.trouble else f"{row.name} offers {plural(count, 'tool')}."
     return go(request, url_of(row), said)
 
 

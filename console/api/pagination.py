@@ -11,7 +11,7 @@ from django.db.models import Model, QuerySet
 from rest_framework.request import Request
 
 from console.core.errors import BadInput
-from console.core.typed import number
+from console.core.parsing import number
 
 _Row = TypeVar("_Row")
 

@@ -19,10 +19,10 @@ from console.batches.services.files import upload_file
 from console.batches.tables import ENDPOINT, MOST_BYTES, Calls, calls_from, filename_for
 from console.catalog.access import aliases_for
 from console.core.errors import Refusal
+from console.core.formatting import plural
 from console.core.forms import refusals_at, status_of
 from console.core.htmx import STOP_POLLING, go, is_htmx
 from console.core.ids import parse_id
-from console.core.words import counted
 from console.teams.access import needs, scope_of, teams_for
 from console.teams.callers import TeamRequest
 from console.teams.models import Team
@@ -121,7 +121,7 @@ def new_from_table(request: TeamRequest) -> HttpResponse:
         with refusals_at(form):
             made, calls = _of_table(request, form.cleaned_data)
             left = f" Columns not used: {_in_short(calls.ignored)}." if calls.ignored else ""
-            said = f"{counted(len(calls.lines), 'row')} queued. They start when chat is quiet.{left}"
+            said = f"{plural(len(calls.lines), 'row')} queued. They start when chat is quiet.{left}"
             return go(request, reverse("batches:batch", args=[made.pk]), said)
     context = {
         "active": "batches",

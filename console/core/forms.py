@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.text import slugify
 
 from console.core.errors import Overtaken, Refusal
-from console.core.words import some
+from console.core.formatting import first_few
 
 # Attributes of a field for what is no prose: names, addresses, expressions.
 MONO = {"class": "mono", "autocomplete": "off", "spellcheck": "false"}
@@ -132,7 +132,7 @@ def what_differs(refusal: Overtaken, names: Sequence[str]) -> str:
     if not names:
         return f"{refusal.message} It says what you typed already."
     typed = "What you typed is below. It differs from what is there now in"
-    return f"{refusal.message} {typed} {some(names, 20)}; saving again replaces that."
+    return f"{refusal.message} {typed} {first_few(names, 20)}; saving again replaces that."
 
 
 def _differs(field: forms.BoundField) -> bool:

@@ -4,8 +4,8 @@ import datetime as dt
 
 from console.audit.models import AuditEvent
 from console.catalog.models import Alias, ModelVersion
-from console.core import words
 from console.core.clock import now
+from console.core.formatting import first_few, percent
 from console.evals.drift import ANSWERED, compare, is_suspicious, not_shown, points
 from console.evals.models import Baseline, Schedule, TestCase, TestResult, TestRun
 from console.evals.subjects import subjects_of
@@ -36,9 +36,9 @@ def objections(version: PromptVersion, label: str) -> list[str]:
     found = []
     if red:
         are = "test is" if len(red) == 1 else "tests are"
-        found.append(f"{len(red)} {are} red on {run.model}: {words.some(red)}.")
+        found.append(f"{len(red)} {are} red on {run.model}: {first_few(red)}.")
     if stale:
-        found.append(f"{words.some(stale)} changed since the last run on v{version.number}; run the tests again.")
+        found.append(f"{first_few(stale)} changed since the last run on v{version.number}; run the tests again.")
     return found
 
 
@@ -71,7 +71,7 @@ def _against(schedule: Schedule, prompt: PromptVersion, model: str) -> str:
         return f"{tests} have not been run on {model} within a day; run them there."
     changed = TestCase.objects.filter(prompt_id=prompt.prompt_id, changed_at__gt=run.started_at)
     if stale := list(changed.order_by("name").values_list("name", flat=True)):
-        return f"{words.some(stale)} of {tests} changed since they were run on {model}; run them again."
+        return f"{first_few(stale)} of {tests} changed since they were run on {model}; run them again."
     results = list(run.results.all())
     broken = sum(result.status not in ANSWERED for result in results)
     if broken:
@@ -79,7 +79,7 @@ def _against(schedule: Schedule, prompt: PromptVersion, model: str) -> str:
     asked = [result.request_id for result in results if result.request_id]
     answered = set(AuditEvent.objects.filter(pk__in=asked).values_list("model", flat=True))
     if others := sorted(answered - {model, ""}):
-        return f"{words.some(others)} answered {tests}, not {model} alone; run them on that exact version."
+        return f"{first_few(others)} answered {tests}, not {model} alone; run them on that exact version."
     if schedule.baseline is None:
         return f"{tests} have no baseline to be held against yet."
     seen = compare(schedule.baseline.cases, results)
@@ -87,9 +87,9 @@ def _against(schedule: Schedule, prompt: PromptVersion, model: str) -> str:
         return f"All of {tests} changed since their baseline, so nothing can be compared."
     if not is_suspicious(seen, schedule.tolerance) and seen.before - seen.after <= schedule.tolerance:
         return _against_changes(schedule, schedule.baseline, results, model)
-    before, after = (words.percent(round(score, 1)) for score in (seen.before, seen.after))
+    before, after = (percent(round(score, 1)) for score in (seen.before, seen.after))
     fell = f"{tests} fall from {before} to {after} on {model}"
-    return f"{fell}: {words.some(sorted(seen.lost.values()))}." if seen.lost else f"{fell}."
+    return f"{fell}: {first_few(sorted(seen.lost.values()))}." if seen.lost else f"{fell}."
 
 
 def _against_changes(schedule: Schedule, baseline: Baseline, results: list[TestResult], model: str) -> str:
@@ -98,6 +98,6 @@ def _against_changes(schedule: Schedule, baseline: Baseline, results: list[TestR
     if points(len(lost), len(baseline.cases)) <= schedule.tolerance:
         return ""
     return (
-        f"{words.some(sorted(lost.values()))} passed in the baseline of {schedule.prompt.slug} and changed or went"
+        f"{first_few(sorted(lost.values()))} passed in the baseline of {schedule.prompt.slug} and changed or went"
         f" since, and nothing says that they pass on {model}. If that is meant, take a new baseline."
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from console.core.errors import BadInput
-from console.core.words import as_text
+from console.core.formatting import as_text
 from console.evals.models import Dataset, DatasetItem
 from console.gateway.messages.names import short
 from console.gateway.messages.request import chat_request

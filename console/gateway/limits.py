@@ -9,7 +9,7 @@ import orjson
 
 from console.core.cached_settings import settings
 from console.core.clock import now
-from console.core.words import money
+from console.core.formatting import money
 from console.gateway.entries import Verdict, limit_columns, of_end_user, with_refusal
 from console.gateway.errors import EndUserNeeded, QuotaExceeded
 from console.gateway.record import joined

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db.models import Q
 
-from console.core.words import counted
+from console.core.formatting import plural
 from console.notices.kinds import SENTENCES, NoticeKind, kinds_of
 from console.notices.models import Channel, Delivery
 from console.notices.people import addresses_of_operators, owners_of
@@ -48,8 +48,8 @@ def alerts_page(team: Team | None) -> AlertsPage:
 
 def _counted(count: int, team: Team | None) -> str:
     if team is None:
-        return f"Mail to {counted(count, 'operator')}"
-    return f"Mail to {counted(count, 'owner')}" if count else "Nobody: the team has no owner"
+        return f"Mail to {plural(count, 'operator')}"
+    return f"Mail to {plural(count, 'owner')}" if count else "Nobody: the team has no owner"
 
 
 def _by_mail(kind: NoticeKind, team: Team | None, count: int) -> str:

@@ -14,7 +14,7 @@ from console.catalog.access import aliases_for
 from console.catalog.models import ModelVersion, Pin, PinFallback
 from console.catalog.queries import open_proposals
 from console.chat.queries.visits import waited
-from console.core import words
+from console.core import formatting
 from console.evals.models import Schedule
 from console.teams.callers import Caller
 from console.teams.models import ApiKey, Team
@@ -117,7 +117,7 @@ def _models(caller: Caller, now: dt.datetime) -> list[Attention]:
     for version in ending[:_MOST_OF_A_KIND]:
         assert version.shutdown_on is not None
         over = version.shutdown_on <= now.date()
-        day = words.day(dt.datetime.combine(version.shutdown_on, dt.time(), dt.UTC), now)
+        day = formatting.day(dt.datetime.combine(version.shutdown_on, dt.time(), dt.UTC), now)
         found.append(
             Attention(
                 tone="bad" if over or version.shutdown_on - now.date() < dt.timedelta(days=14) else "warn",

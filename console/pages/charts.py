@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 
 from console.audit.models import EventType
-from console.core import words
+from console.core import formatting
 from console.core.histogram import merged, percentile
 from console.teams.models import Team
 from usage_app import amounts
@@ -67,13 +67,13 @@ def kpis(usage: Dashboard) -> list[Kpi]:
     steps = [usage.steps[moment] for moment in usage.span.moments]
     # An amount of the period that goes on would end every line in a fall.
     whole = steps[:-1]
-    in_currency = partial(words.money, currency=settings.CURRENCY)
+    in_currency = partial(formatting.money, currency=settings.CURRENCY)
     return [
-        _amount_kpi("Requests", now.requests, before.requests, [step.requests for step in whole], words.number),
+        _amount_kpi("Requests", now.requests, before.requests, [step.requests for step in whole], formatting.number),
         _amount_kpi("Cost", now.cost_micros, before.cost_micros, [step.cost_micros for step in whole], in_currency),
         _latency_kpi(now, before, steps),
         _error_kpi(now, before, steps),
-        _amount_kpi("Tokens", now.tokens, before.tokens, [step.tokens for step in whole], words.tokens),
+        _amount_kpi("Tokens", now.tokens, before.tokens, [step.tokens for step in whole], formatting.tokens),
     ]
 
 
@@ -82,7 +82,7 @@ def _amount_kpi(label: str, now: int, before: int, points: list[float], said: Ca
     if not before:
         return Kpi(label=label, value=said(now), points=points)
     percent = (now - before) * 100 / before
-    change = words.percent(abs(percent))
+    change = formatting.percent(abs(percent))
     return Kpi(label=label, value=said(now), points=points, before=said(before), change=change, up=percent >= 0)
 
 
@@ -91,12 +91,12 @@ def _latency_kpi(now: Figures, before: Figures, steps: Sequence[Figures]) -> Kpi
     if now.p95 is not None and before.p95 is not None:
         difference = now.p95 - before.p95
         change = {
-            "change": words.duration(abs(difference)),
-            "before": f"{words.duration(before.p95)} on p95",
+            "change": formatting.duration(abs(difference)),
+            "before": f"{formatting.duration(before.p95)} on p95",
             "good": difference <= 0,
             "up": difference > 0,
         }
-    parts = [words.duration(value).rpartition(" ") for value in (now.p50, now.p95) if value is not None]
+    parts = [formatting.duration(value).rpartition(" ") for value in (now.p50, now.p95) if value is not None]
     return Kpi(
         label="Latency p50 / p95",
         value="" if parts else "No calls",
@@ -112,14 +112,14 @@ def _error_kpi(now: Figures, before: Figures, steps: Sequence[Figures]) -> Kpi:
         difference = now.error_percent - before.error_percent
         change = {
             "change": f"{abs(difference):.2f} pt",
-            "before": words.percent(before.error_percent, 2),
+            "before": formatting.percent(before.error_percent, 2),
             "good": difference <= 0,
             "up": difference > 0,
         }
     refused = f"{now.refusals:,} refused" if now.refusals else ""
     return Kpi(
         label=f"Error rate{f', {refused}' if refused else ''}",
-        value=words.percent(now.error_percent, 2),
+        value=formatting.percent(now.error_percent, 2),
         points=[step.error_percent for step in steps],
         **change,
     )
@@ -156,7 +156,7 @@ def cost(usage: Dashboard, teams: Sequence[Team]) -> Chart:
         legend=[(name, colour.removeprefix("--team-")) for name, colour, _ in series],
         heads=[name for name, _, _ in series],
         rows=[
-            (moment, [words.money(values[i], settings.CURRENCY) for _, _, values in series])
+            (moment, [formatting.money(values[i], settings.CURRENCY) for _, _, values in series])
             for i, moment in enumerate(moments)
         ],
         unfinished=unfinished(usage.span),
@@ -179,7 +179,7 @@ def _cost_finding(usage: Dashboard, series: Sequence[tuple[str, str, list[int]]]
     if not series:
         return f"Cost per {unit}: nothing was spent."
     name, _, values = series[0]
-    spent = words.money(sum(values), settings.CURRENCY)
+    spent = formatting.money(sum(values), settings.CURRENCY)
     return f"Cost per {unit} by team. {name} is highest with {spent} in total."
 
 
@@ -195,7 +195,7 @@ def latency(usage: Dashboard) -> Chart:
     finding = "No calls."
     if ranked:
         slowest = percentile(merged(*ranked[0][1].values()), 95) or 0
-        finding = f"p95 latency by type of call. {series[0][0]}: {words.duration(slowest)} over the whole time."
+        finding = f"p95 latency by type of call. {series[0][0]}: {formatting.duration(slowest)} over the whole time."
     return Chart(
         data={
             "unit": "ms",
@@ -209,7 +209,7 @@ def latency(usage: Dashboard) -> Chart:
         legend=[(name, colour.removeprefix("--team-")) for name, colour, _ in series],
         heads=[name for name, _, _ in series],
         rows=[
-            (moment, ["No calls" if (v := values[i]) is None else words.duration(v) for _, _, values in series])
+            (moment, ["No calls" if (v := values[i]) is None else formatting.duration(v) for _, _, values in series])
             for i, moment in enumerate(moments)
         ],
     )

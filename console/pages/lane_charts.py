@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from django.conf import settings
 
-from console.core import words
+from console.core.formatting import duration, number
 from console.core.lanes import Lane
 from console.pages.charts import Chart, unfinished
 from usage_app.queries.dashboard import Span
@@ -23,7 +23,7 @@ def first_tokens(span: Span, lanes: Sequence[LaneUse]) -> Chart:
         lanes,
         lambda lane, at: lane.first_token_at.get(at),
         scale=1000,
-        say=lambda value: "No calls" if value is None else words.duration(value),
+        say=lambda value: "No calls" if value is None else duration(value),
         finding=_finding(lanes[0].first_token_p95, target * 1000),
     )
     chart.data.update(unit="ms", limits=[{"v": target, "label": "Target of the interactive lane"}])
@@ -37,8 +37,8 @@ def calls(span: Span, lanes: Sequence[LaneUse]) -> Chart:
         lanes,
         lambda lane, at: lane.requests_at.get(at, 0),
         scale=1,
-        say=lambda value: words.number(value or 0),
-        finding=f"Calls per {span.grain} by lane. {busiest.lane.label} had most, {words.number(busiest.requests)}.",
+        say=lambda value: number(value or 0),
+        finding=f"Calls per {span.grain} by lane. {busiest.lane.label} had most, {number(busiest.requests)}.",
     )
     chart.data.update(unfinished=True)
     return replace(chart, unfinished=unfinished(span))
@@ -49,8 +49,8 @@ def _finding(p95: int | None, target_us: int) -> str:
         return "Time to the first token, p95, by lane. Nothing ran in the interactive lane."
     than = "within" if p95 <= target_us else "above"
     return (
-        f"Time to the first token, p95, by lane. Interactive: {words.duration(p95)} over the whole time, {than} the "
-        f"target of {words.duration(target_us)}."
+        f"Time to the first token, p95, by lane. Interactive: {duration(p95)} over the whole time, {than} the "
+        f"target of {duration(target_us)}."
     )
 
 

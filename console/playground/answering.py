@@ -9,7 +9,7 @@ from contextlib import aclosing
 from django.conf import settings
 from django.db import Error
 
-from console.core import words
+from console.core import formatting
 from console.core.connections import in_thread
 from console.core.errors import ProviderError, Refusal
 from console.core.ids import request_id
@@ -139,9 +139,9 @@ def _figures(call: Call, reader: AnswerReader) -> dict[str, str]:
     first = call.first_token - call.started if call.first_token else None
     return {
         **_start(call),
-        "first": f"{words.duration(first * 1_000_000)} first token" if first is not None else "",
-        "total": words.duration((call.answered - call.started) * 1_000_000),
-        "tokens": f"{words.tokens(tokens)} tokens" if tokens is not None else "",
-        "cost": words.money(call.cost_micros, settings.CURRENCY) if call.plan.price else "No price",
+        "first": f"{formatting.duration(first * 1_000_000)} first token" if first is not None else "",
+        "total": formatting.duration((call.answered - call.started) * 1_000_000),
+        "tokens": f"{formatting.tokens(tokens)} tokens" if tokens is not None else "",
+        "cost": formatting.money(call.cost_micros, settings.CURRENCY) if call.plan.price else "No price",
         "note": "Cut off at its limit of tokens." if reader.finish == "length" else "",
     }

@@ -5,7 +5,7 @@ from typing import Any
 
 from console.core import strict_json
 from console.core.errors import BadInput
-from console.core.typed import number
+from console.core.parsing import number
 from console.gateway.asks import own_ask
 from console.gateway.identity import PersonIdentity
 from console.gateway.types import Ask

@@ -7,8 +7,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
 from console.core.errors import NotFound, Refusal
+from console.core.formatting import as_text
 from console.core.ids import parse_id
-from console.core.words import as_text
 from console.evals.models import TestCase
 from console.playground import choices
 from console.playground.bench import DRAFT, LETTERS, Bench, SetUp

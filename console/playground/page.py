@@ -9,7 +9,7 @@ from django.shortcuts import render
 
 from console.chat import files
 from console.core.errors import Refusal
-from console.core.words import as_text
+from console.core.formatting import as_text
 from console.playground import choices, finding
 from console.playground.asking import draft_of, version_of
 from console.playground.attaching import seen_in

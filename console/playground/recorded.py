@@ -8,7 +8,7 @@ from django.conf import settings
 
 from console.audit.models import AuditEvent, EventType, Payload, Status
 from console.audit.sql import search
-from console.core import words
+from console.core import formatting
 from console.core.errors import BadInput, Refusal
 from console.core.ids import request_id
 from console.evals import answers
@@ -77,7 +77,7 @@ def opened(request: TeamRequest, event: AuditEvent, team: Team) -> Opened:
         team=team.slug,
         slug=prompt.slug if prompt else "",
         message=message,
-        values={name: words.as_text(value) for name, value in given["variables"].items()} if prompt else {},
+        values={name: formatting.as_text(value) for name, value in given["variables"].items()} if prompt else {},
         set_ups=(set_up,),
         turns=turns,
         extra=json.dumps(extra, ensure_ascii=False) if extra else "",
@@ -157,10 +157,10 @@ def _answered(operation: str, event: AuditEvent, payload: Payload | None) -> dic
         return {}
     tokens = (event.prompt_tokens or 0) + (event.completion_tokens or 0)
     figures = {
-        "first": f"{words.duration(event.first_token_us)} first token" if event.first_token_us is not None else "",
-        "total": words.duration(event.latency_us) if event.latency_us is not None else "",
-        "tokens": f"{words.tokens(tokens)} tokens" if tokens else "",
-        "cost": words.money(event.cost_micros, settings.CURRENCY) if event.cost_micros is not None else "",
+        "first": f"{formatting.duration(event.first_token_us)} first token" if event.first_token_us is not None else "",
+        "total": formatting.duration(event.latency_us) if event.latency_us is not None else "",
+        "tokens": f"{formatting.tokens(tokens)} tokens" if tokens else "",
+        "cost": formatting.money(event.cost_micros, settings.CURRENCY) if event.cost_micros is not None else "",
         "note": "As it was answered then.",
         "request": request_id(event.pk),
     }

@@ -20,7 +20,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from console.audit import actions
 from console.audit.models import Status
 from console.audit.services import record
-from console.core import words
+from console.core import formatting
 from console.core.crypto import SecretUnreadable, decrypt, encrypt, is_token
 from console.core.errors import Unavailable
 from console.core.mail import send_now
@@ -99,8 +99,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         site = {"name": settings.INSTALLATION_NAME, "domain": urlsplit(settings.BASE_URL).netloc}
-        lifetime = words.span(settings.PASSWORD_RESET_TIMEOUT)
-        at = {"when": words.in_full(context["timestamp"])} if "timestamp" in context else {}
+        lifetime = formatting.exact_duration(settings.PASSWORD_RESET_TIMEOUT)
+        at = {"when": formatting.full_time(context["timestamp"])} if "timestamp" in context else {}
         told = {"current_site": site, "lifetime": lifetime, **at, **context}
         if not send_now(partial(super().send_mail, template_prefix, email, told)):
             raise Unavailable(

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from console.core import words
+from console.core import formatting
 from console.core.clock import now
 from console.telemetry.models import TraceExport
 
@@ -78,7 +78,7 @@ def _traces(found: Traces) -> Way:
         return Way("Traces", "Off", "line", "", "Set OTEL_EXPORTER_OTLP_ENDPOINT to export traces to a collector.")
     said = f"{found.exported:,} spans so far" + (f", {found.dropped:,} refused" if found.dropped else "")
     if found.exported_at:
-        said += f", the last {words.when(found.exported_at, now())}"
+        said += f", the last {formatting.relative_time(found.exported_at, now())}"
     if found.state == "failing":
         return Way("Traces", "Failing", "bad", found.collector, f"{found.problem} It is tried again by itself. {said}.")
     state, tone = ("On", "ok") if found.state == "ok" else ("Waiting", "line")

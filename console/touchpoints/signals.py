@@ -11,9 +11,8 @@ from enum import StrEnum
 from typing import Literal
 
 from console.audit.services.seal import state as sealed
-from console.core import words
 from console.core.clock import now as present
-from console.core.words import counted
+from console.core.formatting import exact_duration, number, percent, plural
 from console.touchpoints import counting
 from console.touchpoints.counting import Both, Months, Part
 from console.touchpoints.models import LegacyTouchpoint
@@ -77,8 +76,8 @@ class Figure:
         if value is None:
             return ""
         if self.unit == "percent":
-            return words.percent(round(value, 1))
-        return _span(value) if self.unit == "seconds" else words.number(round(value))
+            return percent(round(value, 1))
+        return _span(value) if self.unit == "seconds" else number(round(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +119,10 @@ def _services(legacy: Sequence[LegacyTouchpoint], left: Both[int], providers: Bo
         direction, said = Direction.REACHED, "Nothing that is listed is left elsewhere."
     elif came.now:
         direction = Direction.BETTER
-        said = f"{counted(came.now, 'place')} migrated in {DAYS} days, {left.now:,} {_are(left.now)} left."
+        said = f"{plural(came.now, 'place')} migrated in {DAYS} days, {left.now:,} {_are(left.now)} left."
     else:
         direction = Direction.STEADY
-        said = f"{counted(left.now, 'place')} left elsewhere, as {DAYS} days ago or later."
+        said = f"{plural(left.now, 'place')} left elsewhere, as {DAYS} days ago or later."
     return Signal(
         "fewer_services",
         "Fewer services to know",
@@ -152,7 +151,7 @@ def _answers(reach: Reach, live: Sequence[Touchpoint], months: Months) -> Signal
         now, before = read.now.percent or 0.0, read.before.percent or 0.0
         direction = _falling(now, before, SAME_POINTS)
         what = "of the conversations needed a person" if read is escalated else "of the rated answers did not help"
-        said = f"{words.percent(round(now, 1))} {what}, after {words.percent(round(before, 1))} the month before."
+        said = f"{percent(round(now, 1))} {what}, after {percent(round(before, 1))} the month before."
     return Signal(
         "consistent_answers",
         "Answers that agree",
@@ -255,6 +254,6 @@ def _are(count: int) -> str:
 def _span(seconds: float) -> str:
     """Write how long people took: 45 s, 12 min 5 s, 4 h 10 min, 3.2 days."""
     if seconds >= 2 * 86_400:
-        return f"{words.number(round(seconds / 86_400, 1))} days"
+        return f"{number(round(seconds / 86_400, 1))} days"
     exact = 60 if seconds >= 3600 else 1
-    return words.span(max(1, round(seconds / exact) * exact))
+    return exact_duration(max(1, round(seconds / exact) * exact))

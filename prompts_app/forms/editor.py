@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from console.core import strict_json, typed
+from console.core import parsing, strict_json
 from console.core.errors import BadInput
-from console.core.words import as_text
+from console.core.formatting import as_text
 from prompts_app.models import Draft, Kind
 from prompts_app.text.content import MOST_MESSAGES, ROLES
 from prompts_app.text.plain import problem
@@ -265,8 +265,8 @@ def from_post(kind: str, post: Mapping[str, str]) -> Editor:
         {name: post.get(f"p-{name}", "").strip() for name in NUMBERS},
         _lines(post.get("p-more", "")),
         post.get("message", ""),
-        typed.number(post.get("base", ""), None),
-        typed.number(post.get("was", ""), None),
+        parsing.number(post.get("base", ""), None),
+        parsing.number(post.get("was", ""), None),
     )
 
 

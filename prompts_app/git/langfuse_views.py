@@ -8,9 +8,9 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from console.core.errors import Refusal
+from console.core.formatting import plural
 from console.core.forms import offer, status_of
 from console.core.htmx import go
-from console.core.words import counted
 from console.teams.access import needs, teams_for
 from console.teams.callers import TeamRequest
 from console.teams.forms.base import TeamField
@@ -75,5 +75,5 @@ def import_prompts(request: TeamRequest) -> HttpResponse:
     if is_look:
         context |= {"found": found, "text": raw.decode(), "team": team}
         return render(request, "prompts/import.html", context)
-    said = f"Made {counted(len(found.made), 'version')} and set {counted(len(found.labels), 'label')}."
+    said = f"Made {plural(len(found.made), 'version')} and set {plural(len(found.labels), 'label')}."
     return go(request, reverse("prompts_git:import"), said)

@@ -12,7 +12,7 @@ from console.core.errors import BadInput
 from console.teams.callers import Actor
 from console.teams.models import User
 from prompts_app.models import Draft, Prompt, PromptVersion
-from prompts_app.services.noting import person_of
+from prompts_app.services.common import person_of
 from prompts_app.text.plain import check_plain
 
 # Somebody whose draft is older than this is not writing any more.

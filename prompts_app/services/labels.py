@@ -15,8 +15,8 @@ from console.teams.rights import must_set_up_two_factor, rights_in_team
 from prompts_app import gates
 from prompts_app.errors import ReviewNeeded, StaleLabel, TestsNeeded
 from prompts_app.models import Label, LabelMove, LabelRule, Prompt, PromptVersion, Review
+from prompts_app.services.common import check_reason, locked, person_of, record_change, refresh
 from prompts_app.services.includes import check_includes, lock_around, refs_of
-from prompts_app.services.noting import check_reason, locked, note, person_of, refresh
 from prompts_app.text.refs import check_label
 
 _MOST_LABELS = 50
@@ -131,7 +131,7 @@ def _move(
         "after": {label: to.number if to else None},
         "reason": reason,
     }
-    note(action, actor=actor, prompt=prompt, detail=detail, reason=reason)
+    record_change(action, actor=actor, prompt=prompt, detail=detail, reason=reason)
     return moved
 
 

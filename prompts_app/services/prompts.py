@@ -15,7 +15,7 @@ from console.teams.models import Team
 from prompts_app import where_used
 from prompts_app.errors import StillUsed
 from prompts_app.models import Kind, Label, Prompt, Visibility
-from prompts_app.services.noting import locked, note, refresh
+from prompts_app.services.common import locked, record_change, refresh
 from prompts_app.services.versions import HERE, Provenance, add_version, read
 from prompts_app.text.plain import check_plain
 from prompts_app.text.refs import check_slug
@@ -96,7 +96,9 @@ def create_prompt(
         message=message,
         provenance=provenance,
     )
-    note(actions.PROMPT_CREATED, actor=actor, prompt=prompt, detail={"after": _shown(prompt) | {"kind": prompt.kind}})
+    record_change(
+        actions.PROMPT_CREATED, actor=actor, prompt=prompt, detail={"after": _shown(prompt) | {"kind": prompt.kind}}
+    )
     return prompt
 
 
@@ -138,7 +140,7 @@ def change_prompt(
         prompt.settings_revision += 1
         prompt.save(update_fields=["settings_revision"])
         refresh(prompt)
-        note(actions.PROMPT_CHANGED, actor=actor, prompt=prompt, detail=changes(before, after))
+        record_change(actions.PROMPT_CHANGED, actor=actor, prompt=prompt, detail=changes(before, after))
     return prompt
 
 
@@ -184,4 +186,4 @@ def delete_prompt(*, actor: Actor, prompt: Prompt) -> None:
     prompt.save(update_fields=["deleted_at"])
     detail = {"before": _shown(prompt) | {"labels": labels}}
     Label.objects.filter(prompt=prompt).delete()
-    note(actions.PROMPT_DELETED, actor=actor, prompt=prompt, detail=detail)
+    record_change(actions.PROMPT_DELETED, actor=actor, prompt=prompt, detail=detail)

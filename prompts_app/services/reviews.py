@@ -15,8 +15,8 @@ from console.teams.models import User
 from console.teams.rights import must_set_up_two_factor, rights_of_actor
 from prompts_app.errors import OwnReview, StaleLabel
 from prompts_app.models import Label, Prompt, PromptVersion, Review, ReviewComment
-from prompts_app.services import noting
-from prompts_app.services.noting import check_reason, locked, person_of
+from prompts_app.services import common
+from prompts_app.services.common import check_reason, locked, person_of
 from prompts_app.text.plain import check_plain
 from prompts_app.text.refs import check_label
 
@@ -84,7 +84,7 @@ def request_review(
             "it has to be decided or withdrawn first."
         ) from None
     detail = {"label": label, "version": version.number, "reason": reason}
-    noting.note(actions.REVIEW_REQUESTED, actor=actor, prompt=prompt, detail=detail, reason=reason)
+    common.record_change(actions.REVIEW_REQUESTED, actor=actor, prompt=prompt, detail=detail, reason=reason)
     return review
 
 
@@ -118,7 +118,7 @@ def comment(
         author_name=actor.name,
     )
     detail = {"label": review.label, "version": review.version.number, "line": line}
-    noting.note(actions.REVIEW_COMMENTED, actor=actor, prompt=review.prompt, detail=detail)
+    common.record_change(actions.REVIEW_COMMENTED, actor=actor, prompt=review.prompt, detail=detail)
     return found
 
 
@@ -156,7 +156,7 @@ def decide(*, actor: Actor, review: Review, decision: str, note: str = "") -> Re
     review.save(update_fields=["status", "decision_note", "decided_by", "decided_by_name", "decided_at"])
     action = actions.REVIEW_APPROVED if decision == "approve" else actions.REVIEW_CHANGES_ASKED
     detail = {"label": review.label, "version": review.version.number, "note": said}
-    noting.note(action, actor=actor, prompt=prompt, detail=detail, reason=said)
+    common.record_change(action, actor=actor, prompt=prompt, detail=detail, reason=said)
     return review
 
 
@@ -179,7 +179,7 @@ def take_back(*, actor: Actor, review: Review) -> Review:
     review.decided_by, review.decided_by_name, review.decided_at, review.decision_note = None, "", None, ""
     review.save(update_fields=["status", "decided_by", "decided_by_name", "decided_at", "decision_note"])
     detail = {"label": review.label, "version": review.version.number, "approved_by": was}
-    noting.note(actions.REVIEW_TAKEN_BACK, actor=actor, prompt=prompt, detail=detail)
+    common.record_change(actions.REVIEW_TAKEN_BACK, actor=actor, prompt=prompt, detail=detail)
     return review
 
 
@@ -192,5 +192,5 @@ def withdraw(*, actor: Actor, review: Review) -> Review:
     review.status = Review.Status.WITHDRAWN
     review.save(update_fields=["status"])
     detail = {"label": review.label, "version": review.version.number}
-    noting.note(actions.REVIEW_WITHDRAWN, actor=actor, prompt=review.prompt, detail=detail)
+    common.record_change(actions.REVIEW_WITHDRAWN, actor=actor, prompt=review.prompt, detail=detail)
     return review

@@ -15,8 +15,8 @@ from console.teams.callers import Actor
 from prompts_app.errors import NothingChanged, StalePrompt
 from prompts_app.models import Draft, Prompt, PromptVersion
 from prompts_app.parameters import check_parameters
+from prompts_app.services.common import locked, person_of, record_change, refresh
 from prompts_app.services.includes import as_json, check_includes, check_required, lock_around
-from prompts_app.services.noting import locked, note, person_of, refresh
 from prompts_app.text.content import Read, read_content
 from prompts_app.text.plain import check_plain
 from prompts_app.text.variables import check_declared
@@ -140,5 +140,5 @@ def save_version(
         provenance=provenance,
     )
     detail = {"version": version.number, "message": version.message, "author": version.author_name}
-    note(actions.PROMPT_SAVED, actor=actor, prompt=prompt, detail=detail)
+    record_change(actions.PROMPT_SAVED, actor=actor, prompt=prompt, detail=detail)
     return version

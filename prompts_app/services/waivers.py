@@ -8,7 +8,7 @@ from console.core.races import insert
 from console.teams.callers import Actor
 from prompts_app.models import Prompt, Waiver
 from prompts_app.queries.required import required_of
-from prompts_app.services.noting import check_reason, locked, note, person_of
+from prompts_app.services.common import check_reason, locked, person_of, record_change
 
 
 @transaction.atomic
@@ -23,7 +23,7 @@ def give_waiver(*, actor: Actor, prompt: Prompt, partial: Prompt, reason: str) -
     waiver = Waiver(prompt=prompt, partial=partial, reason=reason, given_by=person_of(actor), given_by_name=actor.name)
     insert(waiver, Conflict(f"{prompt.slug} has a waiver for {partial.slug} already.", param="partial"))
     detail = {"partial": partial.slug, "reason": reason}
-    note(actions.WAIVER_GIVEN, actor=actor, prompt=prompt, detail=detail, reason=reason)
+    record_change(actions.WAIVER_GIVEN, actor=actor, prompt=prompt, detail=detail, reason=reason)
     return waiver
 
 
@@ -34,4 +34,4 @@ def end_waiver(*, actor: Actor, waiver: Waiver) -> None:
     waiver = Waiver.objects.select_related("partial").get(pk=waiver.pk)  # of two who end it at once, one is last
     detail = {"partial": waiver.partial.slug, "reason": waiver.reason}
     waiver.delete()
-    note(actions.WAIVER_ENDED, actor=actor, prompt=prompt, detail=detail)
+    record_change(actions.WAIVER_ENDED, actor=actor, prompt=prompt, detail=detail)

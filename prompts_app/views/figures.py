@@ -5,7 +5,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from console.core import typed
+from console.core import parsing
 from console.teams.access import needs
 from console.teams.callers import TeamRequest
 from console.teams.models import Environment
@@ -23,7 +23,7 @@ _RATED = """curl -X PUT {}/api/calls/req_…/rating/ \\
 def figures_page(request: TeamRequest, slug: str) -> HttpResponse:
     """Of the calls of the reader's teams: what another team does with a shared prompt is its own business."""
     row = access.prompt_for(request.caller, slug)
-    days = typed.number(request.GET.get("days", ""), SPANS[0])
+    days = parsing.number(request.GET.get("days", ""), SPANS[0])
     days = days if days in SPANS else SPANS[0]
     environment = request.GET.get("environment", "")
     environment = environment if environment in Environment.values else Environment.PRODUCTION

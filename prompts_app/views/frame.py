@@ -7,8 +7,8 @@ from typing import Any
 from django.urls import reverse
 from django.utils.text import get_text_list
 
-from console.core import typed
-from console.core.words import counted
+from console.core import parsing
+from console.core.formatting import plural
 from console.teams.callers import TeamRequest
 from prompts_app import tabs, where_used
 from prompts_app.models import Prompt, PromptVersion
@@ -69,7 +69,7 @@ def frame(
     rail_url: Callable[[int], str] | None = None,
 ) -> dict[str, Any]:
     """Return the context every page of a prompt begins with. `version` is the one looked at, the newest otherwise."""
-    page = detail.prompt_page(prompt, before=typed.number(request.GET.get("before", ""), None))
+    page = detail.prompt_page(prompt, before=parsing.number(request.GET.get("before", ""), None))
     url_of = rail_url or (lambda number: reverse("prompts:version", args=[prompt.slug, number]))
     uses = where_used.uses_of(prompt)
     shown = version or prompt.head
@@ -128,5 +128,5 @@ def _words(uses: list[Use]) -> str:
     for use in uses:
         counts[use.kind] = counts.get(use.kind, 0) + 1
     names = {"calls": "surface"}
-    said = [counted(count, names.get(kind, kind)) for kind, count in counts.items()]
+    said = [plural(count, names.get(kind, kind)) for kind, count in counts.items()]
     return f"Used by {get_text_list(said, 'and')}" if said else "Not used yet"

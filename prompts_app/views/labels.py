@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from console.core import typed
+from console.core import parsing
 from console.core.errors import BadInput, Refusal
 from console.core.forms import posted, refusals_at, status_of
 from console.core.htmx import go, is_htmx
@@ -76,7 +76,7 @@ def _publish_or_ask(
 
 
 def _version(prompt: Prompt, text: str) -> PromptVersion:
-    if (number := typed.number(text, None)) is not None:
+    if (number := parsing.number(text, None)) is not None:
         return access.version_for(prompt, number)
     assert prompt.head is not None
     return prompt.head
@@ -165,7 +165,7 @@ def roll_back(request: TeamRequest, slug: str) -> HttpResponse:
             prompt=prompt,
             label=name,
             reason=reason,
-            seen_revision=typed.number(seen, -1),
+            seen_revision=parsing.number(seen, -1),
         )
     except Refusal as refusal:
         return _refused(request, prompt, refusal)

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from console.catalog.access import aliases_for
-from console.core import typed
+from console.core import parsing
 from console.core.htmx import is_htmx
 from console.core.size import estimate_tokens
 from console.teams.access import needs, teams_for
@@ -114,8 +114,8 @@ def compare(request: TeamRequest, slug: str) -> HttpResponse:
     """Any two versions, beside each other or in one column."""
     row = access.prompt_for(request.caller, slug)
     newest = row.head.number if row.head else 1
-    new = typed.number(request.GET.get("b", ""), newest)
-    old = typed.number(request.GET.get("a", ""), _before(row, new))
+    new = parsing.number(request.GET.get("b", ""), newest)
+    old = parsing.number(request.GET.get("a", ""), _before(row, new))
     view = "inline" if request.GET.get("view") == "inline" else "side"
     a, b = access.version_for(row, min(old, new)), access.version_for(row, max(old, new))
     address = reverse("prompts:compare", args=[slug])

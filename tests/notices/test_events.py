@@ -11,7 +11,7 @@ from console.celery import app
 from console.core.clock import now
 from console.notices import tasks
 from console.notices.models import Delivery, Notice
-from console.notices.services import retention, tell, watching
+from console.notices.services import notify, retention, watching
 from console.teams.models import Team
 from tests import make
 from tests.conftest import Cast
@@ -41,7 +41,7 @@ def test_a_seal_that_does_not_hold_is_told_once_a_day(cast: Cast, monkeypatch: p
 
 def test_it_forgets_after_a_month_and_tells_nobody_of_the_demo(cast: Cast, settings) -> None:
     def say(team: Team, key: str) -> bool:
-        return tell("quota", team=team, title="t", text="t", url="/", facts={}, key=key)
+        return notify("quota", team=team, title="t", text="t", url="/", facts={}, key=key)
 
     assert say(cast.team_a, "old") and say(cast.team_a, "new")
     Team.objects.filter(pk=cast.team_b.pk).update(is_demo=True)

@@ -14,7 +14,7 @@ from prompts_app.errors import MissingPartial
 from prompts_app.git.langfuse import import_langfuse
 from prompts_app.models import Label, Prompt, Review
 from prompts_app.services import prompts, reviews
-from prompts_app.services.noting import locked
+from prompts_app.services.common import locked
 from tests import make
 from tests.between import somebody_waits
 from tests.waiting import until

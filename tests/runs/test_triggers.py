@@ -18,8 +18,8 @@ from agents_app.errors import UnknownTrigger
 from agents_app.models import Firing, Queue, QueueItem, Run, Trigger
 from agents_app.services import queues
 from agents_app.services import triggers as services
+from agents_app.services.approval_notices import send
 from agents_app.services.approvals import why_not_decide
-from agents_app.services.telling import tell
 from agents_app.triggers import firing, payloads, ticking
 from console.audit.models import AuditEvent
 from console.core import signing
@@ -216,7 +216,7 @@ def test_who_sets_it_up_counts_as_who_started_it_where_others_approve(hook, agen
     def why_not(user: Any) -> str:
         assert deliver(trigger, secret, {**ALERTS, "groupKey": str(uuid.uuid4())}).status_code == 202
         approval = make.make_approval(Run.objects.latest("created_at", "id"), is_for_others=True)
-        assert tell(approval.pk)
+        assert send(approval.pk)
         send_due()
         assert why_not_decide(make.actor_for(cast.alice), approval).startswith("You started")
         return why_not_decide(make.actor_for(user), approval)

@@ -3,8 +3,8 @@
 from django.db import models
 
 from console.core.clock import now
+from console.core.formatting import duration, plural
 from console.core.ids import uuid7
-from console.core.words import counted, duration
 from console.teams.models import Environment, Team
 
 
@@ -55,7 +55,7 @@ class AlertRule(models.Model):
     @property
     def above(self) -> str:
         """Say when it alerts: above 5 % for 10 minutes."""
-        return f"above {self.shown(self.threshold)} for {counted(self.minutes, 'minute')}"
+        return f"above {self.shown(self.threshold)} for {plural(self.minutes, 'minute')}"
 
     def shown(self, value: float) -> str:
         """Write a value of the rule's metric: 5 %, 2.50 s."""

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from console.core.clock import now, period_start
+from console.core.formatting import plural
 from console.core.histogram import percentile
-from console.core.words import counted
 from console.teams.models import Team
 from usage_app.models import AlertRule, RuleMetric
 from usage_app.sql.minutes import Wanted, minutes_summed
@@ -33,7 +33,7 @@ class Measured:
 
     @property
     def value_text(self) -> str:
-        of = counted(self.calls, "call")
+        of = plural(self.calls, "call")
         return f"{self.rule.shown(self.value)} of {of}" if self.value is not None else "No calls"
 
 

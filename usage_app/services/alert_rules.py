@@ -12,10 +12,10 @@ from console.audit.services import changes, record
 from console.catalog.models import Alias
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict, check_revision
+from console.core.formatting import plural
 from console.core.races import count_held, hold, insert
-from console.core.words import counted
 from console.notices.kinds import NoticeKind
-from console.notices.services import tell
+from console.notices.services import notify
 from console.teams.actors import Actor
 from console.teams.callers import SYSTEM
 from console.teams.models import Environment, Team
@@ -205,7 +205,7 @@ def _tell(measured: Measured, action: actions.Action) -> None:
     scope = f"&team={team.slug}" if team is not None else ""
     scope += "" if rule.environment == Environment.PRODUCTION else f"&environment={rule.environment}"
     of = f"&alias={rule.alias}" if rule.alias else ""
-    tell(
+    notify(
         NoticeKind.CALLS,
         team=team,
         title=f"{whose} {_title(measured, starts=starts)}",
@@ -233,12 +233,12 @@ def _title(measured: Measured, *, starts: bool) -> str:
 def _text(measured: Measured, *, starts: bool) -> str:
     rule = measured.rule
     what = "Error rate, as callers met it" if rule.metric == RuleMetric.ERRORS else "Latency, 95th percentile"
-    last = f"in the last {counted(rule.minutes, 'minute')}"
+    last = f"in the last {plural(rule.minutes, 'minute')}"
     if starts:
-        says = f"The alert rule says: {rule}, of {counted(rule.least_calls, 'call')} or more."
+        says = f"The alert rule says: {rule}, of {plural(rule.least_calls, 'call')} or more."
         return f"{what}, {last}: {measured.value_text}.\n{says}\nYou will be told when it is over."
     assert rule.alerting_since is not None
     since = f"You were told of it on {rule.alerting_since:%Y-%m-%d at %H:%M} UTC."
     if not measured.is_enough:
-        return f"There were {counted(measured.calls, 'call')} {last}, too few to say how they go.\n{since}"
+        return f"There were {plural(measured.calls, 'call')} {last}, too few to say how they go.\n{since}"
     return f"{what}, {last}: {measured.value_text}.\n{since}"

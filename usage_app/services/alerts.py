@@ -7,7 +7,7 @@ from console.audit import actions
 from console.audit.services import record
 from console.core.clock import now
 from console.notices.kinds import NoticeKind
-from console.notices.services import tell
+from console.notices.services import notify
 from console.teams.callers import SYSTEM
 from usage_app.models import Mode, Quota, QuotaAlert, Window
 from usage_app.queries.quota_state import QuotaState
@@ -87,7 +87,7 @@ def _tell(state: QuotaState, alert: QuotaAlert) -> None:
         "percent": percent,
         "is_hard": quota.mode == Mode.HARD,
     }
-    tell(
+    notify(
         NoticeKind.QUOTA,
         team=quota.team,
         title=f"{_who(quota)} has used {'all' if percent >= 100 else f'{percent} %'} of its quota: {quota.title}",

@@ -11,7 +11,7 @@ from agents_app.tools import reading
 from agents_app.tools.base import Result, ToolCall, ToolFailed, cut, within
 from console.core.connections import in_thread
 from console.core.errors import BadInput, Refusal
-from console.core.words import counted
+from console.core.formatting import plural
 from console.gateway.sources import as_source
 from console.knowledge.access import get_all, get_collections
 from console.knowledge.embedding import Asked
@@ -92,7 +92,7 @@ class Knowledge:
             raise ToolFailed("The search took too long.", may_retry=True) from None
         return Result(
             cut("\n".join(map(_written, done.found)) or "No passage was found.", call.most_bytes),
-            note=f"{counted(len(done.found), 'passage')}, {'by words and meaning' if done.by_meaning else 'by words'}",
+            note=f"{plural(len(done.found), 'passage')}, {'by words and meaning' if done.by_meaning else 'by words'}",
             request_id=done.request_id,
             tokens=done.tokens,
             cost_micros=done.cost_micros,

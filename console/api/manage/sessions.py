@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from console.api.manage.base import Endpoint, listed
 from console.core.errors import NotAllowed
-from console.core.words import browser
+from console.core.formatting import browser
 from console.teams import access
 from console.teams.models import User
 from console.teams.services.sessions import end_sessions

@@ -21,7 +21,7 @@ from console.api.v1.waiting import waiting
 from console.core import sse
 from console.core.errors import BadInput, Conflict, NotAllowed, Refusal
 from console.core.ids import time_of, uuid7
-from console.core.typed import number
+from console.core.parsing import number
 from console.gateway import pipeline
 from console.gateway.identity import KeyIdentity, StartedByKey
 from console.gateway.preflight import preflight

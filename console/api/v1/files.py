@@ -18,7 +18,7 @@ from console.batches.models import File, Purpose
 from console.batches.services.creator import Creator
 from console.batches.services.files import delete_file, read_file, upload_file
 from console.core.errors import BadInput, Refusal
-from console.core.typed import number
+from console.core.parsing import number
 from console.teams.callers import Caller
 from console.teams.models import Team
 

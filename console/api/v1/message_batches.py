@@ -29,7 +29,7 @@ from console.batches.services.files import read_file
 from console.batches.services.messages import ENDPOINT, create_batch_of_messages
 from console.core.errors import BadInput, Conflict, NotFound, Refusal
 from console.core.json_stream import elements
-from console.core.typed import number
+from console.core.parsing import number
 
 ROUTE = "/v1/messages/batches"
 PREFIX = "msgbatch_"

@@ -19,7 +19,7 @@ from console.api.v1.sending import Send, send_json
 from console.api.v1.waiting import waiting
 from console.audit.models import EventType
 from console.core.errors import BadInput, NotAllowed, NotFound, Refusal
-from console.core.typed import number
+from console.core.parsing import number
 from console.teams.models import Environment
 
 ROUTE = "/v1/queues/{name}/items"

@@ -19,8 +19,8 @@ from console.api.v1.asks import uncalled
 from console.api.v1.request import Request
 from console.core.clock import now
 from console.core.errors import BadInput, NotAllowed, NotFound, Refusal, Unavailable
+from console.core.parsing import number
 from console.core.races import lost
-from console.core.typed import number
 from console.gateway import pipeline
 from console.gateway.identity import KeyIdentity
 from console.gateway.types import Ask, Asker

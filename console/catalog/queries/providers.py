@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce
 from console.catalog.models import Provider, ProviderIncident
 from console.catalog.models.providers import CLOSED, OPENED
 from console.core.clock import now
-from console.core.words import counted
+from console.core.formatting import plural
 
 RECENT = dt.timedelta(minutes=15)
 _MOST_INCIDENTS = 12
@@ -38,7 +38,7 @@ def health(provider: Provider, failures: int) -> Health:
     if not provider.is_enabled:
         return Health("", "Disabled")
     if failures:
-        return Health("warn", f"{counted(failures, 'failure')} in 15 min")
+        return Health("warn", f"{plural(failures, 'failure')} in 15 min")
     if provider.was_test_ok is None:
         return Health("", "Not tested")
     return Health("ok", "Answers") if provider.was_test_ok else Health("bad", "Test failed")
@@ -53,14 +53,14 @@ def provider_rows(rows: QuerySet[Provider]) -> list[ProviderRow]:
         .values("provider")
         .annotate(n=Sum("count"))
     )
-    counted = rows.annotate(
+    with_counts = rows.annotate(
         models=Count("model_versions", filter=Q(model_versions__retired_at=None), distinct=True),
         pins=Count("model_versions__pins", distinct=True),
         failures=Coalesce(Subquery(recent.values("n")), 0),
     )
     return [
         ProviderRow(row, row.models, row.pins, row.failures, health(row, row.failures))
-        for row in counted.order_by("-is_builtin", "name")
+        for row in with_counts.order_by("-is_builtin", "name")
     ]
 
 

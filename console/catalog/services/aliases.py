@@ -10,7 +10,7 @@ from console.audit.services import changes, record
 from console.catalog import where_used
 from console.catalog.models import Alias
 from console.catalog.names import check_alias_name
-from console.core import words
+from console.core import formatting
 from console.core.errors import BadInput, Conflict, check_revision
 from console.core.races import hold, insert
 from console.teams.callers import Actor
@@ -109,7 +109,7 @@ def delete_alias(*, actor: Actor, alias: Alias) -> None:
         )
     holders = [use for use in where_used.uses_of(alias) if use.holds]
     if holders:
-        names = words.some([f"{use.kind} {use.name}" for use in holders])
+        names = formatting.first_few([f"{use.kind} {use.name}" for use in holders])
         raise Conflict(f"{alias.name} is in use by {names}; take it out there first.")
     before = _shown(alias) | {
         pin.environment: str(pin.model_version) for pin in alias.pins.select_related("model_version__provider")

@@ -15,7 +15,7 @@ from console.catalog.services.health import note_failure
 from console.core.clock import now
 from console.core.crypto import SecretUnreadable, decrypt
 from console.core.errors import ProviderError
-from console.core.words import counted
+from console.core.formatting import plural
 from console.outbound import client
 from console.providers.failures import without_secret
 from console.providers.registry import KINDS
@@ -80,7 +80,7 @@ def check_connection(*, actor: Actor, provider: Provider) -> Outcome:
         # A loop of its own: this runs in a worker thread, and the gateway's connections belong to the gateway's loop.
         named = asyncio.run(_ask(provider.kind, endpoint))
         models = list(dict.fromkeys(name for name in named if MODEL.fullmatch(name)))
-        sentence, is_ok = f"It answered and names {counted(len(named), 'model')}.", True
+        sentence, is_ok = f"It answered and names {plural(len(named), 'model')}.", True
     except ProviderError as error:
         sentence, is_ok, code = error.message, False, error.code
     except SecretUnreadable as error:

@@ -10,7 +10,7 @@ from console.catalog.models.providers import CLOSED, OPENED
 from console.core.clock import now
 from console.core.scrub import scrub
 from console.notices.kinds import NoticeKind
-from console.notices.services import tell
+from console.notices.services import notify
 
 # Older ones are in the audit log, call by call.
 KEPT = 50
@@ -22,7 +22,7 @@ def _tell(provider_id: uuid.UUID, code: str, sentence: str) -> None:
     if provider is None:
         return
     is_opened = code == OPENED
-    tell(
+    notify(
         NoticeKind.PROVIDER,
         team=None,
         title=f"{provider} keeps failing" if is_opened else f"{provider} answers again",

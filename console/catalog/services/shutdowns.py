@@ -11,7 +11,7 @@ from console.catalog.models import ModelVersion, ShutdownNotice
 from console.catalog.queries.versions import Dependent, dependents
 from console.core.clock import now
 from console.notices.kinds import NoticeKind
-from console.notices.services import tell
+from console.notices.services import notify
 from console.teams.callers import SYSTEM
 
 # Days before the end; the smallest that is reached is the one that is told.
@@ -53,7 +53,7 @@ def _warn(version: ModelVersion, today: dt.date) -> bool:
 def _tell(notice: ShutdownNotice, version: ModelVersion, left: int, using: list[Dependent]) -> None:
     """Have operators told."""
     when = "today" if left == 0 else "tomorrow" if left == 1 else f"in {left} days"
-    tell(
+    notify(
         NoticeKind.SHUTDOWN,
         team=None,
         title=f"{version} is shut down {when}",

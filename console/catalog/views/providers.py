@@ -17,9 +17,9 @@ from console.catalog.services import connection, imports
 from console.catalog.services import providers as services
 from console.catalog.views import confirm
 from console.core.errors import Refusal
+from console.core.formatting import plural
 from console.core.forms import refusals_at, status_of
 from console.core.htmx import go, is_htmx
-from console.core.words import counted
 from console.teams.access import OPERATOR, needs
 from console.teams.callers import TeamRequest
 
@@ -117,7 +117,7 @@ def import_models(request: TeamRequest, slug: str) -> HttpResponse:
         status = 422 if is_htmx(request) else 409
         again = _offered_again(request.POST)
         return _page(request, row, piece="import_refusal", status=status, refused=refusal.message, **again)
-    said = f"Added {counted(len(made), 'model')}. Check limits and prices before you pin them."
+    said = f"Added {plural(len(made), 'model')}. Check limits and prices before you pin them."
     return go(request, _url(row), said)
 
 

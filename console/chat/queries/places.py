@@ -3,7 +3,7 @@
 from django.db.models import Q, QuerySet
 
 from console.chat.models import Conversation
-from console.core import typed
+from console.core import parsing
 from console.core.ids import parse_id
 
 
@@ -15,7 +15,7 @@ def place_of(conversation: Conversation) -> str:
 def behind(rows: QuerySet[Conversation], place: str) -> QuerySet[Conversation]:
     """Return the rows that come behind a place; all of them where there is none."""
     at, _, id = place.partition("_")
-    moment, last = typed.moment(at), parse_id(id)
+    moment, last = parsing.moment(at), parse_id(id)
     if moment is None or last is None:
         return rows
     # The first bound is what an index is read by.

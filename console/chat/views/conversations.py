@@ -19,7 +19,7 @@ from console.chat.queries.thread import thread as read_thread
 from console.chat.services import conversations as services
 from console.chat.services import messages
 from console.chat.views.page import attaching, cannot_send, context_of, said_without_scripts, thread_of
-from console.core import typed
+from console.core import parsing
 from console.core.downloads import download
 from console.core.errors import Refusal
 from console.core.htmx import go, is_htmx
@@ -73,7 +73,7 @@ def _agents_on(rows: QuerySet[Agent], page: int) -> tuple[list[Agent], bool]:
 
 def _new(request: TeamRequest, text: str, slug: str, *, error: str = "", status: int = 200) -> HttpResponse:
     rows = access.agents_to_talk_to(request.caller)
-    page = max(1, typed.number(request.GET.get("page", ""), 1))
+    page = max(1, parsing.number(request.GET.get("page", ""), 1))
     agents, has_more = _agents_on(rows, page)
     if not agents and page > 1:
         page, (agents, has_more) = 1, _agents_on(rows, 1)

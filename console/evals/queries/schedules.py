@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
-from console.core import words
+from console.core import formatting
 from console.evals.models import Incident, Round, Schedule, TestCase, TestResult, TestRun, named_model
 from prompts_app.models import Prompt
 
@@ -133,10 +133,10 @@ def history(schedule: Schedule) -> History | None:
     }
     if baseline:
         lowest = max(0.0, round(baseline.score - schedule.tolerance, 1))
-        data["limits"] = [{"v": lowest, "label": f"Tolerated down to {words.percent(lowest)}", "below": True}]
-    said = f"Score by run. The last one is {words.percent(scores[-1])}"
+        data["limits"] = [{"v": lowest, "label": f"Tolerated down to {formatting.percent(lowest)}", "below": True}]
+    said = f"Score by run. The last one is {formatting.percent(scores[-1])}"
     if baseline:
-        said += f", the baseline {words.percent(round(baseline.score, 1))}"
+        said += f", the baseline {formatting.percent(round(baseline.score, 1))}"
     return History(rounds, data, f"{said}.")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from console.core import words
+from console.core import formatting
 from console.evals.queries.replays import Report
 from usage_app import amounts
 
@@ -31,9 +31,9 @@ def lines_of(report: Report) -> list[Line]:
     )
     each = [
         _line("Cost of 1,000 calls", thousand, now.micros_of_thousand, amounts.money),
-        _line("Time to the answer, half of the calls", half, now.p50_us, words.duration),
-        _line("Time to the answer, 95 of 100", most, now.p95_us, words.duration),
-        _line("Tokens of a call", tokens, now.tokens_each, words.tokens),
+        _line("Time to the answer, half of the calls", half, now.p50_us, formatting.duration),
+        _line("Time to the answer, 95 of 100", most, now.p95_us, formatting.duration),
+        _line("Tokens of a call", tokens, now.tokens_each, formatting.tokens),
         _errors(report),
     ]
     each += [
@@ -57,7 +57,7 @@ def _errors(report: Report) -> Line:
     if report.recorded is None:
         return Line("Errors", _NONE, now)
     more = report.errors - report.recorded_errors
-    change = "" if report.waiting else words.number(more) if more <= 0 else f"+{words.number(more)}"
+    change = "" if report.waiting else formatting.number(more) if more <= 0 else f"+{formatting.number(more)}"
     return Line(
         "Errors",
         f"{report.recorded_errors} of {report.total}",
@@ -68,7 +68,7 @@ def _errors(report: Report) -> Line:
 
 
 def _percent(value: float | None) -> str:
-    return _NONE if value is None else words.percent(value, 1)
+    return _NONE if value is None else formatting.percent(value, 1)
 
 
 def _points(change: float) -> tuple[str, bool | None]:
@@ -82,5 +82,5 @@ def _change(was: int | None, now: int | None) -> tuple[str, bool | None]:
     if not was or now is None:
         return "", None
     percent = 100 * (now - was) / was
-    said = words.percent(percent, 1)
+    said = formatting.percent(percent, 1)
     return (said if percent < 0 else f"+{said}"), None if abs(percent) < _NOTHING else percent < 0

@@ -9,10 +9,10 @@ from console.core.errors import BadInput
 from console.evals.drift import frozen, points, score_of
 from console.evals.models import Baseline, Schedule, TestResult, TestRun
 from console.evals.services import incidents
-from console.evals.services.noting import note_schedule
+from console.evals.services.common import record_schedule_change
 from console.evals.services.rounds import locked_schedule
 from console.teams.actors import Actor
-from prompts_app.services.noting import check_reason
+from prompts_app.services.common import check_reason
 
 
 def freeze(
@@ -48,7 +48,7 @@ def freeze(
     schedule.baseline = baseline
     schedule.save(update_fields=["baseline"])
     detail = {"before": _shown(was), "after": _shown(baseline)}
-    note_schedule(actions.TEST_BASELINE_TAKEN, actor, schedule, detail, reason=reason)
+    record_schedule_change(actions.TEST_BASELINE_TAKEN, actor, schedule, detail, reason=reason)
     return baseline
 
 

@@ -11,7 +11,7 @@ from console.evals.checks import check_specs
 from console.evals.models import TestCase
 from console.teams.actors import Actor
 from prompts_app.models import Kind, Prompt
-from prompts_app.services.noting import locked, note
+from prompts_app.services.common import locked, record_change
 
 MOST_CASES = 500
 _LONGEST = 100_000
@@ -32,7 +32,7 @@ def _checked(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _note(action: Any, actor: Actor, prompt: Prompt, case: TestCase) -> None:
-    note(action, actor=actor, prompt=prompt, detail={"test": case.name, "checks": len(case.checks)})
+    record_change(action, actor=actor, prompt=prompt, detail={"test": case.name, "checks": len(case.checks)})
 
 
 @transaction.atomic

@@ -8,10 +8,10 @@ from console.audit import actions
 from console.core.clock import now
 from console.core.errors import Conflict
 from console.evals.models import Incident, Schedule, TestRun
-from console.evals.services import telling
-from console.evals.services.noting import note_schedule
+from console.evals.services import drift_notices
+from console.evals.services.common import record_schedule_change
 from console.teams.actors import SYSTEM, Actor
-from prompts_app.services.noting import check_reason
+from prompts_app.services.common import check_reason
 
 _LONGEST = 500
 
@@ -37,8 +37,8 @@ def open_incident(
         "model": run.pinned,
         "version": run.version.number,
     }
-    note_schedule(actions.DRIFT_FOUND, SYSTEM, schedule, detail)
-    telling.tell_of_drift(incident)
+    record_schedule_change(actions.DRIFT_FOUND, SYSTEM, schedule, detail)
+    drift_notices.notify_of_drift(incident)
     return incident
 
 
@@ -48,10 +48,10 @@ def end(schedule: Schedule, actor: Actor, reason: str) -> None:
         incident.closed_at, incident.closed_by_name, incident.closed_reason = now(), actor.name, reason[:_LONGEST]
         incident.save(update_fields=["closed_at", "closed_by_name", "closed_reason"])
         detail = {"before": {"is_open": True}, "after": {"is_open": False}}
-        note_schedule(actions.DRIFT_ENDED, actor, schedule, detail, reason=incident.closed_reason)
+        record_schedule_change(actions.DRIFT_ENDED, actor, schedule, detail, reason=incident.closed_reason)
         if actor == SYSTEM:
             incident.schedule = schedule
-            telling.tell_of_end(incident)
+            drift_notices.notify_of_end(incident)
 
 
 @transaction.atomic

@@ -10,9 +10,9 @@ from console.core.errors import NotAllowed, Refusal
 from console.evals.drift import digest
 from console.evals.gate import STILL_SPEAKS
 from console.evals.models import Round, Schedule, TestCase, TestResult, TestRun
-from console.evals.services import runs, telling
+from console.evals.services import drift_notices, runs
 from console.evals.services.callers import other_team
-from console.evals.services.noting import note_schedule
+from console.evals.services.common import record_schedule_change
 from console.evals.subjects import subject_of
 from console.teams.actors import SYSTEM, Actor
 from console.teams.callers import why_refused
@@ -67,7 +67,7 @@ def pause(schedule: Schedule, actor: Actor, said: str) -> None:
     schedule.is_paused, schedule.pause_reason, schedule.is_left = True, said[:_LONGEST], actor == SYSTEM
     schedule.save(update_fields=["is_paused", "pause_reason", "is_left"])
     detail = {"before": {"is_paused": False}, "after": {"is_paused": True}}
-    note_schedule(actions.TEST_SCHEDULE_PAUSED, actor, schedule, detail, reason=schedule.pause_reason)
+    record_schedule_change(actions.TEST_SCHEDULE_PAUSED, actor, schedule, detail, reason=schedule.pause_reason)
 
 
 def begin(
@@ -87,7 +87,7 @@ def begin(
     except _Left as left:
         found.outcome, found.sentence = Round.Outcome.REFUSED, left.message
         pause(schedule, SYSTEM, f"{left.message} Whoever resumes it answers for its runs.")
-        telling.tell_of_pause(schedule)
+        drift_notices.notify_of_pause(schedule)
     except Refusal as refusal:
         if actor is not None:  # somebody waits for the answer
             raise

@@ -14,7 +14,7 @@ from console.evals.subjects import pinned_to
 from console.teams.actors import Actor
 from console.teams.models import Environment
 from prompts_app.models import Prompt, PromptVersion
-from prompts_app.services.noting import locked, note
+from prompts_app.services.common import locked, record_change
 
 _MOST_GOING_ON = 5
 _TASK, _QUEUE = "evals.advance", "batch"
@@ -65,7 +65,7 @@ def start_run(*, actor: Actor, prompt: Prompt, version: PromptVersion, model: st
     )
     TestResult.objects.bulk_create(TestResult(run=run, case=case, name=case.name, spec=spec_of(case)) for case in cases)
     detail = {"version": version.number, "model": name, "environment": environment, "tests": len(cases)}
-    note(actions.TEST_RUN_STARTED, actor=actor, prompt=prompt, detail=detail)
+    record_change(actions.TEST_RUN_STARTED, actor=actor, prompt=prompt, detail=detail)
     enqueue_on_commit(_TASK, run.pk, queue=_QUEUE)
     return run
 
@@ -76,4 +76,4 @@ def stop_run(*, actor: Actor, run: TestRun) -> None:
     going_on = TestRun.objects.filter(pk=run.pk, status__in=GOING_ON)
     if going_on.update(status=TestRun.Status.STOPPED, finished_at=now(), lease_until=None, waits_for=""):
         detail = {"version": run.version.number, "model": run.model}
-        note(actions.TEST_RUN_STOPPED, actor=actor, prompt=run.prompt, detail=detail)
+        record_change(actions.TEST_RUN_STOPPED, actor=actor, prompt=run.prompt, detail=detail)

@@ -12,12 +12,12 @@ from console.core.errors import BadInput, Conflict, NotAllowed, check_revision
 from console.core.schedules import check_cron, check_pace, next_tick
 from console.evals.models import Round, Schedule
 from console.evals.services import incidents, rounds
-from console.evals.services.noting import note_schedule
+from console.evals.services.common import record_schedule_change
 from console.evals.services.runs import environment_of
 from console.evals.subjects import subject_of
 from console.teams.actors import Actor
 from prompts_app.models import Kind, Prompt
-from prompts_app.services.noting import check_reason, locked
+from prompts_app.services.common import check_reason, locked
 from prompts_app.text.refs import LABEL
 
 MOST_SCHEDULES = 20
@@ -114,7 +114,7 @@ def create_schedule(
     schedule.version, schedule.pinned = subject
     schedule.next_at = next_tick(schedule.cron, schedule.time_zone, now())
     schedule.save(force_insert=True)
-    note_schedule(actions.TEST_SCHEDULE_CREATED, actor, schedule, {"after": _shown(schedule)})
+    record_schedule_change(actions.TEST_SCHEDULE_CREATED, actor, schedule, {"after": _shown(schedule)})
     if starts_now:
         rounds.begin(schedule, Round.Cause.BY_HAND, "first", actor=runner)
     return schedule
@@ -161,7 +161,7 @@ def change_schedule(
         schedule.next_at = next_tick(schedule.cron, schedule.time_zone, now())
     schedule.revision += 1
     schedule.save()
-    note_schedule(actions.TEST_SCHEDULE_CHANGED, actor, schedule, differences)
+    record_schedule_change(actions.TEST_SCHEDULE_CHANGED, actor, schedule, differences)
     return schedule
 
 
@@ -187,7 +187,7 @@ def resume_schedule(*, actor: Actor, schedule: Schedule, acts_as: Actor | None =
         schedule.next_at = next_tick(schedule.cron, schedule.time_zone, now())
         schedule.save()
         detail = {"before": {"is_paused": True}, "after": {"is_paused": False}}
-        note_schedule(actions.TEST_SCHEDULE_RESUMED, actor, schedule, detail)
+        record_schedule_change(actions.TEST_SCHEDULE_RESUMED, actor, schedule, detail)
     return schedule
 
 
@@ -195,7 +195,7 @@ def resume_schedule(*, actor: Actor, schedule: Schedule, acts_as: Actor | None =
 def delete_schedule(*, actor: Actor, schedule: Schedule) -> None:
     """Remove a schedule with its rounds, baselines and incidents; the runs themselves and the log stay."""
     schedule = rounds.locked_schedule(schedule)
-    note_schedule(actions.TEST_SCHEDULE_DELETED, actor, schedule, {"before": _shown(schedule)})
+    record_schedule_change(actions.TEST_SCHEDULE_DELETED, actor, schedule, {"before": _shown(schedule)})
     Schedule.objects.filter(pk=schedule.pk).delete()
 
 

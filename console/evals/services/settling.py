@@ -4,7 +4,7 @@ import uuid
 
 from django.db import transaction
 
-from console.core import words
+from console.core import formatting
 from console.evals import drift
 from console.evals.models import Incident, Round, Schedule, TestResult, TestRun
 from console.evals.services import baselines, incidents, rounds
@@ -68,7 +68,7 @@ def _judge(schedule: Schedule, found: Round, run: TestRun) -> None:
     elif pair is None and drift.is_suspicious(seen, schedule.tolerance):
         found.outcome = Outcome.SUSPICIOUS
         again = "Not asked again, for the schedule is paused." if schedule.is_paused else "Asked again at once."
-        found.sentence = f"Passed before and not now: {words.some(found.lost)}. {again}"[:_LONGEST]
+        found.sentence = f"Passed before and not now: {formatting.first_few(found.lost)}. {again}"[:_LONGEST]
     elif schedule.trouble:
         found.outcome, found.sentence = Outcome.INCOMPLETE, schedule.trouble
     else:
@@ -94,10 +94,10 @@ def _fine(schedule: Schedule, found: Round, run: TestRun, results: list[TestResu
         baselines.freeze(
             actor=SYSTEM, schedule=schedule, run=run, results=results, reason=f"{moved}.", keeps_passed=True
         )
-        still = f" Still counted as passed before: {words.some(found.lost)}." if found.lost else ""
+        still = f" Still counted as passed before: {formatting.first_few(found.lost)}." if found.lost else ""
         found.sentence = f"{moved}. Taken as the baseline.{still}"[:_LONGEST]
     elif found.lost:
-        found.sentence = f"Failed once, which is no drift: {words.some(found.lost)}."[:_LONGEST]
+        found.sentence = f"Failed once, which is no drift: {formatting.first_few(found.lost)}."[:_LONGEST]
     elif seen.not_compared:
         are = "test is" if seen.not_compared == 1 else "tests are"
         found.sentence = f"{seen.not_compared} {are} new or changed since the baseline, and not compared."
@@ -140,8 +140,8 @@ def _drifted(schedule: Schedule, run: TestRun, seen: drift.Comparison, pair: dri
     moved = _moved(schedule, run)
     since = f" since {moved}" if moved else ""
     said = f"{schedule.prompt.slug} fell from {_score(seen.before)} to {_score(seen.after)} on {schedule.model}{since}."
-    return (f"{said} No longer passes: {words.some(lost)}." if lost else said)[:_LONGEST]
+    return (f"{said} No longer passes: {formatting.first_few(lost)}." if lost else said)[:_LONGEST]
 
 
 def _score(value: float) -> str:
-    return words.percent(round(value, 1))
+    return formatting.percent(round(value, 1))

@@ -10,10 +10,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from console.catalog.access import aliases_for
-from console.core import typed
+from console.core import parsing
 from console.core.errors import Overtaken, Refusal
+from console.core.formatting import as_text
 from console.core.htmx import go
-from console.core.words import as_text
 from console.evals import access
 from console.evals.checks import KINDS, MOST_CHECKS
 from console.evals.forms.cases import CaseForm, CheckRow, Sent, decide_anew, fields_of, of_case, read, sent_over
@@ -80,7 +80,7 @@ def _save(
         if case is None:
             cases.create_case(actor=request.caller.actor, prompt=prompt, **fields)
         else:
-            seen = typed.number(form.seen_revision, 0) if form.seen_revision else None
+            seen = parsing.number(form.seen_revision, 0) if form.seen_revision else None
             cases.change_case(actor=request.caller.actor, case=case, seen_revision=seen, **fields)
     except Overtaken as overtaken:
         assert case is not None

@@ -11,9 +11,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from console.catalog.access import aliases_for
 from console.catalog.models import Pin
 from console.core.errors import Refusal
+from console.core.formatting import plural
 from console.core.forms import refuse, refused_by
 from console.core.htmx import go, is_htmx
-from console.core.words import counted
 from console.evals import access
 from console.evals.checks import EMBED_ALIAS, KINDS
 from console.evals.forms.cases import CheckRow, read_checks, specs_of
@@ -44,7 +44,7 @@ def replays(request: TeamRequest) -> HttpResponse:
         "active": "evaluations",
         "tab": "replays",
         "replays": found,
-        "counted": counted(total, "replay"),
+        "counted": plural(total, "replay"),
         "may_start": bool(access.teams_to(request.caller, "start")),
         **pages(page, total),
     }
@@ -275,7 +275,7 @@ def retry_replay(request: TeamRequest, replay_id: uuid.UUID) -> HttpResponse:
         count = services.retry_replay(actor=request.caller.actor, replay=found)
     except Refusal as refusal:
         return _page(request, found, refused=refusal.message, status=refusal.status)
-    return go(request, _to(found), f"Asking {counted(count, 'item')} again.")
+    return go(request, _to(found), f"Asking {plural(count, 'item')} again.")
 
 
 @needs("build")

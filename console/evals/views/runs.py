@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from console.catalog.access import aliases_for
 from console.catalog.models import Pin
-from console.core import typed
+from console.core import parsing
 from console.core.errors import Refusal
 from console.core.htmx import go, is_htmx
 from console.evals import access, gate
@@ -38,7 +38,7 @@ def start(request: TeamRequest, slug: str) -> HttpResponse:
     """Run all cases on one version and one model."""
     prompt = access.prompt_for(request.caller, slug, to="edit")
     try:
-        version = version_for(prompt, typed.number(request.POST.get("version", ""), 0))
+        version = version_for(prompt, parsing.number(request.POST.get("version", ""), 0))
         run = runs.start_run(
             actor=request.caller.actor, prompt=prompt, version=version, model=request.POST.get("model", "")
         )
@@ -119,7 +119,7 @@ def models_for(request: TeamRequest, prompt: Prompt) -> list[tuple[str, str]]:
 def _two(request: TeamRequest, prompt: Prompt) -> tuple[PromptVersion, PromptVersion]:
     """Return the two versions: those of the address, else the newest against what is live (or the one before)."""
     assert prompt.head is not None
-    new = typed.number(request.GET.get("b", ""), prompt.head.number)
+    new = parsing.number(request.GET.get("b", ""), prompt.head.number)
     live = prompt.labels.filter(name="production").values_list("version__number", flat=True).first()
     before = live if live is not None and live != new else max(1, new - 1)
-    return version_for(prompt, typed.number(request.GET.get("a", ""), before)), version_for(prompt, new)
+    return version_for(prompt, parsing.number(request.GET.get("a", ""), before)), version_for(prompt, new)

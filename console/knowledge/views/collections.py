@@ -8,9 +8,9 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from console.core.formatting import plural
 from console.core.forms import posted, refusals_at, refused_by, status_of
 from console.core.htmx import STOP_POLLING, go, is_htmx
-from console.core.words import counted
 from console.knowledge import access, queries, where_used
 from console.knowledge.embedding import Asked
 from console.knowledge.forms import CollectionForm, SearchForm
@@ -139,7 +139,7 @@ def delete_collection(request: TeamRequest, collection_id: uuid.UUID) -> HttpRes
         return go(request, reverse("knowledge:collections"), f"Deleted {found.name}.")
     count = queries.row(found).documents
     lost = (
-        f"Nothing finds its {counted(count, 'document')} any more. What was answered from them stays on"
+        f"Nothing finds its {plural(count, 'document')} any more. What was answered from them stays on"
         " record, with the versions it was answered from."
     )
     return ask(request, found, verb="Delete", name=found.name, lost=lost, back_url=_url(found), refused=refused)

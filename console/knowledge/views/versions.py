@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from console.core import typed
+from console.core import parsing
 from console.core.forms import posted, refusals_at, status_of
 from console.core.htmx import go
 from console.knowledge import access
@@ -56,8 +56,8 @@ def compare(request: TeamRequest, document_id: uuid.UUID) -> HttpResponse:
     """Two versions, `?a=` and `?b=`; without them the current one and the one before."""
     found = access.document_for(request.caller, document_id)
     current = found.current.number if found.current else 1
-    b = typed.number(request.GET.get("b", ""), current)
-    a = typed.number(request.GET.get("a", ""), max(1, b - 1))
+    b = parsing.number(request.GET.get("b", ""), current)
+    a = parsing.number(request.GET.get("a", ""), max(1, b - 1))
     old, new = access.version_for(found, min(a, b)), access.version_for(found, max(a, b))
     context = {
         **frame(request, found.collection),

@@ -1,6 +1,6 @@
 """Writes of the room, one function per verb."""
 
 from console.notices.people import People
-from console.notices.services.telling import tell
+from console.notices.services.notices import notify
 
-__all__ = ["People", "tell"]
+__all__ = ["People", "notify"]

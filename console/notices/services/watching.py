@@ -5,7 +5,7 @@ import hashlib
 from console.audit.models import SealState
 from console.core.clock import now
 from console.notices.kinds import NoticeKind
-from console.notices.services.telling import tell
+from console.notices.services.notices import notify
 
 
 def watch_seal() -> bool:
@@ -13,7 +13,7 @@ def watch_seal() -> bool:
     state = SealState.objects.exclude(problem="").first()
     if state is None or state.problem_at is None:
         return False
-    return tell(
+    return notify(
         NoticeKind.SEAL,
         team=None,
         title="The audit log is not what was sealed",

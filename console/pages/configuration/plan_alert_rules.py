@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from console.core.words import counted
+from console.core.formatting import plural
 from console.pages.configuration.forms import Entry
 from console.pages.configuration.steps import Ref, differences
 from console.teams.models import Environment
@@ -19,7 +19,7 @@ _MINUTES, _LEAST_CALLS = 10, 20
 
 def _name(team: str | None, metric: str, environment: str, alias: str, minutes: int) -> str:
     calls = f"{alias}@{environment}" if alias else environment
-    return f"{metric} in {counted(minutes, 'minute')} of {team or 'all teams'}, {calls}"
+    return f"{metric} in {plural(minutes, 'minute')} of {team or 'all teams'}, {calls}"
 
 
 def name_of(entry: Entry) -> str:

@@ -19,7 +19,7 @@ from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from console.core import words
+from console.core import formatting
 from console.pages.navigation import ITEMS, Item, grouped
 from console.pages.templatetags.values import as_json, visible
 
@@ -153,7 +153,7 @@ def bar(
     """
     used, ahead = float(percent or 0), float(forecast or 0)
     width, until = (max(0.0, min(share, 100.0)) for share in (used, ahead))
-    said = label or f"{words.percent(used)} used" + (f", forecast {words.percent(ahead)}" if ahead else "")
+    said = label or f"{formatting.percent(used)} used" + (f", forecast {formatting.percent(ahead)}" if ahead else "")
     hatch = ""
     if until > width:
         hatch = format_html(

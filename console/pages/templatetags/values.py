@@ -1,6 +1,6 @@
 """How templates write values: one filter per kind. Builtins everywhere, as the components in ui.py are.
 
-The words themselves are in console/core/words.py; here they get the markup of a page.
+The words themselves are in console/core/formatting.py; here they get the markup of a page.
 """
 
 import datetime as dt
@@ -15,7 +15,7 @@ from django.conf import settings
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from console.core import hidden, words
+from console.core import formatting, hidden
 from console.core.clock import now
 from console.core.ids import request_id
 
@@ -31,42 +31,42 @@ def money(micros: int | None, places: int | None = None) -> str:
 
     In a column all have as many places: `{% with places=rows|money_places:"run.cost_micros" %}`, then `money:places`.
     """
-    return "" if micros is None else words.money(micros, settings.CURRENCY, places)
+    return "" if micros is None else formatting.money(micros, settings.CURRENCY, places)
 
 
 @register.filter
 def money_places(rows: Iterable[Any], amount: str) -> int:
     """Return the places for a column of amounts, `amount` being the way from a row to its own."""
     way = template.Variable(f"row.{amount}")
-    return words.money_places(way.resolve(template.Context({"row": row})) for row in rows)
+    return formatting.money_places(way.resolve(template.Context({"row": row})) for row in rows)
 
 
 @register.filter
 def number(value: float | Decimal | None) -> str:
-    return "" if value is None else words.number(value)
+    return "" if value is None else formatting.number(value)
 
 
 @register.filter
 def tokens(value: int | None) -> str:
-    return "" if value is None else words.tokens(value)
+    return "" if value is None else formatting.tokens(value)
 
 
 @register.filter
 def span(seconds: int | None) -> str:
     """Write a limit of time exactly: 15 min, 1 h 30 min, 7 d."""
-    return "" if seconds is None else words.span(seconds)
+    return "" if seconds is None else formatting.exact_duration(seconds)
 
 
 @register.filter
 def ms(microseconds: float | None) -> str:
     """Write a duration given in microseconds: 412 ms, 1.84 s, 4 min 08 s."""
-    return "" if microseconds is None else words.duration(microseconds)
+    return "" if microseconds is None else formatting.duration(microseconds)
 
 
 @register.filter
 def percent(value: float | Decimal | None, places: int | None = None) -> str:
     """Write a value out of a hundred: 70 %, 91.3 %, 0.42 %. In a column all have as many places: `percent:2`."""
-    return "" if value is None else words.percent(float(value), places)
+    return "" if value is None else formatting.percent(float(value), places)
 
 
 @register.filter
@@ -80,7 +80,7 @@ def when(moment: dt.datetime | None) -> SafeString | str:
     """Write a time as people say it, with the exact value in the title."""
     if moment is None:
         return "Never"
-    return _time(moment, words.when(moment, now()))
+    return _time(moment, formatting.relative_time(moment, now()))
 
 
 @register.filter
@@ -99,7 +99,7 @@ def day(moment: dt.datetime | dt.date | None) -> SafeString | str:
         return "Never"
     if not isinstance(moment, dt.datetime):
         moment = dt.datetime.combine(moment, dt.time(), dt.UTC)
-    return _time(moment, words.day(moment, now()))
+    return _time(moment, formatting.day(moment, now()))
 
 
 @register.filter
@@ -112,7 +112,7 @@ def reqid(identifier: uuid.UUID | str | None) -> str:
 
 @register.filter
 def with_article(noun: str) -> str:
-    return words.with_article(noun)
+    return formatting.with_article(noun)
 
 
 @register.filter
@@ -143,7 +143,7 @@ def spelled(text: object) -> str:
 @register.filter
 def browser(user_agent: str) -> str:
     """Name the browser and the system of a User-Agent, as far as people would."""
-    return words.browser(user_agent)
+    return formatting.browser(user_agent)
 
 
 def as_json(value: Any) -> SafeString:
@@ -158,5 +158,8 @@ def _plain(value: object) -> object:
 
 def _time(moment: dt.datetime, text: str) -> SafeString:
     return format_html(
-        '<time datetime="{}" title="{}">{}</time>', moment.astimezone(dt.UTC).isoformat(), words.in_full(moment), text
+        '<time datetime="{}" title="{}">{}</time>',
+        moment.astimezone(dt.UTC).isoformat(),
+        formatting.full_time(moment),
+        text,
     )

@@ -6,7 +6,7 @@ from typing import Any
 from django.http import HttpResponse
 from django.shortcuts import render
 
-from console.core import words
+from console.core import formatting
 from console.core.installation import facts
 from console.pages import health
 from console.teams.access import OPERATOR, needs
@@ -62,7 +62,7 @@ def _part(name: str, about: str, check: dict[str, Any]) -> Part:
     state = str(check.get("state", "unknown"))
     word, tone, says = _WORDS.get(state, (state.capitalize(), "warn", ""))
     if "ms" in check:
-        says = f"Answered in {words.duration(float(check['ms']) * 1000)}."
+        says = f"Answered in {formatting.duration(float(check['ms']) * 1000)}."
     if "seconds_ago" in check:
         says = f"Answered a probe {check['seconds_ago']} s ago."
     return Part(name, about, word, tone, str(check.get("says", says)))

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from console.audit import actions
 from console.audit.services import record
-from console.core.words import browser
+from console.core.formatting import browser
 from console.teams.actors import Actor
 from console.teams.models import User
 

@@ -11,8 +11,8 @@ from console.audit import actions
 from console.audit.services import changes, record, take_turn
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict, NotAllowed, check_revision
+from console.core.formatting import with_article
 from console.core.races import hold, insert
-from console.core.words import with_article
 from console.teams.actors import Actor
 from console.teams.models import ApiKey, Membership, Role, Team, User
 from console.teams.rights import rights_of_actor

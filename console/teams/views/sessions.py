@@ -9,8 +9,8 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
+from console.core.formatting import browser
 from console.core.htmx import go
-from console.core.words import browser
 from console.teams import access
 from console.teams.access import SIGNED_IN, needs
 from console.teams.callers import TeamRequest

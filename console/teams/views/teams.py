@@ -10,9 +10,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from console.core.clock import now
 from console.core.errors import Refusal
+from console.core.formatting import with_article
 from console.core.forms import posted, refusals_at
 from console.core.htmx import go
-from console.core.words import with_article
 from console.teams import access, queries
 from console.teams.access import OPERATOR, SIGNED_IN, needs
 from console.teams.callers import TeamRequest

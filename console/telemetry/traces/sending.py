@@ -16,8 +16,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 from console import outbound
 from console.core.errors import ProviderError
 from console.core.installation import own_version
+from console.core.parsing import number
 from console.core.scrub import scrub
-from console.core.typed import number
 from console.gateway import sync
 from console.telemetry.traces.spans import attribute
 

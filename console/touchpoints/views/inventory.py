@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from console.core import typed
+from console.core import parsing
 from console.core.forms import posted, status_of
 from console.core.htmx import go, is_htmx, toast
 from console.teams.access import needs, scope_of, teams_for
@@ -66,7 +66,7 @@ def listing(
 ) -> HttpResponse:
     """Show the list, one of its lines open to be changed."""
     scope = scope_of(request, access.VIEW)
-    wanted, number = wanted_of(request), typed.number(request.GET.get("page", ""), 1)
+    wanted, number = wanted_of(request), parsing.number(request.GET.get("page", ""), 1)
     context: dict[str, Any] = {
         "active": ACTIVE,
         "summary": found.summary,

@@ -8,9 +8,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from console.core.errors import Refusal
+from console.core.formatting import plural
 from console.core.forms import refuse
 from console.core.htmx import go
-from console.core.words import counted
 from console.teams.access import needs, scope_of, teams_for
 from console.teams.callers import TeamRequest
 from console.touchpoints import access, reading
@@ -67,7 +67,7 @@ def import_list(request: TeamRequest) -> HttpResponse:
             refuse(form, refusal)
         else:
             beside = f" {skipped:,} {'was' if skipped == 1 else 'were'} already listed." if skipped else ""
-            said = f"Listed {counted(made, 'place')}.{beside}"
+            said = f"Listed {plural(made, 'place')}.{beside}"
             return go(request, f"{reverse('touchpoints:touchpoints')}?state=to_migrate", said)
     context = {"active": ACTIVE, "form": form, "problems": problems[:50], "more": max(0, len(problems) - 50)}
     return render(request, "touchpoints/import.html", context, status=422 if is_sent else 200)

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from console.audit.models import AuditEvent, Payload
 from console.audit.pictures import PICTURE, as_file, taken_out
 from console.audit.sql import search
+from console.core.formatting import plural
 from console.core.pictures import MOST_PIXELS, Picture, picture_of
 from console.core.scrub import REDACTED
-from console.core.words import counted
 
 # A body of more characters is shown as text only: taking it apart would cost more than it tells.
 _MOST_PARSED = 400_000
@@ -90,7 +90,7 @@ def _parts(content: Any) -> str:
     if not isinstance(content, list):
         return json.dumps(content, ensure_ascii=False)
     if content and all(type(part) is int for part in content):
-        return f"[{counted(len(content), 'token')}]"
+        return f"[{plural(len(content), 'token')}]"
     texts = []
     for part in content:
         if isinstance(part, list):

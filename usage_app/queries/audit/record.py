@@ -11,8 +11,8 @@ from django.urls import NoReverseMatch, reverse
 from console.audit.models import AuditEvent, EventType, Seal
 from console.audit.search import Criteria
 from console.audit.sql import search
+from console.core.formatting import as_text, number
 from console.core.ids import TRACE_PARENT
-from console.core.words import as_text, number
 from usage_app.amounts import money, shown
 from usage_app.models import Metric
 from usage_app.queries.audit.lines import Line

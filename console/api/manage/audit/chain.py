@@ -23,7 +23,7 @@ from console.audit.models import Seal
 from console.audit.services import checks
 from console.audit.services.seal import state
 from console.core.errors import BadInput
-from console.core.typed import number
+from console.core.parsing import number
 
 
 class Seals(Endpoint):

@@ -27,7 +27,7 @@ from prompts_app.queries.figures import SPANS, figures, first_day
 from prompts_app.queries.listing import SORTS, Wanted, listing, parse_cursor
 from prompts_app.rendering import fill_now
 from prompts_app.services import prompts
-from prompts_app.services.noting import person_of
+from prompts_app.services.common import person_of
 from prompts_app.text.refs import Ref, check_label
 
 _FILTERS = [

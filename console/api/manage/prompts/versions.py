@@ -16,11 +16,11 @@ from console.api.manage.prompts.shapes import (
     VersionSerializer,
 )
 from console.core.errors import BadInput, NotFound
-from console.core.typed import number
+from console.core.parsing import number
 from prompts_app.models import Prompt, PromptVersion
 from prompts_app.queries.comparison import compare
 from prompts_app.services import drafts, versions
-from prompts_app.services.noting import person_of
+from prompts_app.services.common import person_of
 
 
 class Versions(PromptEndpoint):

@@ -12,7 +12,7 @@ from agents_app.models import AgentMove, Definition
 from agents_app.queries import detail
 from console.api.manage.base import Endpoint, listed
 from console.core.errors import BadInput
-from console.core.typed import number
+from console.core.parsing import number
 
 DRAFT = "draft"
 

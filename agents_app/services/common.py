@@ -1,4 +1,4 @@
-"""What writes of agents, and of what they are made of, begin and end with."""
+"""What services of agents share: locking, checks for stale pages, and audit records."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from console.teams.actors import Actor
 
 
 def locked(agent: Agent) -> Agent:
-    """Return the agent as it is now, its row ours until commit: writers of one agent take their turn."""
+    """Return the agent with its row locked until commit, so that changes of one agent take turns."""
     found = (
         Agent.objects.select_for_update(no_key=True, of=("self",))
         .select_related("team", "live", "draft")
@@ -21,15 +21,15 @@ def locked(agent: Agent) -> Agent:
     return found
 
 
-def note(
+def record_change(
     action: Action, actor: Actor, target: Agent | Tool | ToolServer | Broker, detail: dict[str, Any], reason: str = ""
 ) -> None:
-    """Record a change of what its team knows by its short name."""
+    """Record a change of an object that its team knows by its slug."""
     record(action, actor=actor, target=target, target_name=target.slug, detail=detail, reason=reason)
 
 
 def check_draft_is(draft: AgentDraft, seen_revision: int) -> None:
-    """Refuse who saw an older draft than there is."""
+    """Refuse a change based on an older state of the draft."""
     if draft.revision != seen_revision:
         raise StaleAgent(
             f"{draft.changed_by_name} changed the draft at {draft.changed_at:%H:%M:%S} UTC, after you opened it."
@@ -38,7 +38,7 @@ def check_draft_is(draft: AgentDraft, seen_revision: int) -> None:
 
 
 def stale_move(agent: Agent) -> StaleAgent:
-    """Return the refusal of who saw another version live than there is, saying who moved it since."""
+    """Return the refusal of a change based on another live version than the present one, naming who moved it."""
     last = AgentMove.objects.filter(agent=agent).select_related("to_version").first()
     if last is None or last.to_version is None:
         return StaleAgent(f"No version of {agent.name} is live. Look again and decide anew.")

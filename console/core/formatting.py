@@ -1,4 +1,4 @@
-"""How the console writes numbers, money, durations and times. Plain text; the template filters wrap it."""
+"""Format numbers, money, durations and times as plain text. Template filters wrap these functions."""
 
 import datetime as dt
 import json
@@ -25,25 +25,25 @@ _SPAN = re.compile(r"(?:[0-9]{1,9} ?(?:d|h|min|m|s)(?![a-z]) ?)+")
 
 
 def as_text(value: object) -> str:
-    """Return a value the way somebody would type it: a text as it is, anything else as JSON."""
+    """Return a value as one would type it: text as it is, anything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def sign(currency: str) -> str:
-    """Return what stands before an amount: the sign, or the code and a space where there is none here."""
+def currency_sign(currency: str) -> str:
+    """Return the prefix of an amount: a sign, or else the code and a space."""
     return SYMBOLS.get(currency, f"{currency} ")
 
 
 def with_article(noun: str) -> str:
-    """Return `a member`, `an owner`: by the letter, so of words that are spoken as they are written."""
+    """Return `a member`, `an owner`. It goes by the first letter, not by sound."""
     noun = noun.lower()
     return f"{'an' if noun[:1] in set('aeiou') else 'a'} {noun}"
 
 
 def money(micros: int | Decimal, currency: str, places: int | None = None) -> str:
-    """Two places, and below a cent the first two digits: a call costs fractions of a cent.
+    """Return an amount with two places, and below a cent with its first two digits: calls cost fractions of a cent.
 
-    In a column all have as many `places` (`money_places`), and what is too little to show in them is <$0.0001.
+    In a column, all have the same number of `places` (`money_places`), and less than these show is `<$0.0001`.
     """
     amount = abs(Decimal(micros)) / 1_000_000
     below = ""
@@ -51,11 +51,11 @@ def money(micros: int | Decimal, currency: str, places: int | None = None) -> st
         places = min(6, -amount.adjusted() + 1) if 0 < amount < Decimal("0.01") else 2
     elif 0 < amount < (least := Decimal(1).scaleb(-places)):
         below, amount = "<", least
-    return f"{below}{_MINUS if micros < 0 else ''}{sign(currency)}{amount:,.{places}f}"
+    return f"{below}{_MINUS if micros < 0 else ''}{currency_sign(currency)}{amount:,.{places}f}"
 
 
 def money_places(column: Iterable[int | None]) -> int:
-    """Return with how many places all amounts (micro-units) of one column are written, so that their points line up.
+    """Return the number of places for all amounts (micro-units) of a column, so that their points line up.
 
     Two where there are whole cents or tens of dollars, four for what calls cost, six where all are tiny.
     """
@@ -71,13 +71,13 @@ def number(value: float | Decimal) -> str:
     return text.replace("-", _MINUS)
 
 
-def counted(count: int, noun: str) -> str:
-    """Return `1 model`, `1,200 models`: of nouns with an s."""
+def plural(count: int, noun: str) -> str:
+    """Return `1 model`, `1,200 models`: for nouns with a regular plural."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def tokens(value: int) -> str:
-    """In full up to a million, then 8.2 M and 1.3 B."""
+    """Return `1,234`, and from a million on `8.2 M`, `1.3 B`."""
     for limit, letter in ((1_000_000_000, "B"), (1_000_000, "M")):
         if abs(value) >= limit:
             return f"{value / limit:,.1f}".removesuffix(".0").replace("-", _MINUS) + f" {letter}"
@@ -101,8 +101,8 @@ def duration(microseconds: float | Decimal) -> str:
     return f"{hours} h {minutes:02d} min"
 
 
-def span(seconds: int) -> str:
-    """A limit of time, exactly: 90 s is 1 min 30 s, and 604,800 s are 7 d."""
+def exact_duration(seconds: int) -> str:
+    """Return an exact duration: `1 min 30 s` for 90 seconds, `7 d` for 604,800."""
     parts = []
     for size, unit in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min"), (1, "s")):
         count, seconds = divmod(seconds, size)
@@ -111,8 +111,8 @@ def span(seconds: int) -> str:
     return " ".join(parts) or "0 s"
 
 
-def seconds_of(text: str) -> int:
-    """Read a span as people type it: 90, 90 s, 15 min, 1 h 30 min, 7 d; ValueError where it is none."""
+def parse_duration(text: str) -> int:
+    """Return the seconds of a duration as people type it (90, 15 min, 1 h 30 min, 7 d), or raise ValueError."""
     text = text.strip().lower()
     if text.isascii() and text.isdigit():
         return int(text)
@@ -122,15 +122,15 @@ def seconds_of(text: str) -> int:
 
 
 def percent(value: float, places: int | None = None) -> str:
-    """Whole when it is, one place otherwise, two below one per cent; `places` for what stands in a column."""
+    """Return a percentage with one place at most, or two below one per cent; in a column, all with `places`."""
     if places is None and 0 < abs(value) < 1:
         places = 2
     text = f"{value:,.1f}".removesuffix(".0") if places is None else f"{value:,.{places}f}"
     return f"{text} %".replace("-", _MINUS)
 
 
-def when(moment: dt.datetime, now: dt.datetime) -> str:
-    """Relative up to a day, then the date, then the date with its year."""
+def relative_time(moment: dt.datetime, now: dt.datetime) -> str:
+    """Return `5 min ago`, `in 2 h`; beyond a day the date, with its year if it is another one."""
     seconds = round((now - moment).total_seconds())
     ahead, seconds = seconds < 0, abs(seconds)
     if seconds >= _DAY:
@@ -138,12 +138,12 @@ def when(moment: dt.datetime, now: dt.datetime) -> str:
     if seconds < 5:
         return "just now"
     if seconds < _MINUTE:
-        span = f"{seconds} s"
+        distance = f"{seconds} s"
     elif seconds < _HOUR:
-        span = f"{seconds // _MINUTE} min"
+        distance = f"{seconds // _MINUTE} min"
     else:
-        span = f"{seconds // _HOUR} h"
-    return f"in {span}" if ahead else f"{span} ago"
+        distance = f"{seconds // _HOUR} h"
+    return f"in {distance}" if ahead else f"{distance} ago"
 
 
 def day(moment: dt.datetime, now: dt.datetime) -> str:
@@ -152,13 +152,13 @@ def day(moment: dt.datetime, now: dt.datetime) -> str:
     return text if moment.year == now.year else f"{text} {moment.year}"
 
 
-def in_full(moment: dt.datetime) -> str:
+def full_time(moment: dt.datetime) -> str:
     moment = moment.astimezone(dt.UTC)
     return f"{moment.day} {moment:%b %Y, %H:%M:%S} UTC"
 
 
-def some(names: Sequence[str], most: int = 5) -> str:
-    """The first few, and how many more there are."""
+def first_few(names: Sequence[str], most: int = 5) -> str:
+    """Return the first names, and how many more there are."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 

@@ -12,7 +12,7 @@ from console.core import signing
 from console.core.clock import now
 from console.notices.models import Channel, Delivery, Notice
 from console.notices.sending import letters
-from console.notices.services import People, channels, sending, tell
+from console.notices.services import People, channels, notify, sending
 from console.notices.services.sending import send_due
 from console.teams.actors import SYSTEM
 from console.teams.models import Team
@@ -24,7 +24,7 @@ QUOTA = {"kind": "quota", "title": "Nearly <all> is used", "url": "/quotas/", "f
 
 
 def say(team: Team | None, key: str = "k", **more) -> bool:
-    return tell(**{**QUOTA, "team": team, "text": "80 & more, @channel.", "key": key, **more})
+    return notify(**{**QUOTA, "team": team, "text": "80 & more, @channel.", "key": key, **more})
 
 
 def by(team: Team | None, kind: str, upstream: Upstream | None = None, **more) -> channels.Made:

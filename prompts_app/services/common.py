@@ -1,4 +1,4 @@
-"""What every write of the library leaves behind: its line in the log, and the mark by which calls notice it."""
+"""What services of the library share: locking, audit records, and the revision that makes calls notice a change."""
 
 from typing import Any
 
@@ -21,22 +21,22 @@ from prompts_app.text.plain import check_plain
 LONGEST_REASON = 500
 
 
-def note(
+def record_change(
     action: Action, *, actor: Actor, prompt: Prompt, detail: dict[str, Any], reason: str = "", team: Team | None = None
 ) -> None:
-    """Write the line; if calls must notice the change, mark the prompt with the epoch that announces it.
+    """Record a change. If calls must notice it, set the prompt's revision to the epoch that announces it.
 
-    The epoch's row is ours until commit, so marks are committed in their order and a reader that knows an epoch has
-    seen every mark up to it.
+    The epoch's row is locked until commit, so revisions are committed in order: whoever has read an epoch has seen
+    every revision up to it.
     """
     record(action, actor=actor, target=prompt, team=team or prompt.team, detail=detail, reason=reason)
     if action.moves_epoch:
         Prompt.objects.filter(pk=prompt.pk).update(revision=sql.epoch())
-    listeners.tell(action, prompt)
+    listeners.notify(action, prompt)
 
 
 def person_of(actor: Actor) -> User | None:
-    """Return the person who acts: themselves, or whoever the key answers to."""
+    """Return the person who acts: the user, or the owner of the key."""
     if actor.kind == "user" and actor.id:
         return User.objects.filter(pk=actor.id).first()
     if actor.kind == "key" and actor.id:
@@ -56,9 +56,9 @@ def check_reason(reason: str) -> str:
 
 
 def locked(prompt: Prompt) -> Prompt:
-    """Return the prompt as it is now, its row ours until commit: writers of one prompt take their turn.
+    """Return the prompt with its row locked until commit, so that changes of one prompt take turns.
 
-    UnknownPrompt where it was deleted since it was looked up.
+    Raise UnknownPrompt if it has been deleted meanwhile.
     """
     found = hold(prompt, "team", "head")
     if found.deleted_at is not None:
@@ -67,7 +67,7 @@ def locked(prompt: Prompt) -> Prompt:
 
 
 def refresh(prompt: Prompt) -> None:
-    """Keep what is derived from versions in step: the words to search, and the slugs included."""
+    """Update what is derived from versions: the search vector, and the slugs of included prompts."""
     head = prompt.head
     live = PromptVersion.objects.filter(pk__in=Label.objects.filter(prompt=prompt).values("version"))
     includes = {include["slug"] for version in (*live, *([head] if head else [])) for include in version.includes}

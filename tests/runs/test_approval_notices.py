@@ -8,7 +8,7 @@ from django.core import mail
 
 from agents_app.engine import sweeping
 from agents_app.models import Approval, Run
-from agents_app.services import telling
+from agents_app.services import approval_notices
 from console.audit.models import AuditEvent
 from console.core import signing
 from console.core.clock import now
@@ -26,9 +26,9 @@ def run(cast, agent):
     return make.make_run(agent, cast.bob)
 
 
-def tell(approval_id) -> bool:
+def send(approval_id) -> bool:
     """Have somebody told, and what that puts on its way sent."""
-    is_told = telling.tell(approval_id)
+    is_told = approval_notices.send(approval_id)
     send_due()
     return is_told
 
@@ -40,7 +40,7 @@ def told() -> list[str]:
 
 def test_it_mails_those_who_may_decide_once_and_keeps_arguments_in_the_console(run, anna, cast):
     approval = make.make_approval(run, arguments={"order": "secret-17"})
-    assert tell(approval.pk) and not tell(approval.pk)
+    assert send(approval.pk) and not send(approval.pk)
     assert told() == ["alice@example.com", "anna@example.com"]
     sent = mail.outbox[0]
     assert sent.subject == "Clerk asks about refund"
@@ -48,15 +48,15 @@ def test_it_mails_those_who_may_decide_once_and_keeps_arguments_in_the_console(r
     assert "secret-17" not in sent.body and "{" not in sent.body
     decided = make.make_approval(run)
     Approval.objects.filter(pk=decided.pk).update(state="approved")
-    assert not tell(decided.pk)
+    assert not send(decided.pk)
 
 
 def test_questions_reach_who_started_the_run_and_rules_keep_the_starter_out(run, anna, cast, agent):
-    assert tell(make.make_approval(run, kind="question").pk)
+    assert send(make.make_approval(run, kind="question").pk)
     assert told() == ["alice@example.com", "anna@example.com", "bob@example.com"]
     mail.outbox.clear()
     hers = make.make_run(agent, cast.alice)
-    assert tell(make.make_approval(hers, is_for_others=True).pk)
+    assert send(make.make_approval(hers, is_for_others=True).pk)
     assert told() == ["anna@example.com"]
 
 
@@ -66,13 +66,13 @@ def test_questions_of_a_keys_runs_reach_who_answers_for_it_and_they_may_look(run
     Run.objects.filter(pk=run.pk).update(actor_kind="key", actor_id=key.pk)
     first = make.make_approval(run, kind="question", tool_name="ask")
     call = make.make_approval(run)
-    assert tell(first.pk)
+    assert send(first.pk)
     assert told() == ["alice@example.com", "anna@example.com", "bob@example.com"]
     newer, _ = rotate_key(actor=make.actor_for(cast.alice), key=key)
     hand_over_key(actor=make.actor_for(cast.alice), key=newer, owner=otto)
     mail.outbox.clear()
     second = make.make_approval(run, kind="question", tool_name="ask")
-    assert tell(second.pk)
+    assert send(second.pk)
     assert told() == ["alice@example.com", "anna@example.com", "otto@example.com"]
     for who, status in ((otto, 200), (cast.bob, 404)):
         client = client_of(who)
@@ -93,7 +93,7 @@ def test_who_left_the_team_is_not_told_what_runs_of_their_key_ask(run, anna, cas
     Run.objects.filter(pk=run.pk).update(actor_kind="key", actor_id=key.pk)
     remove_member(actor=make.actor_for(cast.alice), membership=otto.memberships.get())
     approval = make.make_approval(run, kind="question", tool_name="ask")
-    assert tell(approval.pk)
+    assert send(approval.pk)
     assert told() == ["alice@example.com", "anna@example.com"]
     assert client_of(otto).get(f"/approvals/{approval.pk}/").status_code == 403
 
@@ -107,7 +107,7 @@ def test_nobody_in_time_tells_operators_too_once_and_on_record(run, anna, cast, 
     lost = make.make_approval(run, created_at=now() - dt.timedelta(minutes=5))
     make.make_approval(run), make.make_approval(run, told_at=late, escalate_at=now() + dt.timedelta(hours=1))
     assert sweeping.tell() == 2 and set(sent) == {str(approval.pk), str(lost.pk)}
-    assert tell(approval.pk) and not tell(approval.pk)
+    assert send(approval.pk) and not send(approval.pk)
     assert told() == ["alice@example.com", "anna@example.com", "olga@example.com"]
     assert mail.outbox[0].subject.startswith("Still waiting: ")
     assert AuditEvent.objects.filter(action="approval.escalated").count() == 1
@@ -117,13 +117,13 @@ def test_it_posts_a_signed_notice_to_the_webhook(run, upstream, settings):
     settings.APPROVAL_WEBHOOK_URL, settings.APPROVAL_WEBHOOK_SECRET = f"{upstream.url}/notices", "whsec"
     approval = make.make_approval(run)
     upstream.enqueue({})
-    assert tell(approval.pk)
+    assert send(approval.pk)
     seen = upstream.seen[0]
     assert signing.check("whsec", seen.raw, seen.headers, source="plain")
     notice = json.loads(seen.raw)
     assert (notice["type"], notice["id"], notice["tool"]) == ("approval.asked", str(approval.pk), "refund")
     assert "arguments" not in notice
     upstream.enqueue({}, status=500)
-    assert tell(make.make_approval(run).pk), "a webhook that fails breaks nothing"
+    assert send(make.make_approval(run).pk), "a webhook that fails breaks nothing"
     failed = Delivery.objects.get(way="setting", state="waiting")
     assert (failed.attempts, failed.problem[:16]) == (1, "It answered 500:")

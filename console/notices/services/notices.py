@@ -1,4 +1,4 @@
-"""Tell people of something, once: by the channels that want it, and by mail where nobody chose a channel."""
+"""Notify people once: through the channels that subscribe, or else by mail."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ _LONGEST_TITLE, _LONGEST_TEXT = 300, 20_000
 
 
 @transaction.atomic
-def tell(
+def notify(
     kind: str,
     *,
     team: Team | None,
@@ -28,11 +28,11 @@ def tell(
     key: str,
     people: People | None = None,
 ) -> bool:
-    """Have a notice sent once the caller's transaction is committed; return whether it is the first with this key.
+    """Send a notice after the caller's transaction commits; return whether it is the first with this key.
 
-    `text` is a few plain lines without a link and `url` a path of the console, which every channel shows in its own
-    way. `facts` is what programs read of it, as JSON. `people` are mailed where there is no channel: everyone
-    concerned, unless the caller knows better. A team of the demo tells nobody.
+    `text` is a few plain lines without a link and `url` a path of the console; each channel shows them in its own way.
+    `facts` is JSON for programs. Without a channel, `people` get a mail, by default everyone concerned. Teams of the
+    demo send nothing.
     """
     if team is not None and team.is_demo:
         return False

@@ -4,20 +4,20 @@ import datetime as dt
 
 from django import forms
 
-from console.core import typed
+from console.core import parsing
 from console.core.errors import BadInput
 from console.core.forms import refuse
 from console.core.ids import parse_id, uuid7
 
 
 def test_it_reads_numbers_moments_and_ids_and_takes_nothing_else_for_one() -> None:
-    assert [typed.number(text, None) for text in ("0", "12", "999999999")] == [0, 12, 999_999_999]
-    assert {typed.number(text, None) for text in ("", "-1", "1.0", " 1", "\N{ARABIC-INDIC DIGIT ONE}", "9" * 10)} == {
+    assert [parsing.number(text, None) for text in ("0", "12", "999999999")] == [0, 12, 999_999_999]
+    assert {parsing.number(text, None) for text in ("", "-1", "1.0", " 1", "\N{ARABIC-INDIC DIGIT ONE}", "9" * 10)} == {
         None
     }
-    assert typed.moment("2026-11-26T18:30:00.123+00:00") == typed.moment("2026-11-26T18:30:00.123 00:00")
-    assert typed.moment("2026-11-26T18:30:00Z") == dt.datetime(2026, 11, 26, 18, 30, tzinfo=dt.UTC)
-    assert {typed.moment(text) for text in ("", "now", "2026-11-26T18:30:00", "2026-13-26T18:30:00Z")} == {None}
+    assert parsing.moment("2026-11-26T18:30:00.123+00:00") == parsing.moment("2026-11-26T18:30:00.123 00:00")
+    assert parsing.moment("2026-11-26T18:30:00Z") == dt.datetime(2026, 11, 26, 18, 30, tzinfo=dt.UTC)
+    assert {parsing.moment(text) for text in ("", "now", "2026-11-26T18:30:00", "2026-13-26T18:30:00Z")} == {None}
     made = uuid7()
     assert parse_id(f"run_{made.hex}", "run_") == parse_id(made.hex, "run_") == parse_id(str(made)) == made
     assert parse_id("") is parse_id("run_") is parse_id(f"run_{made.hex}", "req_") is None

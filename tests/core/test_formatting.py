@@ -2,7 +2,7 @@ import datetime as dt
 
 import pytest
 
-from console.core import words
+from console.core import formatting
 
 NOW = dt.datetime(2026, 11, 22, 14, 31, 52, tzinfo=dt.UTC)
 
@@ -22,7 +22,7 @@ NOW = dt.datetime(2026, 11, 22, 14, 31, 52, tzinfo=dt.UTC)
     ],
 )
 def test_it_writes_money(micros: int, said: str) -> None:
-    assert words.money(micros, "USD") == said
+    assert formatting.money(micros, "USD") == said
 
 
 @pytest.mark.parametrize(
@@ -36,13 +36,13 @@ def test_it_writes_money(micros: int, said: str) -> None:
     ],
 )
 def test_money_lines_up_in_a_column(column: list[int | None], said: list[str]) -> None:
-    places = words.money_places(column)
-    assert [words.money(micros, "USD", places) for micros in column if micros is not None] == said
+    places = formatting.money_places(column)
+    assert [formatting.money(micros, "USD", places) for micros in column if micros is not None] == said
 
 
 def test_it_writes_other_currencies() -> None:
-    assert words.money(1_500_000, "EUR") == "€1.50"
-    assert words.money(1_500_000, "CHF") == "CHF 1.50"
+    assert formatting.money(1_500_000, "EUR") == "€1.50"
+    assert formatting.money(1_500_000, "CHF") == "CHF 1.50"
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_it_writes_other_currencies() -> None:
     ],
 )
 def test_it_writes_tokens(count: int, said: str) -> None:
-    assert words.tokens(count) == said
+    assert formatting.tokens(count) == said
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_it_writes_tokens(count: int, said: str) -> None:
     ],
 )
 def test_it_writes_durations(microseconds: int, said: str) -> None:
-    assert words.duration(microseconds) == said
+    assert formatting.duration(microseconds) == said
 
 
 @pytest.mark.parametrize(
@@ -92,11 +92,11 @@ def test_it_writes_durations(microseconds: int, said: str) -> None:
     ],
 )
 def test_it_writes_percentages(value: float, said: str) -> None:
-    assert words.percent(value) == said
+    assert formatting.percent(value) == said
 
 
 def test_in_a_column_percentages_have_as_many_places() -> None:
-    assert [words.percent(value, 2) for value in (0, 0.3, 0.384, 12)] == ["0.00 %", "0.30 %", "0.38 %", "12.00 %"]
+    assert [formatting.percent(value, 2) for value in (0, 0.3, 0.384, 12)] == ["0.00 %", "0.30 %", "0.38 %", "12.00 %"]
 
 
 @pytest.mark.parametrize(
@@ -113,12 +113,12 @@ def test_in_a_column_percentages_have_as_many_places() -> None:
     ],
 )
 def test_it_writes_times_as_people_say_them(seconds: int, said: str) -> None:
-    assert words.when(NOW - dt.timedelta(seconds=seconds), NOW) == said
+    assert formatting.relative_time(NOW - dt.timedelta(seconds=seconds), NOW) == said
 
 
 def test_it_writes_the_whole_time_with_its_zone() -> None:
     berlin = dt.timezone(dt.timedelta(hours=1))
-    assert words.in_full(dt.datetime(2026, 11, 9, 15, 0, 1, tzinfo=berlin)) == "9 Nov 2026, 14:00:01 UTC"
+    assert formatting.full_time(dt.datetime(2026, 11, 9, 15, 0, 1, tzinfo=berlin)) == "9 Nov 2026, 14:00:01 UTC"
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_it_writes_the_whole_time_with_its_zone() -> None:
     ],
 )  # fmt: skip
 def test_it_names_browsers(agent: str, said: str) -> None:
-    assert words.browser(agent) == said
+    assert formatting.browser(agent) == said
 
 
 def test_it_reads_spans_as_it_writes_them() -> None:
@@ -144,10 +144,10 @@ def test_it_reads_spans_as_it_writes_them() -> None:
         604_800: "7 d",
         0: "0 s",
     }.items():
-        assert words.span(seconds) == said
-        assert words.seconds_of(said) == seconds
+        assert formatting.exact_duration(seconds) == said
+        assert formatting.parse_duration(said) == seconds
     for typed, seconds in {" 90 ": 90, "2h": 7200, "1 D 6 h": 108_000, "5m": 300}.items():
-        assert words.seconds_of(typed) == seconds
+        assert formatting.parse_duration(typed) == seconds
     for typed in ("", "soon", "1.5 h", "-3 s", "3 weeks", "5 mins", "1 h and 5 min"):
         with pytest.raises(ValueError):
-            words.seconds_of(typed)
+            formatting.parse_duration(typed)

@@ -1,19 +1,19 @@
-"""Tell a team of what becomes of its schedules: drift, its end, and that nobody answers for one any more."""
+"""Notify a team of its schedules: drift, the end of it, and a pause because nobody is responsible any more."""
 
 from typing import Any
 
 from django.urls import reverse
 
-from console.core import words
+from console.core import formatting
 from console.core.clock import now
 from console.evals.models import Incident, Schedule
 from console.notices.kinds import NoticeKind
-from console.notices.services import tell
+from console.notices.services import notify
 
 
-def tell_of_drift(incident: Incident) -> None:
+def notify_of_drift(incident: Incident) -> None:
     schedule = incident.schedule
-    score, before = (words.percent(round(value, 1)) for value in (incident.score_after, incident.score_before))
+    score, before = (formatting.percent(round(value, 1)) for value in (incident.score_after, incident.score_before))
     _tell(
         schedule,
         title=f"{schedule.prompt.slug} has drifted on {schedule.model}: {score}",
@@ -31,7 +31,7 @@ def tell_of_drift(incident: Incident) -> None:
     )
 
 
-def tell_of_end(incident: Incident) -> None:
+def notify_of_end(incident: Incident) -> None:
     schedule = incident.schedule
     _tell(
         schedule,
@@ -42,7 +42,7 @@ def tell_of_end(incident: Incident) -> None:
     )
 
 
-def tell_of_pause(schedule: Schedule) -> None:
+def notify_of_pause(schedule: Schedule) -> None:
     _tell(
         schedule,
         title=f"The tests of {schedule.prompt.slug} do not run any more",
@@ -64,4 +64,4 @@ def _tell(schedule: Schedule, *, title: str, text: str, facts: dict[str, Any], k
         "pinned": schedule.pinned,
     }
     url = reverse("evals:schedule", args=[prompt.slug, schedule.pk])
-    tell(NoticeKind.DRIFT, team=prompt.team, title=title, text=text, url=url, facts={**facts, **about}, key=key)
+    notify(NoticeKind.DRIFT, team=prompt.team, title=title, text=text, url=url, facts={**facts, **about}, key=key)

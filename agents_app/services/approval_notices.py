@@ -1,6 +1,6 @@
-"""Tell people of what waits for them: once when it is asked, and more people when nobody has decided.
+"""Notify people of approvals that wait for them, and more people if nobody has decided in time.
 
-A notice names the agent, the tool and the time that is left, and leads to the page; arguments stay in the console.
+A notice names the agent, the tool and the time left, and links to the page. Arguments stay in the console.
 """
 
 import uuid
@@ -24,8 +24,8 @@ from console.teams.models import Membership, Role, User
 
 
 @transaction.atomic
-def tell(approval_id: uuid.UUID) -> bool:
-    """Have the notices that are due of an approval sent; return whether there were any. Once each."""
+def send(approval_id: uuid.UUID) -> bool:
+    """Send the notices of an approval that are due, once each; return whether there were any."""
     approval = (
         Approval.objects.select_related("team", "run__agent", "step")
         .filter(pk=approval_id, state=Approval.State.WAITING)
@@ -37,7 +37,7 @@ def tell(approval_id: uuid.UUID) -> bool:
     if not _claim(approval, is_escalated=is_escalated):
         return False
     facts = _facts(approval, is_escalated=is_escalated)
-    return notices.tell(
+    return notices.notify(
         NoticeKind.APPROVAL,
         team=approval.team,
         title=_title(approval, is_escalated=is_escalated),
@@ -50,7 +50,7 @@ def tell(approval_id: uuid.UUID) -> bool:
 
 
 def _claim(approval: Approval, *, is_escalated: bool) -> bool:
-    """Take on a notice; whoever changes the row first has it sent."""
+    """Claim a notice: whoever updates the row first sends it."""
     moment = now()
     waiting = Approval.objects.filter(pk=approval.pk, state=Approval.State.WAITING)
     if not is_escalated:
