@@ -20,8 +20,8 @@ class AgentsConfig(AppConfig):
 
         agents.SOURCES.append(agent_shapes)
         ending.LISTENERS.append(waking.run_ended)
-        of_prompts.SOURCES.append(where_used.agents_with)
+        of_prompts.SOURCES.append(where_used.agents_with_prompt)
         of_collections.SOURCES += [where_used.agents_from, where_used.tools_in]
-        of_aliases.register(where_used.UsesOfAliases())
+        of_aliases.ALIAS_SOURCES.append(where_used.agents_with_alias)
         where_used.SOURCES += [where_used.triggers_of, where_used.tools_of, where_used.quotas_of]
         scopes.SOURCES.append(where_used.limited_in)

@@ -1,11 +1,6 @@
-"""What uses an agent, and which prompts and aliases agents use.
+"""What uses an agent, and which agents use a prompt, an alias or a collection."""
 
-Widgets live in a room above, which agents do not import; they add a source when the process starts (`AppConfig.ready`).
-"""
-
-import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from django.conf import settings
 from django.db.models import Q
@@ -13,27 +8,12 @@ from django.urls import reverse
 
 from agents_app.models import Agent, AgentDraft, Audience, Definition, Tool
 from agents_app.models.triggers import Trigger
-from console.catalog import where_used as of_aliases
-from console.knowledge import where_used as of_collections
+from console.core.where_used import Use
 from console.knowledge.models import Collection
 from console.teams.models import Team
-from prompts_app import where_used as of_prompts
 from prompts_app.models import Prompt
 from usage_app.models import Quota
 from usage_app.scopes import Subject
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """One thing that uses an agent. `holds` means that the agent cannot be archived while it does."""
-
-    kind: str  # widget, quota, schedule, webhook, queue, tool
-    name: str
-    team_id: uuid.UUID
-    team: str
-    holds: bool = True
-    url: str = ""
-
 
 SOURCES: list[Callable[[Agent], list[Use]]] = []
 
@@ -84,9 +64,9 @@ def limited_in(teams: Sequence[Team]) -> Iterator[Subject]:
                 yield Subject("agent", agent.slug, agent.name, team.pk)
 
 
-def agents_with(prompt: Prompt) -> list[of_prompts.Use]:
+def agents_with_prompt(prompt: Prompt) -> list[Use]:
     """Return the agents whose live version or draft speaks with a prompt; only what is live holds it."""
-    found: dict[str, of_prompts.Use] = {}
+    found: dict[str, Use] = {}
     live = Agent.objects.filter(archived_at=None, live__prompt_slug=prompt.slug).select_related("team", "live")
     drafts = AgentDraft.objects.filter(agent__archived_at=None, prompt_slug=prompt.slug).select_related("agent__team")
     uses: list[tuple[Agent, Definition, bool]] = [(agent, agent.live, True) for agent in live if agent.live]
@@ -96,7 +76,7 @@ def agents_with(prompt: Prompt) -> list[of_prompts.Use]:
             continue
         which = f"version {definition.prompt_number}" if definition.prompt_number else ""
         which = which or (f"label {definition.prompt_label}" if definition.prompt_label else "the label of the caller")
-        found[agent.slug] = of_prompts.Use(
+        found[agent.slug] = Use(
             "agent",
             agent.slug,
             agent.team_id,
@@ -116,13 +96,13 @@ def _teams_that_mean(collection: Collection) -> Q:
     return ~Q(team__in=own.values("team"))
 
 
-def tools_in(collection: Collection) -> list[of_collections.Use]:
+def tools_in(collection: Collection) -> list[Use]:
     """Return the tools that search a collection, which hold it whether or not they are granted to anybody."""
     found = Tool.objects.filter(
         _teams_that_mean(collection), kind="knowledge", deleted_at=None, config__collections__contains=[collection.slug]
     )
     return [
-        of_collections.Use(
+        Use(
             "tool",
             tool.name,
             tool.team_id,
@@ -134,13 +114,13 @@ def tools_in(collection: Collection) -> list[of_collections.Use]:
     ]
 
 
-def agents_from(collection: Collection) -> list[of_collections.Use]:
+def agents_from(collection: Collection) -> list[Use]:
     """Return the agents whose live version or draft answers from a collection; only what is live holds it."""
     named = Agent.objects.filter(_teams_that_mean(collection), archived_at=None).select_related("team").order_by("slug")
     live = set(named.filter(live__knowledge__contains=[collection.slug]).values_list("pk", flat=True))
     wanted = named.filter(Q(pk__in=live) | Q(draft__knowledge__contains=[collection.slug]))
     return [
-        of_collections.Use(
+        Use(
             "agent",
             agent.slug,
             agent.team_id,
@@ -153,14 +133,10 @@ def agents_from(collection: Collection) -> list[of_collections.Use]:
     ]
 
 
-class UsesOfAliases(of_aliases.Source):
-    """The agents that answer with an alias. A draft does not hold one: it is checked again when it is published."""
-
-    def uses(self, alias: str) -> list[of_aliases.Use]:
-        agents = Agent.objects.filter(archived_at=None, live__alias=alias).select_related("team").order_by("slug")
-        return [
-            of_aliases.Use(
-                "agent", agent.slug, agent.team_id, agent.team.name, url=reverse("agents:agent", args=[agent.slug])
-            )
-            for agent in agents
-        ]
+def agents_with_alias(alias: str) -> list[Use]:
+    """Return the agents that answer with an alias. A draft does not hold one: publishing checks it again."""
+    agents = Agent.objects.filter(archived_at=None, live__alias=alias).select_related("team").order_by("slug")
+    return [
+        Use("agent", agent.slug, agent.team_id, agent.team.name, url=reverse("agents:agent", args=[agent.slug]))
+        for agent in agents
+    ]

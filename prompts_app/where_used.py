@@ -1,45 +1,19 @@
-"""What uses a prompt.
-
-Other prompts are known here, and the calls of the last 30 days with their keys. Agents, widgets and tests live in rooms
-above, which the library does not import; they add a source when the process starts (`AppConfig.ready`).
-"""
+"""What uses a prompt: other prompts, and the calls of the last 30 days with their keys."""
 
 import datetime as dt
-import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from django.db.models import Max, Sum
 from django.urls import reverse
 
 from console.core.clock import now
 from console.core.formatting import plural
+from console.core.where_used import Use
 from console.teams.models import ApiKey
 from prompts_app.models import Label, Prompt, PromptKeyUse, PromptUse
 from prompts_app.sql import TRIALS
 
 CALLS_SPAN = dt.timedelta(days=30)
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """One thing that uses a prompt. `holds` means that the prompt cannot be deleted while it does.
-
-    `url` is its page, which opens to those with `opens_to` in its team.
-    """
-
-    kind: str  # prompt, calls, agent, widget, test …
-    name: str
-    team_id: uuid.UUID | None
-    team: str
-    holds: bool = True
-    url: str = ""
-    opens_to: str = "view_team"
-    detail: str = ""
-    calls: int = 0
-
-
-Source = Callable[[Prompt], list[Use]]
 
 
 def including(slug: str) -> dict[str, str]:
@@ -135,7 +109,7 @@ def keys(prompt: Prompt) -> list[Use]:
     return found
 
 
-SOURCES: list[Source] = [including_prompts, calls, keys]
+SOURCES: list[Callable[[Prompt], list[Use]]] = [including_prompts, calls, keys]
 
 
 def uses_of(prompt: Prompt) -> list[Use]:

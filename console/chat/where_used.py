@@ -1,12 +1,12 @@
-"""Which widgets speak with an agent, and which ones quotas can limit."""
+"""Which widgets use an agent, and which ones quotas can limit."""
 
 from collections.abc import Iterator, Sequence
 
 from django.urls import reverse
 
 from agents_app.models import Agent
-from agents_app.where_used import Use
 from console.chat.models import Widget
+from console.core.where_used import Use
 from console.teams.models import Team
 from usage_app.scopes import Subject
 

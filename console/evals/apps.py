@@ -34,4 +34,4 @@ class EvalsConfig(AppConfig):
         notes_on_prompts.SOURCES.append(notes.on_prompt)
         notes_on_aliases.SOURCES.append(notes.on_alias)
         links_on_aliases.SOURCES.append(notes.replay_alias)
-        where_used.register(notes.ScheduleSource())
+        where_used.ALIAS_SOURCES.append(notes.schedules_with)

@@ -7,8 +7,8 @@ from django.urls import reverse
 
 from console.catalog.links import Link
 from console.catalog.models import Pin
-from console.catalog.where_used import Source, Use
 from console.core.notes import Note
+from console.core.where_used import Use
 from console.evals import access
 from console.evals.models import Incident, Schedule
 from console.teams.callers import Caller
@@ -54,19 +54,17 @@ def replay_alias(caller: Caller, alias: str) -> list[Link]:
     return [Link("Replay traffic against another version before promoting", "history", url)]
 
 
-class ScheduleSource(Source):
-    """Schedules ask an alias, and do not hold it."""
-
-    def uses(self, alias: str) -> list[Use]:
-        rows = Schedule.objects.filter(model=alias, prompt__deleted_at=None).select_related("prompt__team")
-        return [
-            Use(
-                "tests",
-                f"{row.prompt.slug}, {row.label}",
-                row.prompt.team_id,
-                row.prompt.team.name,
-                holds=False,
-                url=reverse("evals:tests", args=[row.prompt.slug]),
-            )
-            for row in rows
-        ]
+def schedules_with(alias: str) -> list[Use]:
+    """Return the schedules that ask an alias. They do not hold it."""
+    rows = Schedule.objects.filter(model=alias, prompt__deleted_at=None).select_related("prompt__team")
+    return [
+        Use(
+            "tests",
+            f"{row.prompt.slug}, {row.label}",
+            row.prompt.team_id,
+            row.prompt.team.name,
+            holds=False,
+            url=reverse("evals:tests", args=[row.prompt.slug]),
+        )
+        for row in rows
+    ]

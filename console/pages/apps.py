@@ -7,7 +7,9 @@ class PagesConfig(AppConfig):
     verbose_name = "Pages"
 
     def ready(self) -> None:
-        from console.catalog import where_used
-        from console.pages.where_used import UsageSource
+        """Have the pages of aliases show their calls and quotas."""
+        from console.catalog import traffic, where_used
+        from console.pages.traffic import RolledUpTraffic, quotas_of
 
-        where_used.register(UsageSource())
+        traffic.SOURCES.append(RolledUpTraffic())
+        where_used.ALIAS_SOURCES.append(quotas_of)

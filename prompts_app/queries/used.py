@@ -9,9 +9,10 @@ from django.db.models import QuerySet, Sum
 from django.urls import reverse
 
 from console.core.clock import now
+from console.core.where_used import Use
 from console.teams.models import Team
 from prompts_app.models import Prompt, PromptUse
-from prompts_app.where_used import CALLS_SPAN, Use
+from prompts_app.where_used import CALLS_SPAN
 
 _TITLES = {
     "calls": ("Calls", "terminal", "of the last 30 days, by surface"),

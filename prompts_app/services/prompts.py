@@ -10,6 +10,7 @@ from console.audit.services import changes
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict, check_revision
 from console.core.races import insert
+from console.core.where_used import Use
 from console.teams.callers import Actor
 from console.teams.models import Team
 from prompts_app import where_used
@@ -160,7 +161,7 @@ def _check_reach(prompt: Prompt) -> None:
         raise StillUsed(f"{len(others)} prompts of other teams include {prompt.slug}.", param="visibility")
 
 
-def _names(uses: list[where_used.Use], prompt: Prompt) -> str:
+def _names(uses: list[Use], prompt: Prompt) -> str:
     """Name what uses a prompt; what belongs to other teams is only counted, for its name is their business."""
     near = [use for use in uses if use.team_id in {None, prompt.team_id}]
     names = ", ".join(f"{use.kind} {use.name}" for use in near[:5])

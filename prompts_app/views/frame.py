@@ -9,6 +9,7 @@ from django.utils.text import get_text_list
 
 from console.core import parsing
 from console.core.formatting import plural
+from console.core.where_used import Use
 from console.teams.callers import TeamRequest
 from prompts_app import tabs, where_used
 from prompts_app.models import Prompt, PromptVersion
@@ -16,7 +17,6 @@ from prompts_app.notes import notes_on
 from prompts_app.queries import detail
 from prompts_app.queries.detail import RailItem
 from prompts_app.rendering import is_callable
-from prompts_app.where_used import Use
 
 ACTIVE = "prompts"
 

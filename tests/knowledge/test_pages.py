@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from console.audit.models import AuditEvent
+from console.core.where_used import Use
 from console.knowledge import access, where_used
 from console.knowledge.models import Collection, Document
 from console.knowledge.services.documents import add_document
@@ -99,7 +100,7 @@ def test_it_lets_only_those_write_who_may(client: Client, world: World) -> None:
 
 def test_it_keeps_what_is_used(client: Client, world: World, monkeypatch) -> None:
     client.force_login(world.cast.alice)
-    use = where_used.Use("agent", "support-bot", world.cast.team_a.pk, "Team A")
+    use = Use("agent", "support-bot", world.cast.team_a.pk, "Team A")
     monkeypatch.setattr(where_used, "SOURCES", [lambda collection: [use]])
     delete = page("delete_collection", world.support.pk)
     assert client.post(delete).status_code == 409 and "agent support-bot" in client.post(delete).text

@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 
+from console.catalog import traffic as alias_traffic
 from console.catalog import where_used
 from console.catalog.models import Alias, ModelVersion, Pin, PinFallback, PinMove, PinProposal
 from console.catalog.queries.comparison import lacks
-from console.catalog.where_used import Traffic, Use
+from console.catalog.traffic import Traffic
 from console.core.clock import now
+from console.core.where_used import Use
 from console.teams.access import teams_for
 from console.teams.callers import Caller
 from console.teams.models import Environment, Team
@@ -50,7 +52,7 @@ def teams_shown(caller: Caller) -> "Prefetch[str, QuerySet[Team], str]":
 def alias_rows(aliases: QuerySet[Alias], caller: Caller) -> list[AliasRow]:
     """Return the aliases with their pins, teams, and calls of the last seven days. Four queries."""
     pins = Pin.objects.select_related("model_version__provider")
-    traffic = where_used.traffic_of(
+    traffic = alias_traffic.source().by_alias(
         now() - _WEEK, teams=list(teams_for(caller).values_list("pk", flat=True)), environment=Environment.PRODUCTION
     )
     rows = []
@@ -190,7 +192,7 @@ def _canary(pin: Pin | None, alias: Alias, teams: list[uuid.UUID]) -> Canary | N
     if pin is None or pin.canary_version is None:
         return None
     since = (pin.canary_since or pin.moved_at).replace(minute=0, second=0, microsecond=0)
-    traffic = where_used.traffic_by_model(alias.name, since, teams=teams, environment=pin.environment)
+    traffic = alias_traffic.source().by_model(alias.name, since, teams=teams, environment=pin.environment)
     return Canary(
         version=pin.canary_version,
         percent=pin.canary_percent,
@@ -212,12 +214,14 @@ def alias_page(alias: Alias, caller: Caller) -> AliasPage:
     pins, history, since = _pins_of(alias), moves([alias]), now() - _MONTH
 
     def stop(environment: str) -> Stop:
-        traffic = where_used.traffic_of(since, teams=teams, environment=environment)
+        traffic = alias_traffic.source().by_alias(since, teams=teams, environment=environment)
         before = _before(history, environment)
         return Stop(environment, pins.get(environment), before, traffic.get(alias.name, Traffic()))
 
     uses = where_used.uses_of(alias)
-    budgets = where_used.shadow_budgets(alias.name) if any(pin.shadow_version_id for pin in pins.values()) else {}
+    budgets = (
+        alias_traffic.source().shadow_budgets(alias.name) if any(pin.shadow_version_id for pin in pins.values()) else {}
+    )
     if not caller.is_operator:
         budgets = {team: name for team, name in budgets.items() if team in teams}
         uses = [use for use in uses if use.team_id in teams]

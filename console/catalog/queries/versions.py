@@ -7,8 +7,8 @@ from django.db.models import Prefetch, Q, QuerySet
 
 from console.catalog import where_used
 from console.catalog.models import Alias, ModelVersion, Pin, Price, Provider
-from console.catalog.where_used import Use
 from console.core.clock import now
+from console.core.where_used import Use
 from console.teams.access import teams_for
 from console.teams.callers import Caller
 

@@ -1,4 +1,4 @@
-"""What the rooms above the catalog know of its aliases: quotas, and calls from the roll-ups."""
+"""The calls and quotas of aliases, for the pages of the catalog."""
 
 import datetime as dt
 import uuid
@@ -7,9 +7,10 @@ from typing import Any
 
 from django.urls import reverse
 
-from console.catalog.where_used import Source, Traffic, Use
+from console.catalog.traffic import Traffic
 from console.core.clock import now
 from console.core.histogram import merged, percentile
+from console.core.where_used import Use
 from usage_app.models import Metric, Purpose, Quota
 from usage_app.sql.figures import usage_by_alias_and_model
 
@@ -17,32 +18,33 @@ from usage_app.sql.figures import usage_by_alias_and_model
 _MOST_ROWS = 1000
 
 
-class UsageSource(Source):
-    """Quotas of an alias, and its calls. Registered when the process starts."""
+def quotas_of(alias: str) -> list[Use]:
+    """Return the quotas of an alias."""
+    page = reverse("usage:quotas")
+    return [
+        Use(
+            "quota",
+            quota.what,
+            quota.team_id,
+            quota.team.name,
+            url=f"{page}?team={quota.team.slug}",
+            opens_to="view_usage",
+        )
+        for quota in Quota.objects.filter(alias=alias).select_related("team", "key")
+    ]
 
-    def uses(self, alias: str) -> list[Use]:
-        quotas = Quota.objects.filter(alias=alias).select_related("team", "key")
-        page = reverse("usage:quotas")
-        return [
-            Use(
-                "quota",
-                quota.what,
-                quota.team_id,
-                quota.team.name,
-                url=f"{page}?team={quota.team.slug}",
-                opens_to="view_usage",
-            )
-            for quota in quotas
-        ]
+
+class RolledUpTraffic:
+    """Reads the calls of aliases from the roll-ups."""
 
     def shadow_budgets(self, alias: str) -> dict[uuid.UUID, str]:
         budgets = Quota.objects.filter(purpose=Purpose.SHADOW, alias__in=["", alias], team__archived_at=None)
         return dict(budgets.exclude(metric=Metric.CONCURRENCY).values_list("team_id", "team__name"))
 
-    def traffic(self, since: dt.datetime, *, teams: Sequence[uuid.UUID], environment: str) -> dict[str, Traffic]:
+    def by_alias(self, since: dt.datetime, *, teams: Sequence[uuid.UUID], environment: str) -> dict[str, Traffic]:
         return _summed((row[0].partition("@")[0], row) for row in _rows("day", since, teams, environment))
 
-    def traffic_by_model(
+    def by_model(
         self, alias: str, since: dt.datetime, *, teams: Sequence[uuid.UUID], environment: str
     ) -> dict[str, Traffic]:
         rows = _rows("hour", since, teams, environment)
