@@ -8,11 +8,11 @@ import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, unquote_plus, urlencode, urlsplit
 
 import jwt
 
-CLIENT, SECRET = "facet", "a-secret-of-the-client"
+CLIENT, SECRET = "facet", "a secret/of:the+client%"
 
 
 def of_app(address: str) -> dict[str, Any]:
@@ -121,12 +121,17 @@ class IdentityProvider:
             return 200, self.person
         return 404, {}
 
+    def _client(self, form: dict[str, str], basic: str) -> tuple[str, ...]:
+        if not basic:
+            return form["client_id"], form["client_secret"]
+        return tuple(map(unquote_plus, base64.b64decode(basic.removeprefix("Basic ")).decode().split(":", 1)))
+
     def token(self, form: dict[str, str], basic: str) -> tuple[int, Any]:
         asked = self._codes.pop(form["code"], None)
         said = base64.urlsafe_b64encode(hashlib.sha256(form["code_verifier"].encode()).digest()).decode().rstrip("=")
         if (
             asked is None
-            or (form["client_id"], form["client_secret"]) != (CLIENT, SECRET)
+            or self._client(form, basic) != (CLIENT, SECRET)
             or form["redirect_uri"] != asked["redirect_uri"]
             or (self.holds_codes_to_their_browser and said != asked["code_challenge"])
         ):

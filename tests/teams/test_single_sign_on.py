@@ -59,6 +59,14 @@ def test_the_sign_in_page_offers_it(provider):
     assert "Directory" in page and "/accounts/oidc/oidc/login/" in page
 
 
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
+def test_it_says_the_secret_of_the_client_as_the_settings_say(provider, cast, settings, method):
+    app = settings.SOCIALACCOUNT_PROVIDERS["openid_connect"]["APPS"][0]
+    app["settings"] = app["settings"] | {"token_auth_method": method}
+    browser, _ = come_in(provider, ALICE)
+    assert signed_in(browser) == cast.alice
+
+
 def test_it_needs_no_mail_server(provider, cast, settings):
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
