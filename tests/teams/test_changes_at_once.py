@@ -9,9 +9,10 @@ from guardian.models import UserObjectPermission
 
 from console.core.errors import BadInput, Conflict
 from console.teams.actors import SYSTEM
-from console.teams.models import Membership, Role, Team, User
-from console.teams.services import people, teams
+from console.teams.models import Invitation, Membership, Role, Team, User
+from console.teams.services import invitations, people, teams
 from tests import make
+from tests.at_once import at_once
 from tests.between import somebody_waits
 from tests.conftest import Cast
 from tests.waiting import until
@@ -88,3 +89,10 @@ def test_of_two_who_make_a_team_of_one_short_name_at_once_the_second_is_told() -
     thread.join()
     assert said == ["There is a team with the short name 'claims' already; choose another."]
     assert [team.name for team in Team.objects.filter(slug="claims")] == ["Claims"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_invitations_of_one_address_at_once_one_stays_open() -> None:
+    team = make.make_team("Claims")
+    at_once(*[lambda: invitations.invite(actor=SYSTEM, team=team, email="new@example.com", role=Role.MEMBER)] * 2)
+    assert Invitation.objects.filter(revoked_at=None).count() == 1

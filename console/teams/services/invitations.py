@@ -15,6 +15,7 @@ from console.core.clock import now
 from console.core.errors import Conflict, NotFound
 from console.core.hidden import spelled
 from console.core.mail import send_now
+from console.core.races import hold
 from console.teams.actors import Actor
 from console.teams.keys import digest
 from console.teams.models import Invitation, Membership, Team, User
@@ -62,6 +63,7 @@ def invite(*, actor: Actor, team: Team, email: str, role: str) -> tuple[Invitati
     """Invite an address and return the invitation with its token, which is not kept. An older one is replaced."""
     email = email.strip().lower()
     check_role(actor, team, role)
+    hold(team)  # of two that invite one address at once, the second replaces the first's
     if Membership.objects.filter(team=team, user__email__iexact=email).exists():
         raise Conflict(f"{email} is a member of {team} already.", param="email")
     Invitation.objects.filter(team=team, email__iexact=email, accepted_at=None, revoked_at=None).update(
