@@ -69,8 +69,8 @@ def checked(fields: Mapping[str, Any]) -> dict[str, Any]:
         raise BadInput(f"{unknown[0][:60]!r} is not part of an agent.", param=unknown[0][:60])
     kept = {name: _CHECKS[name](value) for name, value in fields.items()}
     check_one_prompt(kept)
-    if strict_json.has_nul(kept):
-        raise BadInput("The agent holds a character that is not text (U+0000).")
+    for name, value in kept.items():
+        strict_json.typed(json.dumps(value), name)  # a run could not send what no JSON can say
     return kept
 
 

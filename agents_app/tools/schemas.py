@@ -39,10 +39,11 @@ def checked(schema: Any) -> dict[str, Any]:
         return dict(EMPTY)
     if not isinstance(schema, dict) or schema.get("type") != "object":
         raise _wrong('must describe an object: {"type": "object", "properties": {…}}', "")
-    if len(json.dumps(schema)) > LONGEST:
+    if len(written := json.dumps(schema)) > LONGEST:
         raise _wrong(f"is longer than {LONGEST:,} characters", "")
     nodes = _Count()
     _check(schema, "", 0, nodes)
+    strict_json.typed(written, "parameters")  # a call could not send it otherwise
     return {"properties": {}, **schema, "additionalProperties": False}
 
 
