@@ -141,6 +141,7 @@ async def _write(message_id: uuid.UUID, identify: Identify, ask: Ask) -> None:
     finally:
         BEING_WRITTEN.pop(message_id, None)
         live.finish()
+        _keep_no_more()
 
 
 _WHY_CUT: dict[str, str] = {
@@ -200,6 +201,14 @@ def _keep_soon() -> None:
     global _keeping
     if _keeping is None or _keeping.done() or _keeping.get_loop() is not asyncio.get_running_loop():
         _keeping = asyncio.create_task(_keep())
+
+
+def _keep_no_more() -> None:
+    """End the keeping with the last answer: asleep, it would outlive the loop of a process that stops."""
+    global _keeping
+    if not BEING_WRITTEN and _keeping is not None:
+        _keeping.cancel()
+        _keeping = None
 
 
 def _keep_pause(count: int) -> float:

@@ -1,5 +1,6 @@
 """An answer from the question to its last word: streamed, kept, stopped, refused, written again."""
 
+import asyncio
 import json
 import re
 
@@ -10,6 +11,7 @@ from django.urls import reverse
 from console.audit.models import AuditEvent
 from console.chat.models import Message
 from console.chat.services.titles import make_title
+from console.gateway import sync
 from console.teams.actors import SYSTEM
 from console.teams.models import Membership
 from console.teams.services import teams
@@ -18,6 +20,11 @@ from tests.live import LiveServer
 from tests.upstream import completion, sse, text_chunks
 from tests.waiting import until
 from usage_app.services import quotas
+
+
+async def going_on() -> list[str]:
+    """Return what the gateway's thread still does."""
+    return [task.get_coro().__qualname__ for task in asyncio.all_tasks()]  # type: ignore[union-attr]
 
 
 def _call(answer: Message) -> AuditEvent:
@@ -31,6 +38,7 @@ def test_it_answers_and_keeps_the_answer_with_what_it_cost(room: Room) -> None:
     assert (answer.status, answer.text) == ("done", "It is **on its way**.")
     assert conversation.title == "Where is my order?"
     assert answer.model == "fake/fake-model" and str(answer.agent_version) == "helper@1"
+    assert "_keep" not in sync.run(going_on()), "what keeps answers being written ends with the last one"
     assert answer.prompt_tokens == 23 and answer.cost_micros > 0 and answer.latency_us and answer.lease_until is None
 
     call = _call(answer)
