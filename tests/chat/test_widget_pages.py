@@ -234,6 +234,10 @@ def test_the_list_counts_today_in_as_many_queries_for_ten_more(cast: Cast, bella
         Allowance.objects.create(widget=widget, name=name, subject="", period_start=today, used=used)
     page = bella.get("/widgets/").text
     assert "1,234" in page and ">$4.50<" in page and ">of $5.00<" in page
+    Allowance.objects.filter(used=4_500_000).update(used=450)
+    make.make_widget(cast.team_a, widget.agent, name="Quiet")
+    page = bella.get("/widgets/").text
+    assert ">$0.00045<" in page and ">$0.00<" in page, "nothing is as much in each row"
     with CaptureQueriesContext(
         connection,
     ) as few:
