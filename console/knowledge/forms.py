@@ -13,7 +13,7 @@ from console.knowledge.models import Collection, Document, Language
 from console.knowledge.services.documents import MOST_CHARACTERS, check_text
 from console.teams.models import Team
 
-ORGANISATION = "-"  # no team has such a slug
+ORGANISATION = "*"  # no short name has it
 
 
 class CollectionForm(ShortNamed):

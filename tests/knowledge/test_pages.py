@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from console.audit.models import AuditEvent
 from console.core.where_used import Use
-from console.knowledge import access, where_used
+from console.knowledge import access, forms, where_used
 from console.knowledge.models import Collection, Document
 from console.knowledge.services.documents import add_document
 from tests import make
@@ -96,6 +96,14 @@ def test_it_lets_only_those_write_who_may(client: Client, world: World) -> None:
         assert client.get(address).status_code == 404
     client.force_login(world.cast.operator)
     assert client.post(page("new_document", everybodys.pk), {"name": "A", "text": "B"}).status_code == 302
+
+
+def test_no_team_is_taken_for_the_whole_organisation(client: Client, world: World) -> None:
+    make.make_team("-")
+    client.force_login(world.cast.operator)
+    given = {"name": "Guide", "slug": "guide", "language": "english", "team": forms.ORGANISATION}
+    assert client.post(page("new_collection"), given).status_code == 302
+    assert Collection.objects.get(slug="guide").team is None
 
 
 def test_it_keeps_what_is_used(client: Client, world: World, monkeypatch) -> None:
