@@ -234,11 +234,13 @@ def test_it_does_not_take_back_the_end_of_a_rotated_key_with_an_older_form(cast:
 
 
 def test_it_changes_a_key(cast: Cast, alice: Client) -> None:
+    many = [f"{number:0100}" for number in range(50)]  # as many, and as long, as programs may name
+    ApiKey.objects.filter(pk=cast.kim.pk).update(aliases=many)
     values = {
         "name": "renamed",
         "scopes": ["models:call"],
         "networks": "203.0.113.7",
-        "aliases": "",
+        "aliases": ", ".join(many),
         "expires_in": "30",
         "unknown_fields": "refuse",
     }

@@ -31,10 +31,10 @@ class TeamField(forms.ModelChoiceField):  # type: ignore[type-arg]
 
 
 class WordsField(forms.CharField):
-    """Names separated by commas, spaces or lines; a list without doubles."""
+    """Names separated by commas, spaces or lines; a list without doubles, with room for fifty names of 100."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(required=False, max_length=4000, **kwargs)
+        super().__init__(required=False, max_length=6000, **kwargs)
 
     def prepare_value(self, value: Any) -> Any:
         return ", ".join(value) if isinstance(value, list | tuple) else value
