@@ -58,11 +58,11 @@ def test_a_file_that_does_not_have_all_says_so_and_where_to_go_on(cast: Cast, mo
         return b"".join(client.get(f"/audit/export/?alias=x&{query}").streaming_content).decode().splitlines()
 
     *lines, last = map(json.loads, sent("format=jsonl", 1500))
-    assert len(lines) == 14 and last["incomplete"] and f"until={last['until']}" in last["message"]
+    assert len(lines) >= 14 and last["incomplete"] and f"until={last['until']}" in last["message"]
     rest = list(map(json.loads, sent(f"format=jsonl&until={last['until']}", 1)))
-    assert {row["request_id"] for row in lines + rest} == made
+    assert {row["request_id"] for row in lines + rest} == made and len(lines + rest) == len(made)
     _, *rows, words = sent("format=csv", 1500)
-    assert len(rows) == 14 and words.startswith("This export is incomplete: its time was up. The rest is found with")
+    assert len(rows) >= 14 and words.startswith("This export is incomplete: its time was up. The rest is found with")
     *_, nothing = map(json.loads, sent("format=jsonl", 3600))
     assert nothing["incomplete"] and nothing["until"] is None
     ends = AuditEvent.objects.filter(action=actions.AUDIT_EXPORTED.name, target="finished").order_by("id")
