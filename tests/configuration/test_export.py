@@ -300,6 +300,21 @@ def test_it_names_no_team_that_is_archived(run: Any) -> None:
     assert "is_required" not in text, "what covers nobody any more does not cover everybody elsewhere"
 
 
+def test_an_agent_on_an_alias_that_is_left_out_comes_as_a_draft(run: Any) -> None:
+    team, other = make.make_team("Support"), make.make_team("Other")
+    theirs = make.make_alias("theirs", production=make.make_model("small"))
+    agent = make.make_agent(team, "helper", alias="theirs")
+    widget = make.make_widget(team, agent, name="Shop")
+    of = subject_of(team, "widget", str(widget.pk))
+    set_quota(actor=SYSTEM, team=team, metric="tokens", window="day", limit=9, widget=of)
+    theirs.teams.add(other)
+    team_services.archive_team(actor=SYSTEM, team=other)
+    text = exported()
+    assert "# Not in this file: that the agent helper is live: its alias theirs is left out." in text
+    assert "# Not in this file: the widget 'Shop' of support, which no agent of this file answers." in text
+    assert "2 to create, 0 to change" in run(text.replace("slug: helper", "slug: anew").replace("theirs", "not-there"))
+
+
 def test_it_leaves_out_what_could_not_be_made_elsewhere() -> None:
     """A key, a trigger or a quota that another console would refuse, and with it the whole file."""
     team = make.make_team("Support", owner=make.make_user("ada@example.com"))
@@ -336,7 +351,7 @@ def test_it_leaves_out_what_could_not_be_made_elsewhere() -> None:
         "the member disabled@example.com of support, who is disabled",
         "the key 'left' of support, whose owner is disabled or no longer in the team",
         "a quota of the key 'disabled' in support, which is left out",
-        "a quota of the widget 'Shop' in support, whose name is not unique",
+        "a quota of the widget 'Shop' in support, which is left out",
         "the trigger 'left' of helper, whose owner is disabled or no longer in a team",
         "what has the work of Nightly in support now, key ended",
     ):

@@ -1,6 +1,5 @@
 """Write the installation's configuration as a file `apply` reads. Secrets are named, never written."""
 
-from collections import Counter
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +9,6 @@ from console.audit import actions
 from console.audit.services import record
 from console.catalog.models import PARTS, Alias, ModelVersion, Price, Provider
 from console.catalog.queries import price_now
-from console.chat.models import Widget
 from console.core.clock import now
 from console.pages.configuration import export_agents, export_knowledge, export_library
 from console.pages.configuration.document import LARGEST
@@ -48,11 +46,15 @@ def export(*, actor: Actor = ACTOR, documents: str = "", files: dict[str, str] |
     With `documents`, the name of a folder beside the file, texts of documents are put into `files`, by path.
     """
     left_out: list[str] = []
+    aliases = _aliases(left_out)
+    named = {alias["name"] for alias in aliases}
+    agents = export_agents.agents(named, left_out)
+    widgets = export_agents.widgets(agents, left_out)
     lists: dict[str, Any] = {
         "providers": _providers(left_out),
         "models": _models(left_out),
-        "aliases": (aliases := _aliases(left_out)),
-        "teams": _teams({alias["name"] for alias in aliases}, left_out),
+        "aliases": aliases,
+        "teams": _teams(named, {(widget["team"], widget["name"]) for widget in widgets}, left_out),
         "channels": export_agents.channels(),
         "alert_rules": [],
         "collections": [],
@@ -61,8 +63,8 @@ def export(*, actor: Actor = ACTOR, documents: str = "", files: dict[str, str] |
         "brokers": export_agents.brokers(),
         "tool_servers": export_agents.servers(),
         "tools": export_agents.tools(),
-        "agents": export_agents.agents(left_out),
-        "widgets": export_agents.widgets(left_out),
+        "agents": agents,
+        "widgets": widgets,
         "test_schedules": export_knowledge.test_schedules(left_out),
         "legacy_touchpoints": [],
     }
@@ -184,14 +186,13 @@ def _aliases(left_out: list[str]) -> list[dict[str, Any]]:
     return rows
 
 
-def _teams(aliases: set[str], left_out: list[str]) -> list[dict[str, Any]]:
+def _teams(aliases: set[str], widgets: set[tuple[str, str]], left_out: list[str]) -> list[dict[str, Any]]:
     teams = Team.objects.filter(archived_at=None).order_by("slug").prefetch_related("memberships__user", "aliases")
     teams = teams.prefetch_related("label_rules")
     quotas: dict[Any, list[Quota]] = {}
     for quota in Quota.objects.select_related("key").order_by("metric", "window", "id"):
         quotas.setdefault(quota.team_id, []).append(quota)
     named = named_keys(team__in=teams)
-    widgets = Counter(Widget.objects.filter(deleted_at=None).values_list("team_id", "name"))
     rows = []
     for team in teams:
         row: dict[str, Any] = {"slug": team.slug, "name": team.name}
@@ -211,8 +212,8 @@ def _teams(aliases: set[str], left_out: list[str]) -> list[dict[str, Any]]:
                 left_out.append(f"a quota of the key {quota.key.name!r} in {team.slug}, {why}.")
             elif quota.alias and quota.alias not in aliases:
                 left_out.append(f"a quota of the alias {quota.alias} in {team.slug}, which is left out.")
-            elif quota.widget_id and widgets[team.pk, quota.widget] > 1:
-                left_out.append(f"a quota of the widget {quota.widget!r} in {team.slug}, whose name is not unique.")
+            elif quota.widget_id and (team.slug, quota.widget) not in widgets:
+                left_out.append(f"a quota of the widget {quota.widget!r} in {team.slug}, which is left out.")
             elif limit.keys() & {"key"} and any(_is_same(limit, other) for other in row["quotas"]):
                 left_out.append(f"a second quota of the key {limit['key']!r} in {team.slug}.")
             else:

@@ -8,6 +8,7 @@ from agents_app.definition import fields_of
 from agents_app.models import Agent, Broker, Queue, Tool, ToolServer, Trigger
 from agents_app.tools.registry import kind_of
 from console.chat.models import Widget
+from console.chat.queries.widgets import answered
 from console.chat.widget_fields import fields_of as widget_fields
 from console.core.errors import BadInput
 from console.notices.models import Channel
@@ -111,7 +112,8 @@ def _has_fixed_arguments(tool: Tool) -> bool:
     return bool(follows == tool.parameters)
 
 
-def agents(left_out: list[str]) -> list[dict[str, Any]]:
+def agents(aliases: set[str], left_out: list[str]) -> list[dict[str, Any]]:
+    """Return the agents. One on an alias that the file leaves out comes as a draft: nothing else can publish it."""
     rows = []
     found = Agent.objects.filter(archived_at=None, team__archived_at=None).select_related("team", "live", "draft")
     triggers: dict[Any, list[Trigger]] = {}
@@ -125,12 +127,15 @@ def agents(left_out: list[str]) -> list[dict[str, Any]]:
         row["audience"] = agent.audience
         shared = sorted(team.slug for team in agent.shared_with.all() if team.archived_at is None)
         row |= {"shared_with": shared} if shared else {}
-        fields = fields_of(agent.live or agent.draft)
-        if agent.live is not None and fields_of(agent.draft) != fields:
+        is_live = agent.live is not None and (not agent.live.alias or agent.live.alias in aliases)
+        fields = fields_of(agent.live if agent.live is not None and is_live else agent.draft)
+        if agent.live is not None and not is_live:
+            left_out.append(f"that the agent {agent.slug} is live: its alias {agent.live.alias} is left out.")
+        elif agent.live is not None and fields_of(agent.draft) != fields:
             left_out.append(f"the draft of the agent {agent.slug}, which is not published.")
         row |= {"prompt": prompt_of(fields)} if fields["prompt_slug"] else {}
         row |= _definition(fields)
-        row |= {} if agent.live is not None else {"publish": False}
+        row |= {} if is_live else {"publish": False}
         starts = _triggers(agent, triggers.get(agent.pk, []), people, left_out)
         rows.append(row | ({"triggers": starts} if starts else {}))
     return rows
@@ -170,13 +175,19 @@ def _triggers(agent: Agent, found: list[Trigger], people: set[Any], left_out: li
     return rows
 
 
-def widgets(left_out: list[str]) -> list[dict[str, Any]]:
+def widgets(agents: list[dict[str, Any]], left_out: list[str]) -> list[dict[str, Any]]:
+    """Return the widgets. One that none of the file's agents answers could not be made elsewhere."""
     rows = []
+    live = {agent["slug"] for agent in agents if agent.get("publish", True)}
     found = list(Widget.objects.filter(deleted_at=None, team__archived_at=None).select_related("team", "agent"))
+    fine = answered([widget.pk for widget in found])
     names = [(widget.team_id, widget.name) for widget in found]
     for widget in sorted(found, key=lambda w: (w.team.slug, w.name)):
         if names.count((widget.team_id, widget.name)) > 1:
             left_out.append(f"the widget {widget.name!r} of {widget.team.slug}, whose name is not unique.")
+            continue
+        if widget.pk not in fine or widget.agent.slug not in live:
+            left_out.append(f"the widget {widget.name!r} of {widget.team.slug}, which no agent of this file answers.")
             continue
         row: dict[str, Any] = {"name": widget.name, "team": widget.team.slug, "agent": widget.agent.slug}
         kept = {name: value for name, value in widget_fields(widget).items() if name != "name" and value}
