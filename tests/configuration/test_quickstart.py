@@ -167,6 +167,14 @@ def test_a_console_starts_after_its_first_operator_left(settings: Any) -> None:
         run()
 
 
+def test_a_start_makes_no_second_operator_after_the_first_took_another_address(settings: Any) -> None:
+    settings.BUILTIN_MODEL = False
+    boot.first_content()
+    User.objects.update(email="ada@example.com")
+    assert boot.first_content()["sign_in_url"] == ""
+    assert User.objects.get().email == "ada@example.com"
+
+
 def test_it_refuses_an_address_that_is_none() -> None:
     with pytest.raises(CommandError, match="not an e-mail address"):
         run("--email", "nonsense")

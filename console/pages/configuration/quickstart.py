@@ -70,8 +70,8 @@ def quickstart(
 ) -> Quickstart:
     """Make what is missing and return how to get in. Without its address a built-in model is what it was.
 
-    At a start of the console (`is_start`) somebody who is no operator any more is no reason to refuse, as long as there
-    are others: then nobody gets a link.
+    At a start of the console (`is_start`) an address that nobody has any more, or somebody who is no operator now,
+    makes no operator and is no reason to refuse, as long as there are others: then nobody gets a link.
     """
     Epoch.objects.select_for_update().get(pk=1)  # every change takes its turn here, so two quick starts do too
     operator = _operator(email, may_be_another=is_start)
@@ -102,11 +102,12 @@ def _operator(email: str, *, may_be_another: bool) -> User | None:
     """Return the operator with this address, made when nobody has it. Nobody becomes an operator by a quick start."""
     email = email.strip().lower()
     user = User.objects.filter(email__iexact=email).first()
-    if user is None:
-        user = create_person(actor=SYSTEM, email=email, name="Operator", is_operator=True)
-    if user.is_operator:
+    is_another = may_be_another and User.objects.filter(is_superuser=True, is_active=True).exists()
+    if user is None and not is_another:
+        return create_person(actor=SYSTEM, email=email, name="Operator", is_operator=True)
+    if user is not None and user.is_operator:
         return user
-    if not (may_be_another and User.objects.filter(is_superuser=True, is_active=True).exists()):
+    if not is_another:
         raise Conflict(f"{email} belongs to somebody who is not an operator; set QUICKSTART_EMAIL to another address.")
     return None
 
