@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Q
 from dulwich.repo import Repo
 
@@ -24,7 +24,7 @@ from console.core.errors import BadInput, ProviderError, Refusal
 from console.teams.callers import SYSTEM, Actor
 from prompts_app import listeners
 from prompts_app.git import folder
-from prompts_app.git.address import check_address
+from prompts_app.git.address import Address, check_address
 from prompts_app.git.exchange import keep_rows
 from prompts_app.git.exporting import Written, write_commits
 from prompts_app.git.importing import import_commits
@@ -32,7 +32,7 @@ from prompts_app.git.labels import tag_moves, wanted_tags
 from prompts_app.git.models import GitRemote, GitSync
 from prompts_app.git.problems import Unreadable, told_of_damage
 from prompts_app.git.report import Imported
-from prompts_app.git.transport import Overtaken, PushRefused, connection, mirror_of
+from prompts_app.git.transport import Overtaken, PushRefused, connection, drop_mirror, mirror_of
 
 _CLAIM = dt.timedelta(minutes=15)
 _KEEP = dt.timedelta(days=90)
@@ -94,6 +94,18 @@ def _exchange(
     branch = f"refs/heads/{remote.branch}".encode()
     if address.is_folder:
         return _with_folder(Path(address.path), branch, actor, take, keep)
+    try:
+        return _with_mirror(remote, address, branch, actor, take, keep)
+    except (Refusal, ProviderError, SecretUnreadable, DatabaseError):
+        raise
+    except Exception:  # dulwich has an error of its own for each broken file, and our copy can be fetched again
+        drop_mirror(address)
+        return _with_mirror(remote, address, branch, actor, take, keep)
+
+
+def _with_mirror(
+    remote: GitRemote, address: Address, branch: bytes, actor: Actor, take: Collection[str], keep: Collection[str]
+) -> tuple[Imported, Written, int]:
     with connection(remote) as there, closing(mirror_of(address)) as mirror:
         refs = there.refs()
         tip = refs.get(branch)

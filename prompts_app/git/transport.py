@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -76,13 +77,24 @@ def connection(remote: GitRemote) -> Iterator["Connection"]:
 
 
 def mirror_of(address: Address) -> Repo:
-    """Open this machine's copy of a repository. It can always be fetched again."""
-    name = hashlib.sha256(address.url.encode()).hexdigest()[:16]
-    path = Path(settings.DATA_DIR) / "git" / f"{name}.git"
+    """Open this machine's copy of a repository. It can always be fetched again, so one that does not open is."""
+    path = _mirror_path(address)
     if (path / "HEAD").exists():
-        return Repo(str(path))
+        with suppress(Exception):  # dulwich has an error of its own for each broken file
+            return Repo(str(path))
+    drop_mirror(address)
     path.mkdir(parents=True, exist_ok=True)
     return Repo.init_bare(str(path))
+
+
+def drop_mirror(address: Address) -> None:
+    """Throw this machine's copy away: it is damaged, or was only begun."""
+    shutil.rmtree(_mirror_path(address), ignore_errors=True)
+
+
+def _mirror_path(address: Address) -> Path:
+    name = hashlib.sha256(address.url.encode()).hexdigest()[:16]
+    return Path(settings.DATA_DIR) / "git" / f"{name}.git"
 
 
 class Connection:

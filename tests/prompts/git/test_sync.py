@@ -67,7 +67,7 @@ def test_it_speaks_http_with_the_real_git(library: Cast, host: GitServer, tmp_pa
     assert head("support/answer").head.author_name == "Ann Author"
     git(tmp_path / "clone", "pull", "-q")
     assert "Be very brief." in (tmp_path / "clone/style.md").read_text()
-    # A label moves its tag; the mirror can be lost; a sync with nothing to do leaves one line behind.
+    # A label moves its tag; the mirror can be lost, or damaged; a sync with nothing to do leaves one line behind.
     answer = head("support/answer")
     publish(actor=SYSTEM, prompt=answer, version=answer.head, label="production", reason="r", seen_revision=1)
     for path in (tmp_path / "data/git").rglob("*"):
@@ -76,8 +76,18 @@ def test_it_speaks_http_with_the_real_git(library: Cast, host: GitServer, tmp_pa
     assert sync.sync().labels == 1
     shown = git(bare, "show", "support/answer@production:support/answer.md")
     assert shown.endswith("Answer by git.\n")
+    for broken in ("objects/pack/*.pack", "objects/pack/*.idx", "config", "HEAD"):
+        file.write_text(file.read_text().replace("by git", f"by git after {Path(broken).stem}"))
+        git(tmp_path / "clone", "commit", "-qam", "Again")
+        git(tmp_path / "clone", "push", "-q")
+        found = list((tmp_path / "data/git").glob(f"*.git/{broken}"))
+        assert found
+        for path in found:
+            path.chmod(stat.S_IRWXU)
+            path.write_bytes(b"rubbish")
+        assert sync.sync().imported == 1, broken
     assert [sync.sync().exported for _ in range(3)] == [0, 0, 0]
-    assert GitSync.objects.count() == 4
+    assert GitSync.objects.count() == 8
     lines = AuditEvent.objects.filter(action__startswith="git.")
     assert {line.action for line in lines} == {"git.connected", "git.changed", "git.tested", "git.synced"}
     assert not any("s3cret" in str(line.__dict__) for line in lines)
