@@ -23,6 +23,7 @@
   let parentOrigin = "";
   let token = "";
   let awaiting = [];
+  let visitor = 0; // grows with whoever is named: what was asked for one is not shown to the next, nor sent as theirs
   const tell = (type) => parentOrigin && parent.postMessage({ facet: widget, type }, parentOrigin);
 
   addEventListener("message", ({ origin, source, data }) => {
@@ -45,6 +46,7 @@
       if (data.code.startsWith("identity")) token = "";
     } else if (data.type === "forget") {
       token = "";
+      visitor++;
       leave();
       clear();
       // What somebody began to write is theirs as what they said.
@@ -66,7 +68,8 @@
       tell("renew");
     });
 
-  const ask = async (path, body, isAgain) => {
+  const ask = async (path, body, isAgain, mine = visitor) => {
+    if (mine !== visitor) throw { code: "refused" };
     const headers = { Authorization: `Bearer ${token}` };
     if (body) headers["Content-Type"] = "application/json";
     const response = await fetch(base + path, {
@@ -77,9 +80,10 @@
       signal: path.startsWith("stream/") ? reading.signal : undefined,
     });
     if (response.status === 401 && !isAgain) {
-      if (await renewed()) return ask(path, body, true);
+      if (await renewed()) return ask(path, body, true, mine);
       throw { code: "refused" }; // and why has been said
     }
+    if (mine !== visitor) throw { code: "refused" };
     if (!response.ok) throw (await response.json()).error;
     return response;
   };
@@ -314,9 +318,10 @@
   const read = async () => {
     if (config.off) return hear("off");
     const before = shown;
+    const mine = visitor;
     try {
       const said = await (await ask("conversation/")).json();
-      if (shown !== before) return;
+      if (shown !== before || mine !== visitor) return;
       clear();
       who = said.state;
       said.turns.forEach((turn) => show(turn, true));
@@ -337,10 +342,11 @@
     if ([...text.trim()].length > config.most) return say(tooLong());
     say("");
     send.disabled = true;
+    const mine = visitor;
     try {
       if (!token && !(await renewed())) return;
       await loading;
-      const { turns } = await (await ask("messages/", { text })).json();
+      const { turns } = await (await ask("messages/", { text }, false, mine)).json();
       if (field.value === text) field.value = "";
       fit();
       begin(turns);

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from console.chat.embed import vouching
 from console.chat.models import Conversation, Message, Visitor, Widget
@@ -242,6 +242,21 @@ def test_a_phone_shows_it_whole_and_a_site_says_who_its_visitor_is(
     page.evaluate("(who) => Facet.identify(who, 'shop1')", who)
     expect(chat.get_by_text("Ich bin es.")).to_be_visible()
     expect(field).to_have_value("Noch da?")
+
+    # What was asked for whoever was named before is not shown to the next.
+    late: list[Route] = []
+    page.route("**/conversation/", lambda route: late.append(route), times=1)
+    page.evaluate("(who) => Facet.identify(who, 'shop1')", who)
+    while not late:
+        page.wait_for_timeout(10)
+    page.evaluate("(who) => Facet.identify(who, 'shop1')", {"id": "bob", "signature": vouching.sign("n3w", "bob")})
+    expect(chat.get_by_role("button", name="Was gibt es?")).to_be_visible()
+    with page.expect_response("**/conversation/"):
+        late[0].continue_()
+    chat.locator("html").evaluate("() => new Promise((go) => setTimeout(go, 50))")
+    assert chat.get_by_text("Ich bin es.").count() == 0
+    page.evaluate("(who) => Facet.identify(who, 'shop1')", who)
+    expect(chat.get_by_text("Ich bin es.")).to_be_visible()
 
     # A page of one piece puts another body there, takes it away, and mounts it again.
     mount = """(isGone) => {
