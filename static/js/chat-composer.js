@@ -60,12 +60,18 @@
     // While an answer is written, what is typed waits for it.
     if ((field.value.trim() || form.elements.files?.files.length) && !document.querySelector("[data-follow]")) form.requestSubmit(form.querySelector(".chat-send"));
   });
+  // What one writes while it is on its way is the next message.
+  let sent = "";
+  form.addEventListener("htmx:beforeRequest", ({ detail }) => {
+    if (detail.elt === form) sent = field.value;
+  });
   form.addEventListener("htmx:afterRequest", ({ detail }) => {
     // A 422 says why it was not sent; for htmx that is a success, too.
     if (detail.elt !== form || !detail.successful || detail.xhr.status === 422) return;
+    const next = field.value === sent ? "" : field.value;
     form.reset();
     document.getElementById("cannot-send")?.replaceChildren();
-    field.value = "";
+    field.value = next;
     fit();
     keep();
     field.focus();

@@ -52,9 +52,14 @@
 
   // A second choice adds to the first; the input alone would forget it.
   input.addEventListener("change", () => add([...input.files]));
+  // Those that are sent are taken out; what was chosen meanwhile is of the next message.
+  let sent = [];
+  form.addEventListener("htmx:beforeRequest", ({ detail }) => {
+    if (detail.elt === form) sent = [...chosen];
+  });
   form.addEventListener("reset", () => {
-    chosen = [];
-    show();
+    chosen = chosen.filter((file) => !sent.includes(file));
+    queueMicrotask(show); // the event comes before the input is emptied
   });
   form.addEventListener("paste", (event) => {
     if (!event.clipboardData.files.length) return;

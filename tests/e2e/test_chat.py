@@ -1,6 +1,6 @@
 """Ask, read along, stop, ask again, reload: the chat page in a real browser."""
 
-from playwright.sync_api import FilePayload, expect
+from playwright.sync_api import FilePayload, Route, expect
 
 from console.chat.models import Conversation
 from tests.chat.conftest import Room
@@ -81,10 +81,15 @@ def test_it_asks_reads_stops_asks_again_and_reloads(page_as: OpenPage, room: Roo
     field = page.get_by_label("Message", exact=True)
     field.fill("Count.\n")
     ends_word(field)
+    sent: list[Route] = []
+    page.route("**/send/", lambda route: sent.append(route), times=1)
     field.press("Enter")
+    while not sent:
+        page.wait_for_timeout(10)
+    field.fill("And then?")  # while it is on its way
+    sent[0].continue_()
     expect(thread).to_contain_text("One two")
-    expect(field).to_have_value("")
-    field.fill("And then?")
+    expect(field).to_have_value("And then?")
     other = page.context.new_page()
     other.goto(page.url)  # a second tab sees the same, and follows it
     expect(other.get_by_role("log")).to_contain_text("One two")
