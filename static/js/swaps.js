@@ -41,15 +41,15 @@
     const trigger = detail.requestConfig?.triggeringEvent?.submitter ?? detail.elt;
     return trigger.matches?.("button, a.btn") ? trigger : trigger.querySelector?.("button:not([type=button])");
   };
-  let timer = 0;
+  const timers = new WeakMap(); // of each request: two may be under way
   document.addEventListener("htmx:beforeRequest", ({ detail }) => {
     if (detail.requestConfig.verb === "get") return;
     const button = pressed(detail);
     // Below 200 ms nothing: a spinner that flashes is worse than none.
-    timer = setTimeout(() => button?.setAttribute("aria-busy", "true"), 200);
+    timers.set(detail.requestConfig, setTimeout(() => button?.setAttribute("aria-busy", "true"), 200));
   });
   document.addEventListener("htmx:afterRequest", ({ detail }) => {
-    clearTimeout(timer);
+    clearTimeout(timers.get(detail.requestConfig));
     pressed(detail)?.removeAttribute("aria-busy");
   });
 

@@ -13,6 +13,17 @@ pytestmark = pytest.mark.e2e
 # A refusal of a piece is an error to the browser's console, too; here it is what the test asks for.
 REFUSED = r"the server responded with a status of (401|403|404|429|503)|Response Status Error Code"
 
+_PRESS_TWO = """() => {
+  for (const name of ["quick", "slow"]) {
+    const button = Object.assign(document.createElement("button"), {id: name});
+    button.setAttribute("hx-post", `/${name}/`);
+    button.setAttribute("hx-swap", "none");
+    document.querySelector("main").append(button);
+    htmx.process(button);
+    button.click();
+  }
+}"""
+
 
 def test_its_sidebar_is_narrow_in_a_narrow_window(page_as: OpenPage, people: Cast) -> None:
     page = page_as(people.alice, size=(1024, 768))
@@ -183,6 +194,13 @@ def test_it_keeps_the_page_when_a_piece_is_refused_or_the_session_is_gone(
     expect(page.locator("h1")).to_have_text("Profile")
     toast.get_by_role("button", name="Close").click()
     expect(toast).to_have_count(0)
+
+    # Of two requests at once each has its own button.
+    page.route("**/quick/", lambda route: route.fulfill(status=204))
+    page.route("**/slow/", lambda route: None)
+    page.evaluate(_PRESS_TWO)
+    expect(page.locator("#slow")).to_have_attribute("aria-busy", "true")
+    expect(page.locator("#quick")).not_to_have_attribute("aria-busy", "true")
 
     page.context.clear_cookies()
     page.evaluate("htmx.ajax('GET', '/docs/', {target: '#main'})")
