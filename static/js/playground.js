@@ -81,22 +81,26 @@
     if (!isOver) fail(part, "The answer broke off. The audit log has what came of it.");
   };
 
-  const ask = async (column, body, signal) => {
+  // Asked again meanwhile, the column is the new answer's.
+  const ask = async (column, body, mine) => {
     const part = parts(column);
     clear(part);
     try {
       const address = `${form.dataset.stream}?set-up=${column.dataset.setUp}`;
-      const response = await fetch(address, { method: "POST", body, signal, redirect: "manual" });
+      const response = await fetch(address, { method: "POST", body, signal: mine.signal, redirect: "manual" });
       if (response.ok) await follow(response, part);
       else if (response.status === 403) fail(part, "Your role does not allow that, or this page is too old. Reload it.");
       else fail(part, "You are signed out, or the console cannot answer right now. Reload the page.");
     } catch (problem) {
+      if (running !== mine) return;
       if (problem.name === "AbortError") part.figure("note").textContent = "Stopped.";
       else fail(part, "The console cannot be reached.");
     } finally {
-      part.answer.removeAttribute("aria-busy");
-      part.kept.value = part.answer.textContent;
-      part.empty.hidden = Boolean(part.answer.textContent) || !part.error.hidden;
+      if (running === mine) {
+        part.answer.removeAttribute("aria-busy");
+        part.kept.value = part.answer.textContent;
+        part.empty.hidden = Boolean(part.answer.textContent) || !part.error.hidden;
+      }
     }
   };
 
@@ -107,7 +111,7 @@
     for (const column of form.querySelectorAll("[data-set-up]")) body.delete(`${column.dataset.setUp}-answer`);
     stop.hidden = false;
     run.setAttribute("aria-busy", "true");
-    await Promise.all([...form.querySelectorAll("[data-set-up]")].map((column) => ask(column, body, mine.signal)));
+    await Promise.all([...form.querySelectorAll("[data-set-up]")].map((column) => ask(column, body, mine)));
     if (running !== mine) return;
     running = null;
     stop.hidden = true;

@@ -78,10 +78,17 @@ def test_it_runs_two_set_ups_beside_each_other(page_as: OpenPage, bella: User, u
     page.get_by_role("button", name="Run both").click()
     expect(a.locator("[data-answer]")).to_have_text("Wait")
     expect(b.locator("[data-answer]")).to_have_text("Wait")
+    for _ in "ab":  # asked again meanwhile, the columns are the new answers'
+        upstream.enqueue_stream(sse(*text_chunks("Again")[:2]), hang=60, done=False)
+    page.keyboard.press("Control+Enter")
+    for column in (a, b):
+        expect(column.locator("[data-answer]")).to_have_text("Again")
+        expect(column.locator("[data-answer]")).to_have_attribute("aria-busy", "true")
+    assert page.get_by_text("Stopped.").count() == 0
     page.get_by_role("button", name="Stop").click()
     expect(a.get_by_text("Stopped.")).to_be_visible()
     left = AuditEvent.objects.filter(type="playground", status="client_disconnected")
-    until(lambda: left.count() == 2, "both calls have ended on record")
+    until(lambda: left.count() == 4, "all calls have ended on record")
 
     take_to_phone(page, "/playground/?prompt=support/answer@2")
     check_width(page)
