@@ -4,6 +4,8 @@ Queues are not declared: one that is not there is a mistake in a name, and whoev
 On AMQP the broker confirms what it is sent, and returns what fits no queue.
 """
 
+import json
+import re
 from typing import Any
 
 from kombu import Connection, Exchange, Producer
@@ -13,6 +15,7 @@ from agents_app.brokers.message import Message
 from agents_app.brokers.trouble import SECONDS, spoken, text_of
 
 _JSON = "application/json"
+_NOT_FOR_SQS = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def connection_to(address: Address, *queues: str) -> Connection:
@@ -132,20 +135,24 @@ def _of_envelope(found: Any) -> Message:
         message_id=text_of(said.get("message_id") or sqs.get("MessageId")),
         correlation_id=text_of(said.get("correlation_id")),
         headers=dict(found.headers or {}),
+        is_plain=bool(sqs) and not found.content_type,
     )
 
 
 def publish(address: Address, queue: str, message: Message) -> None:
     with connection_to(address, queue) as connection:
+        if address.kind == SQS and message.is_plain:
+            return _put_plain(connection.channel().sqs(queue=_name_at(address, queue)), queue, message)
         producer = Producer(connection.channel(), exchange=Exchange(""), auto_declare=False)
+        kind, encoding = (_JSON, "utf-8") if _is_json(message.body) else ("application/octet-stream", "binary")
         more: dict[str, Any] = {"mandatory": True} if address.kind == AMQP else {}
         if address.kind == SQS and queue.endswith(".fifo"):
             more = {"MessageDeduplicationId": message.message_id, "MessageGroupId": "facet"}
         producer.publish(
             message.body,
             routing_key=_name_at(address, queue),
-            content_type=_JSON,
-            content_encoding="utf-8",
+            content_type=kind,
+            content_encoding=encoding,
             headers=message.headers,
             message_id=message.message_id,
             correlation_id=message.correlation_id or None,
@@ -153,6 +160,28 @@ def publish(address: Address, queue: str, message: Message) -> None:
             retry=False,
             **more,
         )
+
+
+def _is_json(body: bytes) -> bool:
+    """Say whether a reader can take it for JSON; what is set aside may be anything."""
+    try:
+        json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _put_plain(client: Any, queue: str, message: Message) -> None:
+    """Answer who does not speak kombu, whose envelope is base64 twice over: the text itself, with attributes."""
+    said = {"message_id": message.message_id, "correlation_id": message.correlation_id, **message.headers}
+    texts = {name: _NOT_FOR_SQS.sub("\ufffd", str(value)) for name, value in said.items() if value != ""}
+    more = {"MessageDeduplicationId": message.message_id, "MessageGroupId": "facet"} if queue.endswith(".fifo") else {}
+    client.send_message(
+        QueueUrl=queue,
+        MessageBody=_NOT_FOR_SQS.sub("\ufffd", message.body.decode(errors="replace")),
+        MessageAttributes={name: {"DataType": "String", "StringValue": text} for name, text in texts.items()},
+        **more,
+    )
 
 
 def ping(address: Address) -> None:

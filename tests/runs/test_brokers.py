@@ -2,7 +2,10 @@
 
 import json
 import uuid
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 import redis
@@ -11,6 +14,7 @@ from kombu import Connection
 
 from agents_app.brokers import kombu_transport, lease, redis_transport, sending, transport
 from agents_app.brokers.address import parsed
+from agents_app.brokers.message import Message
 from agents_app.brokers.reading import Reading
 from agents_app.brokers.redis_transport import reading_key
 from agents_app.brokers.trouble import BrokerTrouble
@@ -402,6 +406,52 @@ def test_a_queue_of_kombu_is_read_settled_and_given_back(monkeypatch):
     consumer.close()
     with pytest.raises(BrokerTrouble, match="no such queue"):
         transport.open_consumer(address, f"{queue}-not-there", "r")
+
+
+def test_what_is_set_aside_is_called_json_only_if_it_is(monkeypatch):
+    connection = Connection("memory://")
+    monkeypatch.setattr(kombu_transport, "connection_to", lambda *_: connection.clone())
+    queue, address = f"q-{uuid.uuid4().hex}", parsed("amqp://u:p@localhost/")
+    with connection.clone() as other:
+        aside = other.SimpleQueue(queue)
+        for body in (b'{"a": 1}', b"not json {\xff"):
+            transport.send(address, queue, Message(body=body, tag=None, message_id="m"))
+        assert [aside.get(block=False).payload for _ in range(2)] == [{"a": 1}, b"not json {\xff"]
+
+
+def test_who_sends_plain_text_to_sqs_is_answered_in_plain_text(monkeypatch, settings):
+    settings.BROKER_HOSTS += ["sqs.eu-west-1.amazonaws.com"]
+    came = SimpleNamespace(
+        properties={},
+        delivery_info={"sqs_message": {"MessageId": "m-1"}},
+        body='{"message": "Where is 17?"}',
+        delivery_tag="t",
+        headers=None,
+        content_type=None,
+    )
+    message = kombu_transport._of_envelope(came)
+    assert message.is_plain and message.message_id == "m-1"
+    came.content_type = "application/json"
+    assert not kombu_transport._of_envelope(came).is_plain, "kombu's own say what they are"
+    sent: list[dict[str, Any]] = []
+    line = MagicMock()
+    line.__enter__().channel().sqs().send_message = lambda **said: sent.append(said)
+    monkeypatch.setattr(kombu_transport, "connection_to", lambda *_: line)
+    answer = replace(message, body=b'{"a": "\xef\xbf\xbf"}', correlation_id="", headers={"x-facet-reason": "No.\0"})
+    url = "https://sqs.eu-west-1.amazonaws.com/1/results.fifo"
+    transport.send(parsed("sqs://AKIA:x@?region=eu-west-1"), url, answer)
+    assert sent == [
+        {
+            "QueueUrl": url,
+            "MessageBody": '{"a": "\ufffd"}',
+            "MessageAttributes": {
+                "message_id": {"DataType": "String", "StringValue": "m-1"},
+                "x-facet-reason": {"DataType": "String", "StringValue": "No.\ufffd"},
+            },
+            "MessageDeduplicationId": "m-1",
+            "MessageGroupId": "facet",
+        }
+    ]
 
 
 # What may be connected ------------------------------------------------------------------------------------------------
