@@ -31,4 +31,5 @@ def kind_expected(tool: str) -> str:
 def start_of(tool: str) -> dict[str, str]:
     """Return what a tool of this name begins with that a template expects; nothing where none speaks of it."""
     need = _EXPECTED.get(tool)
-    return {"description": need.description, "effect": need.effect} if need and need.effect else {}
+    start = {"description": need.description, "effect": need.effect} if need else {}
+    return {name: value for name, value in start.items() if value}

@@ -1,5 +1,6 @@
 """What a draft can be made of: prompts, their variables, aliases."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -20,21 +21,21 @@ from prompts_app.text.render import declared_by, partials_of
 _MOST_PROMPTS = 500
 
 
-def prompts_for_team(team: Team) -> QuerySet[Prompt]:
-    """Return the prompts an agent of this team may speak with."""
-    mine = Q(team=team) | Q(visibility=Visibility.ORGANISATION)
+def prompts_for(teams: Iterable[Team]) -> QuerySet[Prompt]:
+    """Return the prompts agents of these teams may speak with."""
+    mine = Q(team__in=teams) | Q(visibility=Visibility.ORGANISATION)
     return Prompt.objects.filter(mine, deleted_at=None).exclude(kind=Kind.PARTIAL).order_by("slug")
 
 
-def prompt_names(team: Team) -> list[tuple[str, str]]:
+def prompt_names(*teams: Team) -> list[tuple[str, str]]:
     """Return names and descriptions to offer while somebody types."""
-    return list(prompts_for_team(team).values_list("slug", "description")[:_MOST_PROMPTS])
+    return list(prompts_for(teams).values_list("slug", "description")[:_MOST_PROMPTS])
 
 
-def aliases_of(team: Team) -> list[Alias]:
-    """Return the aliases the team may call and that chat in production."""
+def aliases_of(*teams: Team) -> list[Alias]:
+    """Return the aliases the teams may call and that chat in production."""
     pinned = Pin.objects.filter(environment="production", model_version__capabilities__contains=[Capability.CHAT])
-    mine = Alias.objects.filter(Q(teams=team) | Q(teams=None), pk__in=pinned.values("alias"))
+    mine = Alias.objects.filter(Q(teams__in=teams) | Q(teams=None), pk__in=pinned.values("alias"))
     return list(mine.distinct().order_by("name"))
 
 

@@ -13,11 +13,12 @@ from agents_app.agent_templates import start_of
 from agents_app.forms.tools import FORMS, TryForm
 from agents_app.grants.pinning import lost_by
 from agents_app.models import Tool
+from agents_app.queries import choices
 from agents_app.queries import tools as queries
 from agents_app.queries.paging import asked
 from agents_app.services import servers, trying
 from agents_app.services import tools as services
-from agents_app.tools.base import written_json
+from agents_app.tools.base import Kind, written_json
 from agents_app.tools.form import ToolForm
 from agents_app.tools.mcp.offers import offers_in
 from agents_app.tools.registry import KINDS
@@ -27,6 +28,7 @@ from console.core.forms import posted, refusals_at, refused_by, status_of
 from console.core.htmx import go, is_htmx
 from console.teams.access import in_scope, needs
 from console.teams.callers import TeamRequest
+from console.teams.models import Team
 
 
 @needs("view_team")
@@ -55,8 +57,10 @@ def new_tool(request: TeamRequest) -> HttpResponse:
     start = {name: request.GET.get(name, "") for name in ("team", "slug")}
     start["name"] = start["slug"].replace("_", " ").capitalize()
     start |= start_of(start["slug"]) if "agent" in request.GET else {}
-    form = FORMS.get(slug, ToolForm)(posted(request), kind=kind, teams=teams, initial=start)
     waiting = access.agents_for(request.caller, to="edit").filter(slug=request.GET.get("agent", "")).first()
+    if waiting is not None and slug == "completion":
+        start["alias"] = waiting.draft.alias
+    form = FORMS.get(slug, ToolForm)(posted(request), kind=kind, teams=teams, initial=start)
     if form.is_valid():
         with refusals_at(form):
             made = services.create_tool(actor=request.caller.actor, kind=slug, **form.changes())
@@ -65,7 +69,15 @@ def new_tool(request: TeamRequest) -> HttpResponse:
                 return go(request, reverse("agents:edit", args=[waiting.slug]), said)
             return go(request, url_of(made), f"Created {made.name}. Try it, then grant it to an agent.")
     context = {**frame(request, "tools"), "form": form, "kind": kind, "waiting": waiting}
+    context |= _named(kind, *([waiting.team] if waiting else teams))
     return render(request, "agents/tools/form.html", context, status=status_of(form))
+
+
+def _named(kind: Kind, *teams: Team) -> dict[str, Any]:
+    """Return what a tool that asks a model can name, to be offered while somebody types."""
+    if kind.slug != "completion":
+        return {}
+    return {"alias_names": choices.aliases_of(*teams), "prompt_names": choices.prompt_names(*teams)}
 
 
 @needs("view_team")
@@ -138,7 +150,7 @@ def edit_tool(request: TeamRequest, tool_id: UUID) -> HttpResponse:
         with refusals_at(form):
             services.change_tool(actor=request.caller.actor, tool=row, **given)
             return go(request, url_of(row), f"Changed {given['name']}.")
-    context = {**frame(request, "tools"), "form": form, "kind": kind, "tool": row}
+    context = {**frame(request, "tools"), "form": form, "kind": kind, "tool": row, **_named(kind, row.team)}
     return render(request, "agents/tools/form.html", context, status=status_of(form))
 
 

@@ -110,6 +110,12 @@ def test_it_leaves_the_alias_open_when_it_cannot_know_it(builder, cast, able):
     found = " ".join(problems(agent.team, agent.draft))
     assert "Choose the alias" in found and "'write_section'" in found and "'store_piece'" in found
     assert not Tool.objects.exists()
+    # Once it is chosen, the tool that asks a model begins with it, and names what there is.
+    typed = {"seen_revision": agent.draft.revision, "prompt_slug": agent.draft.prompt_slug, "alias": "other"}
+    make_it = builder.post("/agents/campaign-planner/edit/", typed | {"do": "make:write_section"})["Location"]
+    page = builder.get(make_it).text
+    assert re.search(r'name="alias" value="other"', page) and "Have one section of the campaign written." in page
+    assert '<option value="able">' in page and '<option value="team-a/campaign-planner">' in page
 
 
 def test_it_keeps_what_the_team_has_and_what_it_requires(builder, cast, able):

@@ -11,12 +11,14 @@ class CompletionForm(ToolForm):
     own = ("alias", "prompt", "variables", "output_tokens", "parameters")
 
     alias = forms.CharField(
-        max_length=100, label="Model alias", widget=forms.TextInput(attrs={**MONO, "placeholder": "support-chat"})
+        max_length=100,
+        label="Model alias",
+        widget=forms.TextInput(attrs={**MONO, "placeholder": "support-chat", "list": "alias-names"}),
     )
     prompt = forms.CharField(
         max_length=250,
         required=False,
-        widget=forms.TextInput(attrs={**MONO, "placeholder": "support/classify"}),
+        widget=forms.TextInput(attrs={**MONO, "placeholder": "support/classify", "list": "prompt-names"}),
         help_text="A prompt of the library that stands before the message, with or without a version.",
     )
     variables = LinesField(
