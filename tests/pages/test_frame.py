@@ -46,6 +46,18 @@ def test_it_counts_what_waits_for_the_reader_only_where_anything_waits(
     assert 'Prompts<span class="nav-count">1<' in shown
 
 
+def test_what_begins_on_a_page_of_one_team_begins_in_that_team(client: Client, cast: Cast) -> None:
+    client.force_login(cast.operator)
+    make.make_prompt(cast.team_b)
+    for path in ("prompts/", "tools/", "tools/queues/", "tools/servers/", "knowledge/", "agents/"):
+        for team in ("team-a", "team-b"):
+            begun = re.findall(
+                r'<a class="(?:btn|kind)"[^>]* href="([^"]*/new/[^"]*)"', client.get(f"/{path}?team={team}").text
+            )
+            assert begun and all(f"team={team}" in url for url in begun), (path, begun)
+    assert '<option value="team-b" selected>' in client.get("/prompts/new/?team=team-b").text
+
+
 def test_it_shows_members_what_they_may_open(client: Client, cast: Cast) -> None:
     client.force_login(cast.bob)
     shown = nav(client.get("/profile/").text)
