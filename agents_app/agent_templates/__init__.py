@@ -1,5 +1,7 @@
 """Agents to start from. A template is plain data: what it fills a draft with, and the tools it counts on."""
 
+from typing import Any
+
 from agents_app.agent_templates.base import Template, ToolNeed
 from agents_app.agent_templates.campaign_planner import CAMPAIGN_PLANNER
 from agents_app.agent_templates.log_watcher import LOG_WATCHER
@@ -28,8 +30,14 @@ def kind_expected(tool: str) -> str:
     return (_EXPECTED[tool].kind or "http") if tool in _EXPECTED else ""
 
 
-def start_of(tool: str) -> dict[str, str]:
-    """Return what a tool of this name begins with that a template expects; nothing where none speaks of it."""
+def start_of(tool: str) -> dict[str, Any]:
+    """Return what the form of a tool of this name begins with; nothing where no template expects one."""
     need = _EXPECTED.get(tool)
-    start = {"description": need.description, "effect": need.effect} if need else {}
+    if need is None:
+        return {}
+    start: dict[str, Any] = {"description": need.description, "effect": need.effect}
+    if need.effect == "write":
+        start["method"] = "POST"
+    if need.parameters:
+        start |= {"body_from": "rest", "schema": dict(need.parameters)}
     return {name: value for name, value in start.items() if value}

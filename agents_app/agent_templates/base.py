@@ -15,7 +15,7 @@ def flowing(text: str) -> str:
 class ToolNeed:
     """A tool the agent counts on: of a built-in `kind`, and made with the agent, or the team's to make.
 
-    `description` and `effect` are what such a tool begins with.
+    `description`, `effect` and `parameters` are what such a tool begins with.
     """
 
     slug: str
@@ -24,6 +24,7 @@ class ToolNeed:
     name: str = ""
     description: str = ""
     effect: str = ""
+    parameters: Mapping[str, Any] | None = None
     calls_alias: bool = False  # its configuration names the agent's alias
     grant: Mapping[str, Any] = field(default_factory=dict)
 

@@ -29,6 +29,11 @@ CAMPAIGN_PLANNER = Template(
             sentence="It should store a piece, from its section and text, in your content system: an HTTP tool.",
             description="Stores a piece of the campaign as a draft, from its section and text.",
             effect="write",
+            parameters={
+                "type": "object",
+                "properties": {"section": {"type": "string"}, "text": {"type": "string"}},
+                "required": ["section", "text"],
+            },
             grant={"most_calls": 12},
         ),
     ),

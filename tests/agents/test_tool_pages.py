@@ -40,7 +40,7 @@ def test_it_makes_tries_and_changes_an_http_tool_without_htmx(builder, cast, ups
         "method": "GET",
         "url": f"{upstream.url}/orders/{{order}}?full={{full}}",
         "typed_headers": "X-Channel: agents",
-        "body_from": "",
+        "body_from": "none",
         "encoding": "json",
         "secret_in": "header",
         "secret_name": "Authorization",
@@ -115,6 +115,9 @@ def test_every_kind_has_a_form_that_makes_one(builder, cast):
         asks |= {"alias": "chat", "prompt": prompt}
         refused = builder.post("/tools/new/?kind=completion", asks).context["form"]
         assert list(refused.errors) == ["prompt"] and refused.errors["prompt"][0].startswith(says), refused.errors
+    asks |= {"prompt": "shop/tone", "variables": "whom"}
+    refused = builder.post("/tools/new/?kind=completion", asks).context["form"]
+    assert refused.errors == {"variables": ["Not the variables of shop/tone: it needs who; it has no whom."]}
     for kind, own, config in (
         ("fetch", {"hosts": "docs.example.com\n*.example.org"}, {"hosts": ["docs.example.com", "*.example.org"]}),
         ("queue", {"queue": "mail", "action": "put"}, {"queue": "mail", "action": "put"}),

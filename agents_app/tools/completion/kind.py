@@ -1,7 +1,7 @@
 """Ask a model by its alias, with a prompt of the library before the message: through the one pipeline, as the actor."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,12 +18,16 @@ from console.gateway import pipeline
 from console.gateway.answer_reader import AnswerReader
 from console.gateway.asks import own_ask
 from console.teams.models import Team
-from prompts_app.errors import NotCallable, UnknownLabel, UnknownPrompt, UnknownVersion
+from prompts_app import shapes
+from prompts_app.errors import NotCallable, UnknownLabel, UnknownPrompt, UnknownVersion, WrongVariables
 from prompts_app.models import PromptVersion
 from prompts_app.parameters import check_parameters
+from prompts_app.queries.preview import PartialFinder
 from prompts_app.rendering import is_callable
 from prompts_app.shapes import Finder, InDatabase
 from prompts_app.text.refs import Ref, parse_ref
+from prompts_app.text.render import declared_by, partials_of
+from prompts_app.text.variables import check_values
 
 _ALIAS = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}\Z")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,59}\Z")
@@ -81,7 +85,7 @@ class Completion:
             there = aliases.values_list("name", flat=True).distinct()
             raise reading.not_there(f"alias {config['alias']!r} that {team} may call", there, param="alias")
         if ref := parse_ref(config.get("prompt", "")):
-            _check_prompt(ref, team)
+            _check_prompt(ref, config.get("variables", []), team)
 
     def origin(self, config: Mapping[str, Any]) -> str:
         return ""
@@ -125,8 +129,11 @@ class Completion:
         )
 
 
-def _check_prompt(ref: Ref, team: Team) -> None:
-    """Refuse a prompt no call of the team could name. Without a version, the environment's may come later."""
+def _check_prompt(ref: Ref, variables: Sequence[str], team: Team) -> None:
+    """Refuse a prompt no call of the team could name, or whose variables are others than the agent would fill.
+
+    Without a version, the environment's may come later, with variables of its own.
+    """
     prompt, number = Finder(InDatabase()).find(team.pk, ref, "production")
     refused: Refusal | None = None
     if prompt is None:
@@ -139,6 +146,19 @@ def _check_prompt(ref: Ref, team: Team) -> None:
         refused = UnknownVersion(ref.slug, ref.number)
     if refused is not None:
         raise BadInput(refused.message, param="prompt")
+    if prompt is None or number is None:
+        return
+    version = shapes.read([(prompt.id, number)])[prompt.id, number]
+    try:
+        declared = declared_by(version, partials_of(version, PartialFinder(prompt.team_id)))
+        check_values(declared, dict.fromkeys(variables, ""))
+    except WrongVariables as wrong:
+        said = [f"it needs {', '.join(wrong.missing)}"] if wrong.missing else []
+        said += [f"it has no {', '.join(wrong.unknown)}"] if wrong.unknown else []
+        if said:
+            raise BadInput(f"Not the variables of {ref.slug}: {'; '.join(said)}.", param="variables") from None
+    except Refusal:  # a partial of it cannot be read: the library says so, and a call
+        return
 
 
 def _body(call: ToolCall) -> dict[str, Any]:

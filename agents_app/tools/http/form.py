@@ -14,13 +14,13 @@ from agents_app.tools.http.template import PLACE, names_in
 from console.core.forms import MONO
 
 _BODIES = (
-    ("", "Nothing"),
+    ("none", "Nothing"),
     ("rest", "All arguments that fill no place, as they are"),
     ("shape", "As written below"),
     ("{body}", "The argument “body”, as it is"),
 )
 _PLACES = (
-    ("", "It needs none"),
+    ("none", "It needs none"),
     ("header", "In a header"),
     ("basic", "As user:password (basic authentication)"),
     ("query", "In the query, as a parameter"),
@@ -83,6 +83,8 @@ class HttpForm(ToolForm):
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or self.cleaned_data
+        for name in ("body_from", "secret_in"):
+            given[name] = "" if given.get(name) == "none" else given.get(name, "")
         if given.get("body_from") == configuration.REST and not given.get("schema") and "schema" not in self.errors:
             self.add_error("schema", "Describe the arguments: without, there are none, and the body is always empty.")
         if given.get("secret") and not given.get("secret_in"):
@@ -96,10 +98,10 @@ class HttpForm(ToolForm):
             "method": config["method"],
             "url": config["url"],
             "typed_headers": config.get("headers"),
-            "body_from": body if isinstance(body, str) else "shape" if body is not None else "",
+            "body_from": body if isinstance(body, str) else "shape" if body is not None else "none",
             "shape": body if isinstance(body, dict | list) else None,
             "encoding": config.get("encoding"),
-            "secret_in": place.get("in", ""),
+            "secret_in": place.get("in", "none"),
             "secret_name": place.get("name", ""),
             "secret_prefix": place.get("prefix", ""),
             "schema": None if tool.parameters == schemas.checked(_of_places(config)) else tool.parameters,
