@@ -639,7 +639,7 @@ if AUDIT_S3_URL:
     _EVERY["audit.archive"] = 60
 # One that no worker took expires when the next is sent, or after an hour: they do not pile up while there is none.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
-    f"canary.{lane}": {
+    f"heartbeat.{lane}": {
         "task": "pages.canary",
         "schedule": 15,
         "args": [lane],

@@ -747,7 +747,7 @@ class Migration(migrations.Migration):
                                     ("call", "May the agent do this?"),
                                     ("question", "The agent asks"),
                                     ("outcome", "What happened?"),
-                                    ("step", "Go on with a try-out"),
+                                    ("step", "Continue a try-out"),
                                 ],
                                 default="call",
                                 max_length=8,

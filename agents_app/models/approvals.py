@@ -19,7 +19,7 @@ class Approval(models.Model):
         CALL = "call", "May the agent do this?"
         QUESTION = "question", "The agent asks"
         OUTCOME = "outcome", "What happened?"
-        STEP = "step", "Go on with a try-out"
+        STEP = "step", "Continue a try-out"
 
     class State(models.TextChoices):
         WAITING = "waiting"

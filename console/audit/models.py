@@ -260,9 +260,9 @@ class ChainCheck(models.Model):
     class State(models.TextChoices):
         WAITING = "waiting"
         RUNNING = "running", "Checking"
-        WHOLE = "whole", "As it was sealed"
-        BROKEN = "broken", "Not what was sealed"
-        FAILED = "failed", "Broke off"
+        WHOLE = "whole", "Intact"
+        BROKEN = "broken", "Altered"
+        FAILED = "failed", "Interrupted"
 
     OPEN = (State.WAITING, State.RUNNING)
 

@@ -131,7 +131,7 @@ class Message(models.Model):
     class Role(models.TextChoices):
         USER = "user"
         ASSISTANT = "assistant"
-        PERSON = "person", "Person of the team"
+        PERSON = "person", "Team member"
 
     class Status(models.TextChoices):
         WRITING = "writing"

@@ -10,7 +10,7 @@ OUR_FAULT = "Something broke on our side. Nothing you wrote is lost; try again."
 _BY_CODE = {
     "upstream_timeout": "The model took too long to answer.",
     "stream_too_long": "The answer took longer than one may take.",
-    "upstream_truncated": "The model's answer broke off.",
+    "upstream_truncated": "The model's answer was cut off.",
     "upstream_too_large": "The answer is larger than this installation accepts.",
 }
 

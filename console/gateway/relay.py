@@ -190,7 +190,7 @@ async def _begin(call: Call, reply: outbound.Reply) -> _OpenStream:
         call.reader = reader
         chunk = await reply.chunk()
         if not chunk:
-            raise ProviderError("The provider's answer broke off.", code="upstream_truncated")
+            raise ProviderError("The provider's answer was cut off.", code="upstream_truncated")
         return _OpenStream(reply, reader, len(chunk), reader.feed(chunk))
     except BaseException:
         reply.close()
@@ -242,7 +242,7 @@ async def _relay(call: Call, opened: _OpenStream) -> AsyncGenerator[bytes, None]
             forward = reader.finish() if is_over else reader.feed(chunk)
         call.answered = time.perf_counter()
         if not reader.is_complete:
-            raise ProviderError("The provider's answer broke off.", code="upstream_truncated")
+            raise ProviderError("The provider's answer was cut off.", code="upstream_truncated")
         last = last_frames(call, reader)
         await _close(call, Outcome("ok", 200, usage=reader.usage, output=_output(call, reader)))
         shadow.copy_soon(call)

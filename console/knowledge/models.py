@@ -14,7 +14,7 @@ from console.teams.models import Team
 class Language(models.TextChoices):
     """How words are read: English finds `refunds` by `refund`. Each is a configuration every PostgreSQL brings."""
 
-    SIMPLE = "simple", "Any language, words as they are written"
+    SIMPLE = "simple", "Any language, no stemming"
     ENGLISH = "english", "English"
     GERMAN = "german", "German"
     FRENCH = "french", "French"

@@ -19,7 +19,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import resolve
 from django.views.decorators.http import require_safe
 
-from console.core import canaries
+from console.core import heartbeats
 from console.core.clock import now
 from console.embedded import ports
 from console.embedded.defaults import socket_folder
@@ -31,8 +31,8 @@ from console.telemetry import valkey
 Check = dict[str, Any]
 
 PREFIX = "/health/"
-# A canary is sent to every lane each 15 seconds; three missed ones are no accident.
-CANARY_LATE_SECONDS = 60
+# Beat sends a heartbeat to every lane each 15 seconds; three missed ones are no accident.
+HEARTBEAT_LATE_SECONDS = 60
 _SHARED_SECONDS = 1.0
 _SNAPSHOT_SECONDS = 15.0
 _RETRY_AFTER_SECONDS = 2
@@ -165,9 +165,9 @@ def _valkey() -> Check:
 
 
 def workers() -> dict[str, Check]:
-    """Return per lane when a canary was last consumed: ok, late, or never seen."""
+    """Return the state of each lane by its last heartbeat: ok, late, or never seen."""
     try:
-        seen = canaries.last_seen()
+        seen = heartbeats.last_seen()
     except DatabaseError:
         return {lane: {"state": "unknown"} for lane in settings.LANES}
     found: dict[str, Check] = {}
@@ -176,8 +176,11 @@ def workers() -> dict[str, Check]:
             found[lane] = {"state": "never"}
             continue
         seconds = int((now() - seen[lane]).total_seconds())
-        # One from a time that is yet to come says nothing: the clock was set back since.
-        found[lane] = {"state": "ok" if abs(seconds) <= CANARY_LATE_SECONDS else "late", "seconds_ago": max(seconds, 0)}
+        # A heartbeat from the future counts as late: the clock was set back since.
+        found[lane] = {
+            "state": "ok" if abs(seconds) <= HEARTBEAT_LATE_SECONDS else "late",
+            "seconds_ago": max(seconds, 0),
+        }
     return found
 
 

@@ -1,8 +1,8 @@
 from celery import shared_task
 
-from console.core import canaries
+from console.core import heartbeats
 
 
-@shared_task(name="pages.canary")
-def canary(lane: str) -> None:
-    canaries.note(lane)
+@shared_task(name="pages.canary")  # the name that processes of earlier versions send and know
+def heartbeat(lane: str) -> None:
+    heartbeats.record(lane)

@@ -48,7 +48,7 @@ class GitCommit(models.Model):
     class Origin(models.TextChoices):
         EXPORT = "export", "Written from the console"
         IMPORT = "import", "Read into the console"
-        KEPT = "kept", "Set aside: the console's text was kept"
+        KEPT = "kept", "Skipped: the console's text was kept"
 
     id = models.BigAutoField(primary_key=True)
     prompt = models.ForeignKey("prompts.Prompt", on_delete=models.CASCADE, related_name="git_commits")

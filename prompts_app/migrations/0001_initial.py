@@ -357,7 +357,7 @@ class Migration(migrations.Migration):
                             models.CharField(
                                 choices=[
                                     ("open", "Open"),
-                                    ("changes", "Changes asked for"),
+                                    ("changes", "Changes requested"),
                                     ("approved", "Approved"),
                                     ("withdrawn", "Withdrawn"),
                                 ],
@@ -610,7 +610,7 @@ class Migration(migrations.Migration):
                                 choices=[
                                     ("export", "Written from the console"),
                                     ("import", "Read into the console"),
-                                    ("kept", "Set aside: the console's text was kept"),
+                                    ("kept", "Skipped: the console's text was kept"),
                                 ],
                                 max_length=6,
                             ),

@@ -14,7 +14,7 @@ class Review(models.Model):
 
     class Status(models.TextChoices):
         OPEN = "open", "Open"
-        CHANGES = "changes", "Changes asked for"
+        CHANGES = "changes", "Changes requested"
         APPROVED = "approved", "Approved"
         WITHDRAWN = "withdrawn", "Withdrawn"
 

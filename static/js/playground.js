@@ -78,7 +78,7 @@
         isOver ||= name === "end" || name === "error";
       }
     }
-    if (!isOver) fail(part, "The answer broke off. The audit log has what came of it.");
+    if (!isOver) fail(part, "The answer was cut off. The audit log shows how it ended.");
   };
 
   // Asked again meanwhile, the column is the new answer's.

@@ -70,7 +70,7 @@ def test_it_shows_the_head_and_what_a_check_found(cast: Cast, monkeypatch: pytes
     assert (check.state, check.blocks, check.head_text) == (State.WHOLE, newest.number, head)
     assert check.rows == sum(Seal.objects.filter(number__lte=newest.number).values_list("rows", flat=True))
     page = auditor.get(PAGE).text
-    assert "As it was sealed" in page and "every 2s" not in page
+    assert "Intact" in page and "every 2s" not in page
     assert f"{check.rows} records" not in page and f"{check.rows} records" in client_of(cast.operator).get(PAGE).text
     lines = AuditEvent.objects.filter(action__startswith="audit.check_").order_by("id")
     assert [(line.action, line.actor, line.status) for line in lines] == [
@@ -156,7 +156,7 @@ def test_another_worker_goes_on_where_one_died_and_nobody_checks_twice(
     verify_task()
     check.refresh_from_db()
     assert check.state == State.FAILED
-    assert AuditEvent.objects.get(action="audit.check_ended").reason == "it broke off"
+    assert AuditEvent.objects.get(action="audit.check_ended").reason == "it was interrupted"
 
 
 def test_what_was_found_while_a_check_went_on_stays(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:

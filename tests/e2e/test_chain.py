@@ -37,7 +37,7 @@ def test_an_auditor_verifies_the_chain_and_keeps_its_head(
     while not check.is_over:
         checks.go_on(check.pk)
         check.refresh_from_db()
-    expect(page.locator("#state").get_by_text("As it was sealed")).to_be_visible()
+    expect(page.locator("#state").get_by_text("Intact")).to_be_visible()
     page.get_by_label("Saved head").fill(head)
     page.get_by_role("button", name="Check head").click()
     expect(page.get_by_text("is part of the chain")).to_be_visible()

@@ -1,4 +1,4 @@
-"""Liveness says the process runs; readiness says it can serve; worker health means a canary was consumed."""
+"""Liveness says the process runs; readiness says it can serve; worker health means that each lane had a heartbeat."""
 
 import datetime as dt
 import time
@@ -13,7 +13,7 @@ from django.test import Client
 
 from console.core.clock import now
 from console.pages import health, sql
-from console.pages.tasks import canary
+from console.pages.tasks import heartbeat
 
 
 @pytest.fixture(autouse=True)
@@ -119,19 +119,19 @@ def test_it_refuses_other_methods(client: Client) -> None:
 
 
 def test_it_shows_which_lanes_consume(db: None, client: Client, valkey: None) -> None:
-    canary("interactive")
-    late = now() - dt.timedelta(seconds=health.CANARY_LATE_SECONDS + 5)
-    cache.set("canary.batch", late.isoformat(), 1000)
+    heartbeat("interactive")
+    late = now() - dt.timedelta(seconds=health.HEARTBEAT_LATE_SECONDS + 5)
+    cache.set("heartbeat.batch", late.isoformat(), 1000)
     workers = client.get("/health/ready").json()["checks"]["workers"]
     assert workers["interactive"]["state"] == "ok"
     assert workers["standard"] == {"state": "never"}
     assert workers["batch"]["state"] == "late"
     # The clock was days ahead, and was set back.
-    cache.set("canary.standard", (now() + dt.timedelta(days=3)).isoformat(), 1000)
+    cache.set("heartbeat.standard", (now() + dt.timedelta(days=3)).isoformat(), 1000)
     assert health.workers()["standard"] == {"state": "late", "seconds_ago": 0}
 
 
-def test_it_sends_a_canary_down_every_lane(settings: Any) -> None:
+def test_it_sends_a_heartbeat_to_every_lane(settings: Any) -> None:
     sent = {
         entry["options"]["queue"]: entry["args"]
         for entry in settings.CELERY_BEAT_SCHEDULE.values()

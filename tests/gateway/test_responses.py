@@ -182,19 +182,19 @@ def test_how_a_stream_can_end():
     reader = ResponseStream(OpenAIStream(include_usage=True), asked())
     begun = read(reader, [b"data: " + orjson.dumps(chunk({"content": "Half"})) + b"\n\n"])
     assert not reader.is_complete and not reader.held and begun[-1]["type"] == "response.output_text.delta"
-    raw = reader.fail(ProviderError("It broke off.", code="upstream_truncated")).decode()
+    raw = reader.fail(ProviderError("It was cut off.", code="upstream_truncated")).decode()
     failed = [json.loads(frame.split("\ndata: ")[1]) for frame in raw.split("\n\n")[:-1]]
     checked([*begun, *failed])
     assert failed[0] == {
         "type": "error",
         "sequence_number": len(begun),
         "code": "upstream_truncated",
-        "message": "It broke off.",
+        "message": "It was cut off.",
         "param": None,
     }
     response = failed[1]["response"]
     assert (failed[1]["type"], response["status"]) == ("response.failed", "failed")
-    assert response["error"] == {"code": "server_error", "message": "It broke off."}
+    assert response["error"] == {"code": "server_error", "message": "It was cut off."}
     assert response["output"][0]["content"][0]["text"] == "Half" and response["output"][0]["status"] == "incomplete"
     assert reader.answer() == response
 

@@ -14,7 +14,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as plain
 
 from console.audit.models import SealState
-from console.core import canaries
+from console.core import heartbeats
 from console.core.clock import now
 from console.core.histogram import by_octave, histogram
 from console.core.lanes import Lane
@@ -121,7 +121,7 @@ def test_it_tells_calls_limits_and_what_is_under_way(cast: Cast, django_assert_n
     a_total(cast.team_a, type="tool")  # no call of a model, as on the Overview
     a_total(cast.team_a, alias="fk_live_" + "a" * 40)
     quotas.set_quota(actor=SYSTEM, team=cast.team_a, metric="cost", window="month", limit=12_500_000, mode="hard")
-    canaries.note("batch")
+    heartbeats.record("batch")
     found = samples()
     assert of(found, "facet_calls_total", "status=refused", "code=quota_exceeded") == [3]
     assert sum(of(found, "facet_calls_total")) == 7
@@ -172,7 +172,7 @@ def test_dashboards_and_rules_name_what_exists(cast: Cast, settings: Any, monkey
     a_total(cast.team_a, first_token=by_octave(histogram([50_000])))
     quotas.set_quota(actor=SYSTEM, team=cast.team_a, metric="cost", window="month", limit=1, mode="hard")
     for lane in Lane:
-        canaries.note(lane)
+        heartbeats.record(lane)
     SealState.objects.update_or_create(pk=1, defaults={"sealed_at": now(), "verified_at": now()})
     RollUpState.objects.get_or_create(pk=1)
     found = samples()

@@ -22,9 +22,9 @@ class Migration(migrations.Migration):
                         choices=[
                             ("waiting", "Waiting"),
                             ("running", "Checking"),
-                            ("whole", "As it was sealed"),
-                            ("broken", "Not what was sealed"),
-                            ("failed", "Broke off"),
+                            ("whole", "Intact"),
+                            ("broken", "Altered"),
+                            ("failed", "Interrupted"),
                         ],
                         default="waiting",
                         max_length=8,

@@ -190,14 +190,15 @@ def _end(check: ChainCheck) -> None:
 
 def _note_end(check: ChainCheck) -> None:
     actor = House(check.actor_kind, check.actor_id, check.actor_name) if check.actor_kind else HOUSE
-    said = {State.WHOLE: "", State.BROKEN: f"{check.problem_count} problems"}.get(State(check.state), "it broke off")
+    reasons = {State.WHOLE: "", State.BROKEN: f"{check.problem_count} problems"}
+    reason = reasons.get(State(check.state), "it was interrupted")
     record(
         actions.CHAIN_CHECK_ENDED,
         actor=actor,
         target=check,
         target_name=f"up to block {check.last}",
-        status=Status.ERROR if said else Status.OK,
-        reason=said,
+        status=Status.ERROR if reason else Status.OK,
+        reason=reason,
         detail={"after": {"state": check.state, "head": check.head_text, "problems": check.problems[:5]}},
     )
 

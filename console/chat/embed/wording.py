@@ -30,7 +30,7 @@ _WORDS: Final[dict[str, dict[str, str]]] = {
         "again": "Try again",
         "writing": "The assistant is writing",
         "failed": "The assistant cannot answer right now. Your message is kept.",
-        "interrupted": "The answer broke off here.",
+        "interrupted": "The answer was cut off here.",
         "stopped": "The answer was stopped here.",
         "off": "This chat is closed at the moment.",
         "identity_needed": "Sign in on this site to chat.",

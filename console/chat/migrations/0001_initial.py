@@ -292,7 +292,7 @@ class Migration(migrations.Migration):
                                 choices=[
                                     ("user", "User"),
                                     ("assistant", "Assistant"),
-                                    ("person", "Person of the team"),
+                                    ("person", "Team member"),
                                 ],
                                 max_length=10,
                             ),

@@ -315,10 +315,10 @@ class Migration(migrations.Migration):
                             "cause",
                             models.CharField(
                                 choices=[
-                                    ("due", "It was due"),
-                                    ("promotion", "Something was promoted"),
-                                    ("again", "The last one was suspicious"),
-                                    ("by_hand", "Somebody asked"),
+                                    ("due", "Scheduled"),
+                                    ("promotion", "After a promotion"),
+                                    ("again", "Repeated after a suspicious run"),
+                                    ("by_hand", "Started by hand"),
                                 ],
                                 max_length=9,
                             ),

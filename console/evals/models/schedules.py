@@ -74,10 +74,10 @@ class Round(models.Model):
     """
 
     class Cause(models.TextChoices):
-        DUE = "due", "It was due"
-        PROMOTION = "promotion", "Something was promoted"
-        AGAIN = "again", "The last one was suspicious"
-        BY_HAND = "by_hand", "Somebody asked"
+        DUE = "due", "Scheduled"
+        PROMOTION = "promotion", "After a promotion"
+        AGAIN = "again", "Repeated after a suspicious run"
+        BY_HAND = "by_hand", "Started by hand"
 
     class Outcome(models.TextChoices):
         OPEN = "open"

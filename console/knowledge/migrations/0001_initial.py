@@ -92,7 +92,7 @@ class Migration(migrations.Migration):
                             "language",
                             models.CharField(
                                 choices=[
-                                    ("simple", "Any language, words as they are written"),
+                                    ("simple", "Any language, no stemming"),
                                     ("english", "English"),
                                     ("german", "German"),
                                     ("french", "French"),

@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import Metric
 from console.audit.models import SealState
 from console.catalog.models import Provider
 from console.catalog.queries import breakers_open, provider_rows
-from console.core import canaries
+from console.core import heartbeats
 from console.core.installation import own_version
 from console.telemetry.metrics.families import add, counter, gauge, moment
 from console.telemetry.queries import traces
@@ -37,8 +37,8 @@ def _workers() -> Iterator[Metric]:
         add(up, (), 1)
         for lane, length in lengths.items():
             add(waiting, (lane,), length)
-    seen = gauge("facet_worker_seen_timestamp_seconds", "When a worker of the lane last took a canary.", ("lane",))
-    for lane, at in canaries.last_seen().items():
+    seen = gauge("facet_worker_seen_timestamp_seconds", "When a worker of the lane last ran a heartbeat.", ("lane",))
+    for lane, at in heartbeats.last_seen().items():
         add(seen, (lane,), at.timestamp())
     yield from (up, waiting, seen)
 

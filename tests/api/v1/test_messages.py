@@ -297,7 +297,7 @@ def test_errors_in_their_shape(anthropic_sdk, desk, client):
         ),
     ):
         desk.upstream.enqueue_stream(begun, done=False)
-        with pytest.raises(sdks.anthropic.APIError, match="broke off"):
+        with pytest.raises(sdks.anthropic.APIError, match="cut off"):
             list(anthropic_sdk.messages.create(**ASK | {"model": alias}, stream=True))
     desk.forgive()
     searching = [TOOL, {"type": "web_search_20250305", "name": "web_search"}]

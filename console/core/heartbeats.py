@@ -1,4 +1,4 @@
-"""Canaries: beat sends one to every lane all the time, and whoever consumes it says so."""
+"""Heartbeats of lanes: beat sends a task to every lane, and the worker that runs it records the time."""
 
 import datetime as dt
 
@@ -11,15 +11,15 @@ _KEPT_SECONDS = 24 * 3600
 
 
 def _key(lane: str) -> str:
-    return f"canary.{lane}"
+    return f"heartbeat.{lane}"
 
 
-def note(lane: str) -> None:
-    """Write down that a worker of this lane consumed a canary just now."""
+def record(lane: str) -> None:
+    """Record that a worker of this lane runs tasks now."""
     cache.set(_key(lane), now().isoformat(), _KEPT_SECONDS)
 
 
 def last_seen() -> dict[str, dt.datetime]:
-    """Return when each lane's last canary was consumed; a lane without one in the last day is not there."""
+    """Return the time of each lane's last heartbeat; lanes without one in the last day are missing."""
     seen = cache.get_many({_key(lane): lane for lane in settings.LANES})
     return {lane: dt.datetime.fromisoformat(seen[_key(lane)]) for lane in settings.LANES if _key(lane) in seen}
