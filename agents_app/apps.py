@@ -11,7 +11,7 @@ class AgentsConfig(AppConfig):
         from agents_app import where_used
         from agents_app.engine import ending
         from agents_app.shapes import agent_shapes
-        from agents_app.tools.queue import waking
+        from agents_app.tools.queue import wake
         from console.catalog import where_used as of_aliases
         from console.gateway import agents
         from console.knowledge import where_used as of_collections
@@ -19,7 +19,7 @@ class AgentsConfig(AppConfig):
         from usage_app import scopes
 
         agents.SOURCES.append(agent_shapes)
-        ending.LISTENERS.append(waking.run_ended)
+        ending.LISTENERS.append(wake.run_ended)
         of_prompts.SOURCES.append(where_used.agents_with_prompt)
         of_collections.SOURCES += [where_used.agents_from, where_used.tools_in]
         of_aliases.ALIAS_SOURCES.append(where_used.agents_with_alias)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from agents_app.grants.pinning import problems_of
+from agents_app.grants.pinned import problems_of
 from agents_app.instructions import rendered
 from agents_app.models import Definition
 from console.catalog.models import Alias, Capability

@@ -8,10 +8,10 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_process_shutdown, worker_shutdown, worker_shutting_down
 
-from agents_app.brokers import readers, sending
-from agents_app.engine import advancing, sweeping, working
+from agents_app.brokers import outbox, readers
+from agents_app.engine import runner, sweep, worker
 from agents_app.services import approval_notices, callbacks, queues, retention
-from agents_app.triggers import ticking
+from agents_app.triggers import beat
 
 # Addresses outside may be slow: one round at a time waits for them, and the other threads of the worker are free.
 _sending, _calling_back = threading.Lock(), threading.Lock()
@@ -28,23 +28,23 @@ def _alone(lock: threading.Lock, work: Callable[[], object]) -> None:
 
 @shared_task(name="agents.advance")
 def advance(run_id: str) -> None:
-    working.offer(uuid.UUID(run_id))
+    worker.offer(uuid.UUID(run_id))
 
 
 @shared_task(name="agents.drive")
 def drive() -> None:
-    sweeping.drive()
-    sweeping.tell()
+    sweep.drive()
+    sweep.tell()
 
 
 @shared_task(name="agents.tick")
 def tick() -> None:
-    ticking.tick()
+    beat.tick()
 
 
 @shared_task(name="agents.serve_queue")
 def serve_queue(queue_id: str) -> None:
-    ticking.serve_queue(uuid.UUID(queue_id))
+    beat.serve_queue(uuid.UUID(queue_id))
 
 
 @shared_task(name="agents.read_queues")
@@ -54,7 +54,7 @@ def read_queues() -> None:
 
 @shared_task(name="agents.send_results")
 def send_results() -> None:
-    _alone(_sending, sending.send_due)
+    _alone(_sending, outbox.send_due)
 
 
 @shared_task(name="agents.call_back")
@@ -80,7 +80,7 @@ def tell_of_approval(approval_id: str) -> None:
 @worker_shutting_down.connect
 def stop_starting(**_: Any) -> None:
     """Let no further step begin; what is under way ends if it can, and the next worker goes on from there."""
-    advancing.stopping.set()
+    runner.stopping.set()
 
 
 @worker_process_shutdown.connect
@@ -92,4 +92,4 @@ def stop_in_a_child(**_: Any) -> None:
 
 @worker_shutdown.connect
 def wait_for_the_open_ones(**_: Any) -> None:
-    working.wait_until_idle(1.0)
+    worker.wait_until_idle(1.0)

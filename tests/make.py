@@ -325,7 +325,7 @@ def make_step(run: Run, **fields: Any) -> Step:
 
 def make_approval(run: Run, step: Step | None = None, **fields: Any) -> Approval:
     """What a run asks about a step: leave for a refund of 17, unless told otherwise. The run waits for it."""
-    from agents_app.grants.binding import digest_of
+    from agents_app.grants.digest import digest_of
 
     arguments = fields.pop("arguments", {"order": "17"})
     step = step or make_step(run, arguments=arguments)

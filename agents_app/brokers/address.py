@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from django.conf import settings
 
-from agents_app.brokers.trouble import BrokerTrouble
+from agents_app.brokers.failures import BrokerTrouble
 from agents_app.models import Broker
 from console.core.crypto import SecretUnreadable, decrypt
 from console.core.errors import BadInput

@@ -5,8 +5,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from agents_app.brokers.address import SQS, Address, address_of
+from agents_app.brokers.failures import BrokerTrouble
 from agents_app.brokers.message import check_dedupe
-from agents_app.brokers.trouble import BrokerTrouble
 from agents_app.models import Broker
 from console.core.errors import BadInput
 

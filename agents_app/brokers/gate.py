@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from agents_app.grants.standing import MayNotRun, paying_team, why_not_run
+from agents_app.grants.authority import MayNotRun, paying_team, why_not_run
 from agents_app.models import Firing, Run, Trigger
-from agents_app.triggers.firing import actor_of
+from agents_app.triggers.firings import actor_of
 from console.core.clock import now
 from usage_app.models import Mode
 from usage_app.queries.quotas import remaining

@@ -11,8 +11,8 @@ from typing import Any
 from kombu import Connection, Exchange, Producer
 
 from agents_app.brokers.address import AMQP, SQS, Address
+from agents_app.brokers.failures import SECONDS, spoken, text_of
 from agents_app.brokers.message import Message
-from agents_app.brokers.trouble import SECONDS, spoken, text_of
 
 _JSON = "application/json"
 _NOT_FOR_SQS = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

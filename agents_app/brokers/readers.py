@@ -11,8 +11,8 @@ import uuid
 from django.db import connections
 
 from agents_app.brokers import lease
-from agents_app.brokers.reading import Reading
-from agents_app.engine import advancing
+from agents_app.brokers.reader import Reading
+from agents_app.engine import runner
 
 log = logging.getLogger(__name__)
 MOST = 50
@@ -27,7 +27,7 @@ def offer() -> int:
     begun = 0
     for trigger_id in lease.free():
         with _lock:
-            if len(_reading) >= MOST or advancing.stopping.is_set() or trigger_id in _reading:
+            if len(_reading) >= MOST or runner.stopping.is_set() or trigger_id in _reading:
                 continue
             _reading.add(trigger_id)
         holder = lease.claim(trigger_id)
@@ -44,7 +44,7 @@ def read(trigger_id: uuid.UUID, holder: uuid.UUID) -> None:
     """Read until the process stops, the trigger does, or somebody else has it."""
     reading = Reading(trigger_id, holder, _rest)
     try:
-        while not advancing.stopping.is_set():
+        while not runner.stopping.is_set():
             wait = reading.step()
             if wait is None or not _sleep(trigger_id, holder, wait):
                 return
@@ -62,7 +62,7 @@ def read(trigger_id: uuid.UUID, holder: uuid.UUID) -> None:
 
 def _rest(seconds: float) -> bool:
     connections.close_all()
-    return not advancing.stopping.wait(seconds)
+    return not runner.stopping.wait(seconds)
 
 
 def _sleep(trigger_id: uuid.UUID, holder: uuid.UUID, seconds: float) -> bool:

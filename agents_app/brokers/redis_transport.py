@@ -14,8 +14,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from agents_app.brokers.address import Address
+from agents_app.brokers.failures import SECONDS, spoken, text_of
 from agents_app.brokers.message import Message
-from agents_app.brokers.trouble import SECONDS, spoken, text_of
 from agents_app.tools.queue.items import LARGEST_BODY
 
 _LARGEST_ENVELOPE = 8 * LARGEST_BODY

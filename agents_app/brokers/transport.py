@@ -7,8 +7,8 @@ from typing import Protocol
 
 from agents_app.brokers import kombu_transport, redis_transport
 from agents_app.brokers.address import REDIS, Address
+from agents_app.brokers.failures import spoken
 from agents_app.brokers.message import Message
-from agents_app.brokers.trouble import spoken
 
 
 class Consumer(Protocol):

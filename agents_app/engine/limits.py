@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from django.db.models import F
 
-from agents_app.grants.binding import canonical
+from agents_app.grants.digest import canonical
+from agents_app.limit_text import limit_text
 from agents_app.models import Run, Step, Tool
 from agents_app.tools.completion import Completion
-from agents_app.wording import limit_text
 from console.core.clock import now
 
 REACHED = "limit_reached"

@@ -12,9 +12,12 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Greatest, Now
 
-from agents_app.engine import compacting, lease, limits, recovering
+from agents_app.engine import compaction, lease, limits, recovery
 from agents_app.engine.answers import Answer, Wanted
-from agents_app.engine.asking_model import (
+from agents_app.engine.approval_requests import ask
+from agents_app.engine.history import messages_of
+from agents_app.engine.identity import RunIdentity
+from agents_app.engine.model_calls import (
     MOST_ATTEMPTS,
     Answered,
     Line,
@@ -25,10 +28,7 @@ from agents_app.engine.asking_model import (
     ask_model,
     show_again,
 )
-from agents_app.engine.asking_people import ask
-from agents_app.engine.history import messages_of
-from agents_app.engine.identity import RunIdentity
-from agents_app.engine.recording import LOST, note_refusal
+from agents_app.engine.tool_records import LOST, note_refusal
 from agents_app.engine.turns import Over, Turn
 from agents_app.grants.schemas import WrongArguments, check_arguments
 from agents_app.models import Approval, Run, Step
@@ -76,7 +76,7 @@ def go_on(turn: Turn, steps: Sequence[Step], step: Step) -> bool | None:
 
 def _recovered(turn: Turn, steps: Sequence[Step], step: Step) -> Outcome:
     """Return what came of a call somebody else has made. Hooks see its answer before it counts, maybe once more."""
-    outcome, body = recovering.look_up(step)
+    outcome, body = recovery.look_up(step)
     if not isinstance(outcome, Answered):
         return outcome
     try:
@@ -276,7 +276,7 @@ def shortened(turn: Turn, steps: Sequence[Step]) -> bool:
     """Shorten a conversation that has grown too long, as a step of its own; return whether that was done."""
     if not steps or steps[-1].kind == Kind.COMPACTION:
         return False
-    rule = compacting.rule_for(turn.run, turn.definition, steps, turn.room())
+    rule = compaction.rule_for(turn.run, turn.definition, steps, turn.room())
     if rule is None:
         return False
     with transaction.atomic():

@@ -14,17 +14,17 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from agents_app.engine import lease, limits
-from agents_app.engine.applying_decisions import Applied, apply_decision
-from agents_app.engine.asking_people import Kind, approvals_of, ask, ask_for_result, expire
-from agents_app.engine.calling_tools import may_repeat
-from agents_app.engine.making_calls import MOST_ATTEMPTS, make_calls
-from agents_app.engine.recording import LOST, note_call, note_refusal
+from agents_app.engine.approval_requests import Kind, approvals_of, ask, ask_for_result, expire
+from agents_app.engine.decisions import Applied, apply_decision
+from agents_app.engine.execution import MOST_ATTEMPTS, make_calls
+from agents_app.engine.tool_calls import may_repeat
+from agents_app.engine.tool_records import LOST, note_call, note_refusal
 from agents_app.engine.turns import Turn
-from agents_app.grants.binding import digest_of, mark_of
-from agents_app.grants.deciding import Decision, decide
+from agents_app.grants.decision import Decision, decide
+from agents_app.grants.digest import digest_of, mark_of
 from agents_app.grants.parsing import ALLOW, ASK, DENY
 from agents_app.models import Approval, Run, Step, Tool
-from agents_app.queries.running import is_begun
+from agents_app.queries.run_state import is_begun
 from console.core.clock import now
 
 State = Step.State

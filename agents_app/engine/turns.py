@@ -11,12 +11,12 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from agents_app.engine import lease, limits
-from agents_app.engine.compacting import room_of
+from agents_app.engine.compaction import room_of
+from agents_app.grants.authority import why_not_run
 from agents_app.grants.parsing import DENY, Grant, grants_of
-from agents_app.grants.pinning import tools_of
-from agents_app.grants.standing import why_not_run
+from agents_app.grants.pinned import tools_of
 from agents_app.models import Agent, Run, Step, Tool
-from agents_app.queries.running import actor_of, definition_of
+from agents_app.queries.run_state import actor_of, definition_of
 from console.teams.models import Team
 
 State = Run.State

@@ -7,7 +7,7 @@ from django import forms
 from django.conf import settings
 
 from agents_app.definition import RUN_DEFAULTS, RUN_LIMITS
-from agents_app.wording import COST, SPANS, limit_text
+from agents_app.limit_text import COST, SPANS, limit_text
 from console.core import formatting
 
 _MICROS = 1_000_000

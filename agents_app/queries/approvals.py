@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 
 from agents_app.grants.parsing import grants_of
 from agents_app.models import Approval
-from agents_app.queries.running import definition_of
+from agents_app.queries.run_state import definition_of
 from console.core import hidden
 from console.core.clock import now
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from agents_app.grants.parsing import grants_of
 from agents_app.instructions import ref_of, rendered
+from agents_app.limit_text import limit_text
 from agents_app.models import Agent, AgentMove, AgentVersion, Definition
 from agents_app.queries.grants import in_words
-from agents_app.wording import limit_text
 from console.core.errors import Refusal
 from console.core.formatting import as_text
 from console.core.size import estimate_tokens

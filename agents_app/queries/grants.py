@@ -7,7 +7,7 @@ from django.core.paginator import Page
 
 from agents_app.agent_templates import expected, kind_expected
 from agents_app.grants.parsing import ALLOW, ASK, DENY, Grant, grants_of
-from agents_app.grants.pinning import tools_of
+from agents_app.grants.pinned import tools_of
 from agents_app.models import Agent, Definition, Tool
 from agents_app.queries.paging import page_of
 

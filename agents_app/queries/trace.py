@@ -3,7 +3,7 @@
 import datetime as dt
 from dataclasses import dataclass
 
-from agents_app.explaining import message_of
+from agents_app.explanations import message_of
 from agents_app.models import Run, Step
 from console.core.clock import now
 

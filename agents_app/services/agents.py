@@ -9,7 +9,7 @@ from django.db import transaction
 from agents_app import where_used
 from agents_app.definition import checked
 from agents_app.errors import StillUsed
-from agents_app.grants.pinning import pinned
+from agents_app.grants.pinned import pinned
 from agents_app.models import Agent, AgentDraft, Audience
 from agents_app.services.common import locked, record_change
 from console.audit import actions

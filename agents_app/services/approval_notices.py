@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 from django.template.loader import render_to_string
 
 from agents_app.models import Approval
-from agents_app.queries.running import requesters_of, starters_of
+from agents_app.queries.run_state import requesters_of, starters_of
 from console.audit import actions
 from console.audit.services import record
 from console.core.clock import now

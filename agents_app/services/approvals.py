@@ -11,13 +11,13 @@ from django.db.models.functions import Now
 
 from agents_app.definition import RUN_LIMITS
 from agents_app.errors import AlreadyDecided
-from agents_app.grants.binding import canonical, digest_of
-from agents_app.grants.deciding import decide
+from agents_app.grants.authority import why_not_run
+from agents_app.grants.decision import decide
+from agents_app.grants.digest import canonical, digest_of
 from agents_app.grants.parsing import DENY, grants_of
 from agents_app.grants.schemas import check_arguments
-from agents_app.grants.standing import why_not_run
 from agents_app.models import Approval, Run, Step
-from agents_app.queries.running import actor_of, calls_of, definition_of, requesters_of, starters_of, tool_named
+from agents_app.queries.run_state import actor_of, calls_of, definition_of, requesters_of, starters_of, tool_named
 from agents_app.services.runs import wake
 from console.audit import actions
 from console.audit.services import changes, record

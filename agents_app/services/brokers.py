@@ -6,11 +6,11 @@ from django.db import transaction
 
 from agents_app.brokers import transport
 from agents_app.brokers.address import address_of, parsed
-from agents_app.brokers.trouble import BrokerTrouble
+from agents_app.brokers.failures import BrokerTrouble
 from agents_app.errors import StaleTool, StillUsed
 from agents_app.models import Broker, Trigger
 from agents_app.services.common import record_change
-from agents_app.services.naming import check_short_name
+from agents_app.services.names import check_short_name
 from console.audit import actions
 from console.audit.services import changes
 from console.core import lines

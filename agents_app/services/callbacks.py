@@ -16,7 +16,7 @@ from agents_app.models import QueueItem
 from agents_app.tools import web
 from agents_app.tools.base import ToolFailed
 from agents_app.tools.queue.callbacks import is_named
-from agents_app.tools.queue.said import queue_item
+from agents_app.tools.queue.item_shape import queue_item
 from console.core import signing
 from console.core.clock import now
 from console.core.crypto import SecretUnreadable, decrypt

@@ -5,7 +5,7 @@ from typing import Any
 from django.db import transaction
 
 from agents_app.definition import check_one_prompt, checked, fields_of
-from agents_app.grants.pinning import pinned
+from agents_app.grants.pinned import pinned
 from agents_app.models import Agent, AgentDraft
 from agents_app.services.common import check_draft_is, locked, record_change
 from console.audit import actions

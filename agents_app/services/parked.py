@@ -2,7 +2,7 @@
 
 from django.db import transaction
 
-from agents_app.brokers.receiving import begin
+from agents_app.brokers.deliveries import begin
 from agents_app.models import Broker, Firing, Run
 from console.audit import actions
 from console.audit.services import record

@@ -3,7 +3,7 @@
 import uuid
 from typing import Any
 
-from agents_app import explaining
+from agents_app import explanations
 from agents_app.errors import CannotExplain, Forgotten
 from agents_app.models import Run, RunQuestion, Step
 from console.audit.models import EventType
@@ -42,12 +42,13 @@ def ask_run(*, actor: Actor, user: User, run: Run, question: str) -> RunQuestion
         raise Forgotten
     steps = list(Step.objects.filter(run=run).order_by("number")[:_MOST_STEPS])
     version = _version_of(steps)
-    earlier = list(RunQuestion.objects.filter(run=run).order_by("-created_at", "-id")[: explaining.MOST_EARLIER])[::-1]
-    said = explaining.messages(run, steps, earlier, question, context_tokens=version.context_tokens or 8_192)
+    newest = RunQuestion.objects.filter(run=run).order_by("-created_at", "-id")
+    earlier = list(newest[: explanations.MOST_EARLIER])[::-1]
+    messages = explanations.messages(run, steps, earlier, question, context_tokens=version.context_tokens or 8_192)
     body = {
         "model": f"{version.provider.slug}/{version.name}",
-        "messages": said,
-        "max_tokens": explaining.LONGEST_ANSWER,
+        "messages": messages,
+        "max_tokens": explanations.LONGEST_ANSWER,
     }
     ask = _ask(body, actor, run)
     call, answer = sync.run(_answer(_ExactPerson(user.pk, run), ask, run))

@@ -8,11 +8,11 @@ from django.db import transaction
 from django.db.models import Case, F, Q, Value, When
 
 from agents_app.models import Queue, QueueItem
-from agents_app.services.naming import check_short_name
-from agents_app.tools.queue import waking
+from agents_app.services.names import check_short_name
+from agents_app.tools.queue import wake
 from agents_app.tools.queue.callbacks import check_callback_addresses
 from agents_app.tools.queue.items import finish, give_back, put, renew, take
-from agents_app.tools.queue.waking import is_served_in
+from agents_app.tools.queue.wake import is_served_in
 from console.audit import actions
 from console.audit.services import changes, record
 from console.core import lines
@@ -124,7 +124,7 @@ def park(*, actor: Actor, item: QueueItem, trouble: str = "") -> QueueItem:
         raise Conflict("The item is not waiting any more.")
     record(actions.ITEM_PARKED, actor=actor, target=item, target_name=_name(item), team=item.queue.team)
     item.refresh_from_db()
-    waking.call_back(item)
+    wake.call_back(item)
     return item
 
 
@@ -148,7 +148,7 @@ def requeue(*, actor: Actor, item: QueueItem) -> QueueItem:
         raise Conflict("Only parked and failed items can be put back.")
     record(actions.ITEM_REQUEUED, actor=actor, target=item, target_name=_name(item), team=item.queue.team)
     item.refresh_from_db()
-    waking.serve(item.queue)
+    wake.serve(item.queue)
     return item
 
 

@@ -12,12 +12,12 @@ from django.db.models.functions import Now
 from agents_app.definition import fields_of, run_limits
 from agents_app.engine.ending import end
 from agents_app.errors import Forgotten, NotReady, TooDeep
+from agents_app.grants.authority import MayNotRun, paying_team, why_not_run
 from agents_app.grants.schemas import check_arguments
-from agents_app.grants.standing import MayNotRun, paying_team, why_not_run
 from agents_app.instructions import rendered
 from agents_app.models import Agent, AgentDraft, AgentVersion, Definition, Run, Step
-from agents_app.queries.rerunning import Base
-from agents_app.services.naming import check_environment
+from agents_app.queries.reruns import Base
+from agents_app.services.names import check_environment
 from console.audit import actions
 from console.audit.services import record
 from console.core.clock import now

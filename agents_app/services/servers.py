@@ -14,7 +14,7 @@ from agents_app.errors import StaleTool, StillUsed
 from agents_app.models import Tool, ToolServer
 from agents_app.services import tools
 from agents_app.services.common import record_change
-from agents_app.services.naming import check_secret, check_short_name
+from agents_app.services.names import check_secret, check_short_name
 from agents_app.tools import web
 from agents_app.tools.base import ToolFailed
 from agents_app.tools.mcp.kind import address_of, suspend

@@ -7,7 +7,7 @@ from django.db import transaction
 from agents_app.errors import StaleTool, StillUsed
 from agents_app.models import Agent, Tool
 from agents_app.services.common import record_change
-from agents_app.services.naming import check_secret, check_tool_name
+from agents_app.services.names import check_secret, check_tool_name
 from agents_app.tools.base import Kind, Names
 from agents_app.tools.registry import kind_of
 from console.audit import actions

@@ -16,7 +16,7 @@ from agents_app.grants.schemas import LARGEST_VALUE
 from agents_app.models import Agent, Queue, Trigger
 from agents_app.queries.tokens import live
 from agents_app.services import trigger_tokens
-from agents_app.services.naming import check_environment, check_secret
+from agents_app.services.names import check_environment, check_secret
 from agents_app.triggers import payloads
 from agents_app.triggers.tokens import SIGNATURE, TOKEN, WAYS, takes_token
 from console.audit import actions

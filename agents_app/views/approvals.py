@@ -13,8 +13,8 @@ from agents_app import access
 from agents_app.models import Approval
 from agents_app.queries import approvals as queries
 from agents_app.services import approvals as services
+from agents_app.views.run_start import read_fields
 from agents_app.views.runs import cards_of, have
-from agents_app.views.starting import read_fields
 from console.core import strict_json
 from console.core.clock import now
 from console.core.errors import BadInput, Refusal

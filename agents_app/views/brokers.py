@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from agents_app import access
 from agents_app.forms.brokers import BrokerForm
-from agents_app.queries import outside
+from agents_app.queries import external_queues
 from agents_app.services import brokers as services
 from agents_app.views.tool_frame import ask, frame, url_of
 from console.core.errors import Refusal
@@ -37,9 +37,9 @@ def broker(request: TeamRequest, broker_id: UUID) -> HttpResponse:
     row = access.broker_for(request.caller, broker_id)
     context = {
         **frame(request, "queues"),
-        "row": outside.broker_rows(access.brokers_for(request.caller).filter(pk=row.pk))[0],
-        "triggers": list(outside.readers_of(row)),
-        "unsent": list(outside.unsent(row)),
+        "row": external_queues.broker_rows(access.brokers_for(request.caller).filter(pk=row.pk))[0],
+        "triggers": list(external_queues.readers_of(row)),
+        "unsent": list(external_queues.unsent(row)),
         "may_connect": request.caller.may("manage_team", row.team_id),
     }
     return render(request, "agents/tools/broker.html", context)

@@ -8,9 +8,9 @@ from django.views.decorators.http import require_POST
 
 from agents_app.errors import BadToken
 from agents_app.models import Firing, Trigger
-from agents_app.queries.running import run_said
+from agents_app.queries.run_state import run_said
 from agents_app.triggers import identity, payloads, tokens
-from agents_app.triggers.firing import fire, fire_once, input_for
+from agents_app.triggers.firings import fire, fire_once, input_for
 from console.core import signing, strict_json
 from console.core.clock import now
 from console.core.crypto import SecretUnreadable, decrypt

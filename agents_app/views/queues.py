@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from agents_app import access
 from agents_app.forms.tools import QueueForm
 from agents_app.models import QueueItem
-from agents_app.queries import outside
+from agents_app.queries import external_queues
 from agents_app.queries import tools as queries
 from agents_app.services import queues as services
 from agents_app.tools.base import written_json
@@ -35,7 +35,7 @@ def queues(request: TeamRequest) -> HttpResponse:
     context = {
         **frame(request, "queues"),
         "queues": queries.queue_rows(shown),
-        "brokers": outside.broker_rows(brokers),
+        "brokers": external_queues.broker_rows(brokers),
         "may_connect": access.teams_to_connect(request.caller).exists(),
     }
     return render(request, "agents/tools/queues.html", context)

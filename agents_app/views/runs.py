@@ -13,11 +13,11 @@ from django.views.decorators.http import require_POST, require_safe
 from agents_app import access
 from agents_app.models import Approval, Run
 from agents_app.queries import approvals as asked
-from agents_app.queries import comparing, reading
+from agents_app.queries import comparison, run_page
 from agents_app.queries import runs as queries
-from agents_app.queries.rerunning import base_of
+from agents_app.queries.reruns import base_of
 from agents_app.queries.trace import trace
-from agents_app.services import questions, rerunning
+from agents_app.services import questions, reruns
 from agents_app.services import runs as services
 from agents_app.services.approvals import why_not_decide
 from console.core import parsing
@@ -56,7 +56,7 @@ def run(request: TeamRequest, run_id: str) -> HttpResponse:
     found = access.run_for(request.caller, run_id)
     piece = request.GET.get("piece") if is_htmx(request) else ""
     seen = access.approvals_for(request.caller)
-    if piece == "cards" and not found.is_over and request.GET.get("have") == have(reading.open_approvals(found, seen)):
+    if piece == "cards" and not found.is_over and request.GET.get("have") == have(run_page.open_approvals(found, seen)):
         # What a person is typing there must not be swapped away. A run that is over gets an answer that asks no more.
         return HttpResponse(status=204)
     context = page_of(request, found, request.GET.get("step", "")) | {"piece": piece}
@@ -71,25 +71,25 @@ def page_of(request: TeamRequest, run: Run, number: str = "") -> dict[str, Any]:
     """Return the context of a run's page, with one of its steps open where the address names one."""
     may_read = access.may_read(request.caller, run)
     named = parsing.number(number, None)
-    step = reading.step_of(run, named) if named is not None else None
+    step = run_page.step_of(run, named) if named is not None else None
     if number and step is None:
         raise Http404("The run has no such step.")
     may_stop = not run.is_over and access.runs_for(request.caller, "cancel").filter(pk=run.pk).exists()
     may_run = run.version_id is not None and access.may(request.caller, run.agent, "use")
-    approvals = reading.open_approvals(run, access.approvals_for(request.caller))
+    approvals = run_page.open_approvals(run, access.approvals_for(request.caller))
     return {
         "active": ACTIVE,
         "run": run,
         "row": queries.Row(run),
         "trace": trace(run),
         "step": step,
-        "parts": reading.parts_of(step) if step is not None and may_read else [],
+        "parts": run_page.parts_of(step) if step is not None and may_read else [],
         "cards": cards_of(request, approvals),
         "have": have(approvals),
-        "questions": reading.questions_of(run) if may_read else [],
+        "questions": run_page.questions_of(run) if may_read else [],
         "may_ask": may_read and request.caller.user is not None and run.steps_done > 0 and not run.forgotten_at,
-        "input": reading.given(run.input) if may_read else "",
-        "output": reading.outcome(run.output) if may_read else "",
+        "input": run_page.given(run.input) if may_read else "",
+        "output": run_page.outcome(run.output) if may_read else "",
         "may_read": may_read,
         "may_read_log": request.caller.may("view_audit", run.team_id),
         "may_stop": may_stop,
@@ -132,7 +132,7 @@ def run_again(request: TeamRequest, run_id: str) -> HttpResponse:
         raise Http404("There is no such run.")
     agent = access.agent_for(request.caller, found.agent.slug, to="use")
     try:
-        made = rerunning.rerun(actor=request.caller.actor, agent=agent, run=found, origin=_BY_HAND)
+        made = reruns.rerun(actor=request.caller.actor, agent=agent, run=found, origin=_BY_HAND)
     except Refusal as refusal:
         return go(request, reverse("agents:run", args=[found.public_id]), refusal.message)
     return go(request, reverse("agents:run", args=[made.public_id]), "Started a new run with the same input.")
@@ -149,9 +149,7 @@ def run_again_from(request: TeamRequest, run_id: str, number: int) -> HttpRespon
     trouble = ""
     if request.method == "POST":
         try:
-            made = rerunning.rerun_from(
-                actor=request.caller.actor, agent=agent, run=found, number=number, origin=_BY_HAND
-            )
+            made = reruns.rerun_from(actor=request.caller.actor, agent=agent, run=found, number=number, origin=_BY_HAND)
         except Refusal as refusal:
             trouble = refusal.message
         else:
@@ -194,13 +192,13 @@ def compare(request: TeamRequest, run_id: str) -> HttpResponse:
     found = access.run_for(request.caller, run_id)
     seen = access.runs_for(request.caller)
     other_id = request.GET.get("with", "")
-    other = access.run_for(request.caller, other_id) if other_id else comparing.neighbour(found, seen)
+    other = access.run_for(request.caller, other_id) if other_id else comparison.neighbour(found, seen)
     readable = [access.may_read(request.caller, one) for one in (found, other) if one is not None]
     context = {
         "active": ACTIVE,
         "run": found,
         "other": other,
-        "comparison": comparing.comparison(other, found, with_content=all(readable)) if other is not None else None,
-        "candidates": comparing.candidates(found, seen),
+        "comparison": comparison.comparison(other, found, with_content=all(readable)) if other is not None else None,
+        "candidates": comparison.candidates(found, seen),
     }
     return render(request, "agents/runs/compare.html", context)

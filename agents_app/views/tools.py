@@ -11,12 +11,12 @@ from django.views.decorators.http import require_POST, require_safe
 from agents_app import access
 from agents_app.agent_templates import start_of
 from agents_app.forms.tools import FORMS, TryForm
-from agents_app.grants.pinning import lost_by
+from agents_app.grants.pinned import lost_by
 from agents_app.models import Tool
 from agents_app.queries import choices
 from agents_app.queries import tools as queries
 from agents_app.queries.paging import asked
-from agents_app.services import servers, trying
+from agents_app.services import servers, tool_tryout
 from agents_app.services import tools as services
 from agents_app.tools.base import Kind, written_json
 from agents_app.tools.form import ToolForm
@@ -127,7 +127,7 @@ def try_tool(request: TeamRequest, tool_id: UUID) -> HttpResponse:
     if form.is_valid():
         try:
             arguments = form.cleaned_data["arguments"] or {}
-            result = trying.try_tool(actor=request.caller.actor, tool=row, arguments=arguments)
+            result = tool_tryout.try_tool(actor=request.caller.actor, tool=row, arguments=arguments)
         except Refusal as refusal:
             form.add_error("arguments", refusal.message)
         else:

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from agents_app import access
 from agents_app.forms.triggers import OverlapForm, TriggerForm
 from agents_app.models import Agent, Broker, Firing, Queue, Trigger
-from agents_app.queries import outside
+from agents_app.queries import external_queues
 from agents_app.queries.tokens import live
 from agents_app.services import parked as parked_services
 from agents_app.services import triggers as services
@@ -38,11 +38,11 @@ def triggers(request: TeamRequest, slug: str) -> HttpResponse:
 
 def _page(request: TeamRequest, agent: Agent, *, made: Trigger | None = None, secret: str = "") -> HttpResponse:
     may_read = access.may_read_items(request.caller, agent.team)
-    firings = list(outside.others(agent)[:_MOST_FIRINGS])
+    firings = list(external_queues.others(agent)[:_MOST_FIRINGS])
     context = {
         **frame(request, agent, "triggers"),
-        "triggers": outside.trigger_rows(agent),
-        "parked": [(one, written_json(one.body) if may_read else "") for one in outside.parked(agent)],
+        "triggers": external_queues.trigger_rows(agent),
+        "parked": [(one, written_json(one.body) if may_read else "") for one in external_queues.parked(agent)],
         "may_read": may_read,
         "firings": firings,
         "seen": access.runs_seen(request.caller, (one.run_id for one in firings)),

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agents_app.asking import ask_of
 from agents_app.models import Agent
+from agents_app.requests import ask_of
 from console.catalog.models import Capability, Pin
 from console.chat.files import Attachment, is_picture
 from console.chat.models import Conversation, Message

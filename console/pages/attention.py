@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from agents_app.access import approvals_for
 from agents_app.queries.approvals import waiting as waiting_approvals
-from agents_app.queries.unready import unready
+from agents_app.queries.broken_agents import unready
 from console.catalog.access import aliases_for
 from console.catalog.models import ModelVersion, Pin, PinFallback
 from console.catalog.queries import open_proposals

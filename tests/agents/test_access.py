@@ -53,7 +53,7 @@ def test_the_audience_decides(cast):
 
 
 def test_it_tells_builders_which_agents_cannot_answer(cast, django_assert_num_queries):
-    from agents_app.queries.unready import unready
+    from agents_app.queries.broken_agents import unready
     from console.catalog.models import Pin
     from prompts_app.models import Label
 

@@ -4,7 +4,7 @@ import pytest
 
 from agents_app import definition
 from agents_app.models import AgentDraft, Run, Tool
-from agents_app.tools import reading
+from agents_app.tools import config_fields
 from console.audit.models import AuditEvent
 from console.core.errors import BadInput
 from console.teams.models import Role
@@ -116,9 +116,9 @@ def test_it_holds_runs_to_limits_and_shapes_their_input(agent, cast):
     assert answer.status_code == 422 and "This is not JSON." in answer.content.decode()
     said = r"Write \u0000 and nothing else."  # six letters, which only spell it
     assert definition.checked({"opening_message": said}) == {"opening_message": said}
-    reading.only({"body": said}, ("body",))
+    config_fields.only({"body": said}, ("body",))
     with pytest.raises(BadInput, match="not text"):
-        reading.only({"body": ["\0"]}, ("body",))
+        config_fields.only({"body": ["\0"]}, ("body",))
     given = {"steps": "7", "input_schema": schema, "seconds": "1 h 30 min", "cost_micros": "0.25"}
     wrong = alice.post("/agents/clerk/limits/", form(agent, **given | {"approval_seconds": "40 d"}))
     assert wrong.status_code == 422 and "From 1 s to 30 d." in wrong.content.decode()

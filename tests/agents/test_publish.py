@@ -3,9 +3,9 @@
 import pytest
 
 from agents_app import where_used
-from agents_app.asking import ask_of
 from agents_app.errors import NothingChanged, NotReady, StaleAgent, StillUsed
 from agents_app.models import Agent, AgentMove
+from agents_app.requests import ask_of
 from agents_app.services import agents, drafts, versions
 from console.audit.models import AuditEvent
 from console.catalog import where_used as of_aliases

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from agents_app.engine.advancing import advance
+from agents_app.engine.runner import advance
 from agents_app.models import Run
 from agents_app.services.triggers import create_trigger
 from agents_app.tools.registry import KINDS

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agents_app.engine.advancing import advance
+from agents_app.engine.runner import advance
 from agents_app.models import Agent, Approval, Run, Tool
 from agents_app.services.approvals import decide_approval
 from agents_app.tools.registry import KINDS

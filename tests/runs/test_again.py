@@ -7,7 +7,7 @@ import pytest
 
 from agents_app.errors import CannotGoOnFrom, UnknownStep
 from agents_app.models import Approval, Run, RunNote
-from agents_app.services.rerunning import rerun_from
+from agents_app.services.reruns import rerun_from
 from agents_app.services.runs import Origin
 from agents_app.tools.notes.kind import Notes
 from console.audit.models import AuditEvent

@@ -6,7 +6,7 @@ import json
 import pytest
 from django.core import mail
 
-from agents_app.engine import sweeping
+from agents_app.engine import sweep
 from agents_app.models import Approval, Run
 from agents_app.services import approval_notices
 from console.audit.models import AuditEvent
@@ -106,7 +106,7 @@ def test_nobody_in_time_tells_operators_too_once_and_on_record(run, anna, cast, 
     approval = make.make_approval(run, escalate_at=late, told_at=late)
     lost = make.make_approval(run, created_at=now() - dt.timedelta(minutes=5))
     make.make_approval(run), make.make_approval(run, told_at=late, escalate_at=now() + dt.timedelta(hours=1))
-    assert sweeping.tell() == 2 and set(sent) == {str(approval.pk), str(lost.pk)}
+    assert sweep.tell() == 2 and set(sent) == {str(approval.pk), str(lost.pk)}
     assert send(approval.pk) and not send(approval.pk)
     assert told() == ["alice@example.com", "anna@example.com", "olga@example.com"]
     assert mail.outbox[0].subject.startswith("Still waiting: ")

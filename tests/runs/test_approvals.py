@@ -7,7 +7,7 @@ from django.core.exceptions import PermissionDenied
 
 from agents_app.errors import AlreadyDecided
 from agents_app.models import Approval, QueueItem, Run, Step
-from agents_app.queries.running import requesters_of
+from agents_app.queries.run_state import requesters_of
 from agents_app.services.approvals import decide_approval, extend_approval, why_not_decide
 from agents_app.services.queues import create_queue, put
 from agents_app.services.runs import Origin, cancel_run, start_run

@@ -12,16 +12,16 @@ import redis
 from django.db import connection
 from kombu import Connection
 
-from agents_app.brokers import kombu_transport, lease, redis_transport, sending, transport
+from agents_app.brokers import kombu_transport, lease, outbox, redis_transport, transport
 from agents_app.brokers.address import parsed
+from agents_app.brokers.failures import BrokerTrouble
 from agents_app.brokers.message import Message
-from agents_app.brokers.reading import Reading
+from agents_app.brokers.reader import Reading
 from agents_app.brokers.redis_transport import reading_key
-from agents_app.brokers.trouble import BrokerTrouble
 from agents_app.models import Broker, Firing, Outgoing, Reader, Run, Trigger
 from agents_app.services import brokers as services
 from agents_app.services import parked, triggers
-from agents_app.triggers import ticking
+from agents_app.triggers import beat
 from console.audit.models import AuditEvent
 from console.core.clock import now
 from console.core.crypto import decrypt
@@ -127,10 +127,10 @@ def test_a_message_becomes_one_run_and_its_result_goes_back_once_it_has_ended(ou
     assert first.input == ORDERS and second.input == {"message": "And 18?"}
     assert outside.waiting("orders") == outside.taken() == 0, "settled, also the one that had a run"
     assert (outside.reader.state, outside.reader.said) == ("reading", "") and outside.reader.last_message_at
-    assert sending.send_due() == 0, "nothing is over"
+    assert outbox.send_due() == 0, "nothing is over"
     outside.end(first, output={"text": "On its way."})
     outside.end(second, "failed", code="model_failed", trouble="It broke.")
-    assert (sending.send_due(), sending.send_due()) == (2, 0)
+    assert (outbox.send_due(), outbox.send_due()) == (2, 0)
     good, bad = outside.got("done")
     assert (good["body"]["status"], good["body"]["output"], good["body"]["error"]) == (
         "succeeded",
@@ -154,7 +154,7 @@ def test_plain_json_of_a_redis_list_is_read_and_answered_as_such(outside):
     assert run.input["message"] == "A" and Firing.objects.get(run=run).key == "17"
     assert "/order/id" in aside.trouble and aside.body == {"message": "C"}
     outside.end(run, output={"text": "Yes."})
-    sending.send_due()
+    outbox.send_due()
     assert json.loads(outside.client.rpop("done"))["output"] == {"text": "Yes."}
     assert json.loads(outside.client.rpop("aside")) == {"message": "C"}
 
@@ -173,7 +173,7 @@ def test_what_cannot_become_a_run_is_set_aside_with_its_reason_and_blocks_nobody
     assert len(Firing.objects.filter(state="parked")) == 6 and all(said.values())
     assert "JSON object" in said["m-1"] and "does not fit" in said["m-2"]
     assert Firing.objects.filter(state="parked", trouble__contains="compressed").count() == 1
-    assert (sending.send_due(), outside.waiting("aside")) == (6, 6)
+    assert (outbox.send_due(), outside.waiting("aside")) == (6, 6)
 
 
 def test_what_no_database_can_keep_is_set_aside_like_any_other(outside):
@@ -206,7 +206,7 @@ def test_a_very_large_message_is_copied_whole_before_it_is_settled_or_cut_in_the
     outside.read()
     assert outside.client.rpop("aside") == large and outside.waiting("orders") == outside.taken() == 0
     copied = Outgoing.objects.get()
-    assert copied.sent_at and bytes(copied.body) == b"" and sending.send_due() == 0
+    assert copied.sent_at and bytes(copied.body) == b"" and outbox.send_due() == 0
 
     def broken(*_: Any) -> None:
         raise BrokerTrouble("No room.")
@@ -225,7 +225,7 @@ def test_a_very_large_message_is_copied_whole_before_it_is_settled_or_cut_in_the
     assert (
         f"Of its {len(other):,} bytes the copy has the first 1,048,576." in Firing.objects.get(pk=cut.firing_id).trouble
     )
-    assert sending.send_due() == 1
+    assert outbox.send_due() == 1
 
 
 def test_a_message_set_aside_is_tried_again_or_dropped(outside, agent, cast):
@@ -307,7 +307,7 @@ def test_a_message_set_aside_that_comes_again_waits_while_no_run_may_start(outsi
     triggers.change_trigger(
         actor=outside.actor, trigger=outside.trigger, config={**outside.trigger.config, "input": {"message": "Hello"}}
     )
-    monkeypatch.setattr("agents_app.triggers.firing.start_run", refused)
+    monkeypatch.setattr("agents_app.triggers.firings.start_run", refused)
     outside.put(ORDERS, message_id="m-1")
     for _ in range(3):
         outside.read(1)
@@ -323,7 +323,7 @@ def test_what_breaks_its_reader_every_time_is_set_aside(outside, monkeypatch):
     triggers.change_trigger(
         actor=outside.actor, trigger=outside.trigger, config={**outside.trigger.config, "attempts": 2}
     )
-    monkeypatch.setattr("agents_app.triggers.firing.start_run", broken)
+    monkeypatch.setattr("agents_app.triggers.firings.start_run", broken)
     outside.put(ORDERS, message_id="m-1")
     for _ in range(2):
         outside.read(1)
@@ -351,7 +351,7 @@ def test_the_next_reader_takes_over_what_the_last_one_left_unsettled(outside, mo
 def test_one_reader_at_a_time_and_none_of_what_is_switched_off(outside):
     assert lease.free() == [outside.trigger.pk]
     item = make.make_item(make.make_queue(outside.agent.team, "orders"), ORDERS)
-    ticking.tick()
+    beat.tick()
     item.refresh_from_db()
     assert item.state == "ready", "a queue built in that has the same name is another one"
     holder = lease.claim(outside.trigger.pk)
@@ -372,12 +372,12 @@ def test_a_broker_that_is_away_is_said_and_nothing_is_lost(outside, settings):
     assert services.look_at_broker(actor=outside.actor, broker=Broker.objects.get()) == "The broker cannot be reached."
     outside.read(1)
     assert (outside.reader.state, outside.reader.said) == ("trouble", "The broker cannot be reached.")
-    assert sending.send_due() == 0
+    assert outbox.send_due() == 0
     owed = Outgoing.objects.get()
     assert owed.trouble and owed.attempts == 1 and owed.not_before > now() and owed.sent_at is None
     services.change_broker(actor=outside.actor, broker=outside.broker, url=outside.url)
     Outgoing.objects.update(not_before=now())
-    assert sending.send_due() == 1 and outside.waiting("aside") == 1
+    assert outbox.send_due() == 1 and outside.waiting("aside") == 1
     settings.BROKER_HOSTS = []
     outside.read(1)
     assert outside.reader.state == "trouble" and "BROKER_HOSTS" in outside.reader.said

@@ -8,7 +8,7 @@ import httpx2 as httpx
 import pytest
 from django.db import connections
 
-from agents_app.engine import advancing, lease
+from agents_app.engine import lease, runner
 from agents_app.models import Agent, Run
 from console.audit.models import AuditEvent
 from console.teams.actors import SYSTEM
@@ -33,7 +33,7 @@ def worker(shop: Shop) -> Iterator[None]:
     def work() -> None:
         while not over.wait(0.03):
             if (run := lease.take_any()) is not None:
-                advancing.work(run)
+                runner.work(run)
         connections.close_all()
 
     thread = threading.Thread(target=work)

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from agents_app import plugins
-from agents_app.engine.advancing import advance
+from agents_app.engine.runner import advance
 from agents_app.models import Run
 from agents_app.services import servers
 from console.core.errors import Refusal
@@ -88,9 +88,9 @@ def test_a_hook_that_breaks_fails_its_step_and_the_worker_goes_on(shop: Shop, ho
 def test_a_hook_sees_an_answer_that_was_taken_from_the_log_and_may_stop_it(
     shop: Shop, hook: Hook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from agents_app.engine import asking_model
+    from agents_app.engine import model_calls
 
-    whole = asking_model.pipeline.answer
+    whole = model_calls.pipeline.answer
 
     async def lost(call: Any) -> bytes:
         await whole(call)
@@ -101,7 +101,7 @@ def test_a_hook_sees_an_answer_that_was_taken_from_the_log_and_may_stop_it(
         run = shop.start("Hello.")
         shop.says(words("From the log."))
         with monkeypatch.context() as worker:
-            worker.setattr(asking_model.pipeline, "answer", lost)
+            worker.setattr(model_calls.pipeline, "answer", lost)
             advance(run.pk)
         assert [name for name, _ in hook.seen] == ["before_model_call"]
         assert run.steps.get().state == "intended"

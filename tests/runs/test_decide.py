@@ -3,7 +3,7 @@
 import pytest
 
 from agents_app.grants.constraints import outside
-from agents_app.grants.deciding import decide
+from agents_app.grants.decision import decide
 from agents_app.grants.parsing import check_grants, grants_of
 from agents_app.grants.schemas import WrongArguments, check_arguments, check_schema, strict, without_patterns
 from agents_app.models import Tool

@@ -4,9 +4,9 @@ import pytest
 from django.utils.html import escape
 
 from agents_app.models import Approval, Run
-from agents_app.queries.reading import _text
-from agents_app.queries.running import tokens_of
-from agents_app.trying import turns_from
+from agents_app.queries.run_page import _text
+from agents_app.queries.run_state import tokens_of
+from agents_app.tryout import turns_from
 from console.audit.models import AuditEvent
 from tests import make
 from tests.make import client_of

@@ -9,7 +9,7 @@ from django.test import Client
 from agents_app.models import Firing, QueueItem, Run
 from agents_app.services.triggers import create_trigger
 from agents_app.tools.queue.kind import WorkQueue
-from agents_app.triggers import ticking
+from agents_app.triggers import beat
 from console.core import signing
 from console.core.crypto import encrypt
 from tests import make
@@ -81,9 +81,9 @@ def test_work_that_a_run_puts_into_its_own_queue_and_hooks_it_calls_count_too(sh
     for _ in range(2):
         shop.says(wants(("put", {"body": {"message": "Put more."}})), words())
         run = shop.go(run)
-        ticking.tick()
+        beat.tick()
         run = Run.objects.filter(called_by=run).first() or run
-    ticking.tick()
+    beat.tick()
     assert Run.objects.count() == 2 and run.depth == 1
     parked = Firing.objects.get(state="parked")
     assert "called each other 1 deep" in parked.trouble

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connection
 
-from agents_app.engine import advancing, lease, making_calls, recovering, tool_steps, turns
+from agents_app.engine import execution, lease, recovery, runner, tool_steps, turns
 from agents_app.models import Approval, Run, Step
 from agents_app.services.runs import cancel_run
 from console.audit.models import AuditEvent
@@ -43,12 +43,12 @@ def test_a_call_a_worker_came_to_too_late_is_no_attempt_and_is_made_by_the_next(
 ) -> None:
     pays_freely(shop)
     make.publish_agent(shop.agent, limits={"tool_calls": 1})
-    late, really = iter(range(4)), making_calls.call_tool
+    late, really = iter(range(4)), execution.call_tool
 
     def too_late(kind: str, call: Any, *, latest: float) -> Any:
         return really(kind, call, latest=latest if next(late, None) is None else time.monotonic() - 1)
 
-    monkeypatch.setattr(making_calls, "call_tool", too_late)
+    monkeypatch.setattr(execution, "call_tool", too_late)
     run = goes_on(shop, shop.run(wants(("pay", {"what": "rent"})), words()))
     step = run.steps.get(kind="tool")
     assert (run.state, step.state, step.attempts, run.tool_calls) == ("succeeded", "done", 1, 1)
@@ -74,7 +74,7 @@ def test_a_wish_to_cancel_counts_whenever_it_comes(shop: Shop, monkeypatch: pyte
     taken = lease.take(begins.pk)
     assert taken is not None
     cancel(shop, begins)
-    advancing.work(taken)
+    runner.work(taken)
     begins.refresh_from_db()
     assert begins.state == "cancelled" and not shop.world.upstream.seen
 
@@ -99,10 +99,10 @@ def test_a_wish_to_cancel_counts_whenever_it_comes(shop: Shop, monkeypatch: pyte
     shop.world.upstream.enqueue({"error": {"message": "boom"}}, status=500)
     with monkeypatch.context() as patch:
         patch.setattr(lease, "put_down", is_about_to_rest)
-        advancing.advance(rests.pk)
+        runner.advance(rests.pk)
     rests.refresh_from_db()
     assert (rests.state, rests.wake_at) == ("cancelling", None), "the next worker ends it at once"
-    advancing.advance(rests.pk)
+    runner.advance(rests.pk)
     rests.refresh_from_db()
     assert rests.state == "cancelled"
 
@@ -191,7 +191,7 @@ def test_an_answer_that_comes_between_two_looks_is_found(shop: Shop) -> None:
         )
 
     with connection.execute_wrapper(After(ends, of="SELECT")):
-        assert recovering.look_up(step).body == b'{"choices": []}'
+        assert recovery.look_up(step).body == b'{"choices": []}'
 
 
 def test_a_call_that_is_on_record_too_late_is_not_sent(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

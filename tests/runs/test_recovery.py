@@ -11,10 +11,10 @@ from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils.html import escape
 
-from agents_app.engine import advancing, lease, sweeping, turns, working
+from agents_app.engine import lease, runner, sweep, turns, worker
 from agents_app.models import Approval, Run, Step, Trigger
 from agents_app.services.triggers import create_trigger
-from agents_app.triggers import ticking
+from agents_app.triggers import beat
 from console.core.clock import now
 from console.core.ids import uuid7, uuid7_at
 from tests import make
@@ -105,15 +105,15 @@ def test_a_worker_that_lost_its_run_writes_nothing(shop: Shop) -> None:
 
 def test_a_run_that_ends_its_workers_is_given_up_and_others_go_on(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     poison = shop.start("poison")
-    whole = advancing._step
+    whole = runner._step
 
     def break_on_poison(turn, steps):
         if turn.run.pk == poison.pk:
             raise RuntimeError("a bug")
         return whole(turn, steps)
 
-    monkeypatch.setattr(advancing, "_step", break_on_poison)
-    for _ in range(advancing.MOST_ATTEMPTS + 1):
+    monkeypatch.setattr(runner, "_step", break_on_poison)
+    for _ in range(runner.MOST_ATTEMPTS + 1):
         assert not Run.objects.get(pk=poison.pk).is_over
         shop.go(poison)
     poison.refresh_from_db()
@@ -135,7 +135,7 @@ def test_the_sweeper_wakes_what_has_no_worker_and_nothing_that_waits(
     make.make_approval(late, expires_at=now() - dt.timedelta(seconds=1))
     lease.take(held.pk)
     Run.objects.filter(pk=over.pk).update(state="failed")
-    sweeping.drive()
+    sweep.drive()
     woken = {run for name, run in sent if name == "agents.advance"}
     assert woken == {str(queued.pk), str(lost.pk), str(late.pk)}
 
@@ -144,14 +144,14 @@ def test_one_process_carries_many_runs_and_takes_the_next_by_itself(shop: Shop, 
     settings.AGENT_CONCURRENCY = 2
     runs = [shop.start(f"number {n}") for n in range(6)]
     shop.says(*[words(f"{n}") for n in range(6)])
-    assert working.offer(runs[0].pk) and working.offer(runs[1].pk)
-    working.wait_until_idle(20)
+    assert worker.offer(runs[0].pk) and worker.offer(runs[1].pk)
+    worker.wait_until_idle(20)
     assert {Run.objects.get(pk=run.pk).state for run in runs} == {"succeeded"}
-    advancing.stopping.set()
+    runner.stopping.set()
     try:
-        assert not working.offer(runs[0].pk)
+        assert not worker.offer(runs[0].pk)
     finally:
-        advancing.stopping.clear()
+        runner.stopping.clear()
 
 
 def test_a_team_with_thousands_of_runs_does_not_keep_anothers_waiting(shop: Shop) -> None:
@@ -196,7 +196,7 @@ def test_messages_are_acknowledged_late_and_carry_nothing_but_ids(shop: Shop, mo
     run = shop.run(wants(("pay", {"what": "rent"})), words())
     assert run.state == "waiting"
     shop.start()
-    sweeping.drive()
+    sweep.drive()
     assert {name for name, _, _ in sent} >= {"agents.advance", "agents.tell_of_approval"}
     for name, args, more in sent:
         assert len(args) == 1 and len(args[0]) == 36, (name, args)
@@ -219,17 +219,17 @@ def test_schedulers_and_takers_at_once_start_each_tick_and_item_once(shop: Shop)
     Trigger.objects.filter(pk=tick.pk).update(next_at=now().replace(second=0, microsecond=0))
     begin = threading.Barrier(4)
 
-    def beat() -> None:
+    def at_once() -> None:
         begin.wait(60)
-        ticking.tick()
+        beat.tick()
         connections.close_all()
 
-    schedulers = [threading.Thread(target=beat) for _ in range(4)]
+    schedulers = [threading.Thread(target=at_once) for _ in range(4)]
     for one in schedulers:
         one.start()
     for one in schedulers:
         one.join()
-    ticking.tick()
+    beat.tick()
     assert Run.objects.filter(trigger="schedule").count() == 1
     said = sorted(run.input["message"] for run in Run.objects.filter(trigger="queue"))
     assert said == [f"item {number}" for number in range(6)]
@@ -276,7 +276,7 @@ def test_what_waits_costs_the_sweeper_nothing(shop: Shop, monkeypatch: pytest.Mo
 
     def beat() -> int:
         with CaptureQueriesContext(connection) as queries:
-            assert sweeping.drive() == sweeping.tell() == 0
+            assert sweep.drive() == sweep.tell() == 0
             assert lease.take_any() is None
         return len(queries)
 

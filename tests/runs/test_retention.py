@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from agents_app.errors import Forgotten
 from agents_app.models import Agent, Approval, Firing, Outgoing, Run, RunQuestion, Step, Trigger
 from agents_app.services import questions, retention
-from agents_app.services.rerunning import rerun, rerun_from
+from agents_app.services.reruns import rerun, rerun_from
 from agents_app.services.runs import Origin
 from console.audit import actions
 from console.audit.models import AuditEvent

@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 
 from agents_app import access
 from agents_app.errors import NotReady
-from agents_app.grants.standing import MayNotRun, why_not_run
+from agents_app.grants.authority import MayNotRun, why_not_run
 from agents_app.models import Agent, Approval, Run, Step
 from agents_app.services.runs import Origin, cancel_run, start_run
 from console.audit.models import AuditEvent

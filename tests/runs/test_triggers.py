@@ -20,7 +20,7 @@ from agents_app.services import queues
 from agents_app.services import triggers as services
 from agents_app.services.approval_notices import send
 from agents_app.services.approvals import why_not_decide
-from agents_app.triggers import firing, payloads, ticking
+from agents_app.triggers import beat, firings, payloads
 from console.audit.models import AuditEvent
 from console.core import signing
 from console.core.clock import now
@@ -64,7 +64,7 @@ def test_a_trigger_deleted_while_it_fires_starts_nothing(
     cast = Cast()
     agent = make.make_agent(cast.team_a)
     trigger, _ = made(agent, cast.alice, "webhook", source="plain")
-    start = firing.start
+    start = firings.start
 
     def start_late(trigger: Trigger, *more: Any) -> Run:
         deleted_meanwhile(trigger)
@@ -72,9 +72,9 @@ def test_a_trigger_deleted_while_it_fires_starts_nothing(
             raise BadInput("Not like this.")
         return start(trigger, *more)
 
-    monkeypatch.setattr(firing, "start", start_late)
+    monkeypatch.setattr(firings, "start", start_late)
     with pytest.raises(UnknownTrigger):
-        firing.fire(Trigger.objects.get(pk=trigger.pk), "delivery-1", {"message": "Hello"})
+        firings.fire(Trigger.objects.get(pk=trigger.pk), "delivery-1", {"message": "Hello"})
     assert not Run.objects.exists() and not Firing.objects.exists()
 
 
@@ -256,9 +256,9 @@ def test_a_tick_starts_one_run_whoever_ticks(agent, cast):
     assert trigger.next_at > now()
     due = now().replace(second=0, microsecond=0)
     Trigger.objects.update(next_at=due)
-    ticking.tick()
+    beat.tick()
     Trigger.objects.update(next_at=due)  # a second scheduler, or a clock set back
-    ticking.tick()
+    beat.tick()
     run = Run.objects.get()
     assert run.trigger == "schedule" and f"{due:%H:%M} UTC" in run.input["message"]
     assert Trigger.objects.get().next_at > now()
@@ -269,7 +269,7 @@ def test_missed_ticks_follow_the_rule(agent, cast, catch_up, runs):
     long_past = (now().month + 5) % 12 + 1  # half a year
     made(agent, cast.alice, "schedule", cron=f"0 0 1 {long_past} *", time_zone="UTC", catch_up=catch_up)
     Trigger.objects.update(next_at=dt.datetime(now().year - 2, long_past, 1, tzinfo=dt.UTC))
-    ticking.tick()
+    beat.tick()
     assert Run.objects.count() == runs
     assert Firing.objects.get().state == ("started" if runs else "skipped")
 
@@ -279,7 +279,7 @@ def test_a_schedule_keeps_its_hour_when_clocks_change():
     ticks = [spring]
     for _ in range(3):
         ticks.append(next_tick("30 2 * * *", "Europe/Berlin", ticks[-1]))
-    assert [f"{tick:%d %H:%M}" for tick in ticks[1:]] == ["29 01:00", "30 00:30", "31 00:30"]
+    assert [f"{beat:%d %H:%M}" for beat in ticks[1:]] == ["29 01:00", "30 00:30", "31 00:30"]
     autumn = dt.datetime(2026, 10, 24, 12, tzinfo=dt.UTC)
     first = next_tick("30 2 * * *", "Europe/Berlin", autumn)
     assert next_tick("30 2 * * *", "Europe/Berlin", first).day == 26, "the hour that comes twice ticks once"
@@ -316,12 +316,12 @@ def test_a_clock_that_ran_ahead_does_not_silence_a_schedule(agent, cast):
     made(agent, cast.alice, "schedule", cron="0 0 1 1 *", time_zone="UTC")
     due, ahead = now().replace(second=0, microsecond=0), now() + dt.timedelta(days=400)
     Trigger.objects.update(next_at=ahead + dt.timedelta(minutes=5), last_at=ahead)
-    ticking.tick()
+    beat.tick()
     trigger = Trigger.objects.get()
     assert trigger.next_at <= now() + dt.timedelta(days=366) and not Run.objects.exists()
     Trigger.objects.update(next_at=due)
-    ticking.tick()
-    ticking.tick()
+    beat.tick()
+    beat.tick()
     assert Run.objects.count() == 1 and Trigger.objects.get().last_at <= now()
 
 
@@ -330,7 +330,7 @@ def test_another_name_does_not_swallow_the_tick_that_is_due(agent, cast):
     due = now().replace(second=0, microsecond=0)
     Trigger.objects.update(next_at=due)
     services.change_trigger(actor=make.actor_for(cast.alice), trigger=trigger, name="Every year")
-    ticking.tick()
+    beat.tick()
     assert Run.objects.count() == 1
     # What says when it ticks anew, or switches it on, begins from now.
     for change in ({"config": {**trigger.config, "time_zone": "Europe/Berlin"}}, {"is_enabled": False}):
@@ -378,15 +378,15 @@ def test_an_item_becomes_a_run_and_its_result_is_written_back(agent, cast):
     item, _ = queues.put(queue=queue, body={"message": "Where is 17?"}, put_by_name="kim", dedupe_id="17")
     queues.put(queue=queue, body={"message": "Where is 17?"}, put_by_name="kim", dedupe_id="17")
     bad, _ = queues.put(queue=queue, body=["no object"], put_by_name="kim")
-    ticking.tick()
-    ticking.tick()
+    beat.tick()
+    beat.tick()
     run = Run.objects.get()
     assert (run.trigger, run.input) == ("queue", {"message": "Where is 17?"})
     bad.refresh_from_db()
     assert bad.state == "failed" and "object" in bad.trouble
     Run.objects.filter(pk=run.pk).update(state="running")
     Run.objects.filter(pk=run.pk).update(state="succeeded", output={"text": "On its way."}, ended_at=now())
-    ticking.tick()
+    beat.tick()
     item.refresh_from_db()
     assert (item.state, item.result) == ("done", {"text": "On its way."})
     assert Queue.objects.get().items.filter(state=QueueItem.State.TAKEN).count() == 0
@@ -396,18 +396,18 @@ def test_an_item_that_is_put_back_is_worked_on_anew(agent, cast):
     actor, queue = make.actor_for(cast.alice), make.make_queue(cast.team_a, "tickets")
     made(agent, cast.alice, "queue", queue="tickets")
     item, _ = queues.put(queue=queue, body={"message": "Where is 17?"}, put_by_name="kim")
-    ticking.tick()
+    beat.tick()
     end(Run.objects.get(), "failed", trouble="The shop was down.")
-    ticking.tick()
+    beat.tick()
     item.refresh_from_db()
     assert (item.state, item.trouble) == ("failed", "The shop was down.")
     queues.requeue(actor=actor, item=item)
-    ticking.tick()
+    beat.tick()
     item.refresh_from_db()
     assert (item.state, Run.objects.count()) == ("taken", 2)
     assert item.run is not None
     end(item.run, "succeeded", output={"text": "On its way."})
-    ticking.tick()
+    beat.tick()
     item.refresh_from_db()
     assert (item.state, item.result) == ("done", {"text": "On its way."})
 
@@ -418,13 +418,13 @@ def test_an_item_whose_run_may_not_start_is_tried_anew_when_it_is_put_back(agent
     item, _ = queues.put(queue=queue, body={"message": "Where is 17?"}, put_by_name="kim")
     cast.alice.is_active = False
     cast.alice.save()
-    ticking.tick()
+    beat.tick()
     item.refresh_from_db()
     assert item.state == "parked"
     cast.alice.is_active = True
     cast.alice.save()
     queues.requeue(actor=actor, item=item)
-    ticking.tick()
+    beat.tick()
     item.refresh_from_db()
     assert (item.state, Run.objects.count()) == ("taken", 1)
 
@@ -453,7 +453,7 @@ def test_an_item_is_taken_and_its_result_sent_as_soon_as_it_can_be(
     )
     put(2, dedupe_id="2")
     assert sent == [serve], "an item that is there already wakes nobody"
-    ticking.serve_queue(queue.pk)
+    beat.serve_queue(queue.pk)
     run = QueueItem.objects.get(pk=item.pk).run
     assert run is not None and Run.objects.count() == 2, "what waited before is taken as well"
     sent.clear()
@@ -462,7 +462,7 @@ def test_an_item_is_taken_and_its_result_sent_as_soon_as_it_can_be(
     assert serve in sent
     sent.clear()
     with django_capture_on_commit_callbacks(execute=True):
-        ticking.serve_queue(queue.pk)
+        beat.serve_queue(queue.pk)
     item.refresh_from_db()
     assert (item.state, item.result, sent) == ("done", {"text": "On its way."}, [("agents.call_back", [])])
     with django_capture_on_commit_callbacks(execute=True):

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from agents_app.tools import reading
+from agents_app.tools import config_fields
 from agents_app.tools.base import Result, ToolCall, ToolFailed, cut, within
 from console.audit.models import AuditEvent, EventType
 from console.catalog.models import Alias
@@ -58,14 +58,14 @@ class Completion:
         }
 
     def check(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        reading.only(config, ("alias", "prompt", "variables", "output_tokens", "parameters"))
-        alias = reading.text(config, "alias", most=100, is_required=True)
+        config_fields.only(config, ("alias", "prompt", "variables", "output_tokens", "parameters"))
+        alias = config_fields.text(config, "alias", most=100, is_required=True)
         if not _ALIAS.match(alias):
             raise BadInput(f"{alias!r} cannot be an alias.", param="alias")
-        prompt = reading.text(config, "prompt", most=250)
+        prompt = config_fields.text(config, "prompt", most=250)
         if prompt and parse_ref(prompt) is None:
             raise BadInput("prompt must name a prompt: support/answer, support/answer@7.", param="prompt")
-        variables = reading.texts(config, "variables", most=30, longest=60)
+        variables = config_fields.texts(config, "variables", most=30, longest=60)
         for name in variables:
             if not _VARIABLE.match(name) or name == "message":
                 raise BadInput(f"{name!r} cannot be a variable of this tool.", param="variables")
@@ -75,7 +75,7 @@ class Completion:
             "alias": alias,
             "prompt": prompt,
             "variables": variables,
-            "output_tokens": reading.number(config, "output_tokens", least=1, most=1_000_000, default=2_000),
+            "output_tokens": config_fields.number(config, "output_tokens", least=1, most=1_000_000, default=2_000),
             "parameters": check_parameters(config.get("parameters") or {}),
         }
 
@@ -83,7 +83,7 @@ class Completion:
         aliases = Alias.objects.filter(Q(teams=None) | Q(teams=team)).order_by("name")
         if not aliases.filter(name=config["alias"]).exists():
             there = aliases.values_list("name", flat=True).distinct()
-            raise reading.not_there(f"alias {config['alias']!r} that {team} may call", there, param="alias")
+            raise config_fields.not_there(f"alias {config['alias']!r} that {team} may call", there, param="alias")
         if ref := parse_ref(config.get("prompt", "")):
             _check_prompt(ref, config.get("variables", []), team)
 

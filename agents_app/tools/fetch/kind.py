@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from agents_app.tools import reading, web
+from agents_app.tools import config_fields, web
 from agents_app.tools.base import Result, ToolCall, ToolFailed, cut
 from console.core.errors import BadInput
 from console.core.files.page_words import words_of
@@ -32,8 +32,8 @@ class Fetch:
         return {"type": "object", "properties": {"url": url}, "required": ["url"], "additionalProperties": False}
 
     def check(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        reading.only(config, ("hosts",))
-        hosts = [host.lower() for host in reading.texts(config, "hosts", most=50, longest=260)]
+        config_fields.only(config, ("hosts",))
+        hosts = [host.lower() for host in config_fields.texts(config, "hosts", most=50, longest=260)]
         if not hosts:
             raise BadInput("Name at least one host it may read, such as docs.example.com.", param="hosts")
         for host in hosts:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from agents_app.tools import reading, web
+from agents_app.tools import config_fields, web
 from agents_app.tools.http.template import PLACE, names_in
 from console.core.errors import BadInput
 
@@ -18,8 +18,8 @@ REST = "rest"  # as `body`: every argument that fills nothing else
 
 
 def checked(config: Mapping[str, Any]) -> dict[str, Any]:
-    reading.only(config, FIELDS)
-    method = reading.text(config, "method", most=10, default="GET").upper()
+    config_fields.only(config, FIELDS)
+    method = config_fields.text(config, "method", most=10, default="GET").upper()
     if method not in METHODS:
         raise BadInput(f"{method[:10]!r} is not a method; choose one of {', '.join(METHODS)}.", param="method")
     # Said nothing of it, a request that has a body carries what fills no place; a null says there is none.
@@ -30,12 +30,12 @@ def checked(config: Mapping[str, Any]) -> dict[str, Any]:
         raise BadInput(f"body must be empty, {REST!r}, {{name}}, or JSON with places for arguments.", param="body")
     if method in SAFE and body is not None:
         raise BadInput(f"A {method} has no body; put the arguments into the URL.", param="body")
-    encoding = reading.text(config, "encoding", most=10, default="json") or "json"
+    encoding = config_fields.text(config, "encoding", most=10, default="json") or "json"
     if encoding not in {"json", "form"}:
         raise BadInput("encoding must be json or form.", param="encoding")
     if encoding == "form" and (isinstance(body, list) or _is_place(body)):
         raise BadInput("A form has names and values; write the body as an object.", param="body")
-    pick = reading.text(config, "pick", most=300)
+    pick = config_fields.text(config, "pick", most=300)
     if not _POINTER.match(pick):
         raise BadInput("pick must be a JSON pointer, such as /data/items.", param="pick")
     return {
@@ -55,7 +55,7 @@ def _is_place(body: Any) -> bool:
 
 
 def _url(config: Mapping[str, Any]) -> str:
-    url = reading.text(config, "url", most=2_000, is_required=True)
+    url = config_fields.text(config, "url", most=2_000, is_required=True)
     if "#" in url:
         raise BadInput("The URL must not have a # part.", param="url")
     address, _, query = url.partition("?")
@@ -102,7 +102,7 @@ def _secret(value: Any) -> dict[str, str] | None:
         or value.get("in") not in ("header", "query", "basic")
     ):
         raise BadInput("secret must be {in: header, query or basic, name, prefix}.", param="secret")
-    place, name = value["in"], reading.text(value, "name", most=100)
+    place, name = value["in"], config_fields.text(value, "name", most=100)
     prefix = value.get("prefix") or ""
     if place == "basic":
         return {"in": "basic", "name": "", "prefix": ""}

@@ -7,7 +7,7 @@ question is an ordinary call by whoever the run acts for.
 from collections.abc import Mapping
 from typing import Any
 
-from agents_app.tools import reading
+from agents_app.tools import config_fields
 from agents_app.tools.base import Result, ToolCall, ToolFailed, cut, within
 from console.core.connections import in_thread
 from console.core.errors import BadInput, Refusal
@@ -50,11 +50,11 @@ class Knowledge:
         return {"type": "object", "properties": properties, "required": ["query"], "additionalProperties": False}
 
     def check(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        reading.only(config, ("collections", "passages"))
-        collections = reading.texts(config, "collections", most=MOST_COLLECTIONS, longest=64)
+        config_fields.only(config, ("collections", "passages"))
+        collections = config_fields.texts(config, "collections", most=MOST_COLLECTIONS, longest=64)
         if not collections:
             raise BadInput("Name at least one collection of documents it may search.", param="collections")
-        passages = reading.number(config, "passages", least=1, most=MOST_FOUND, default=USUAL)
+        passages = config_fields.number(config, "passages", least=1, most=MOST_FOUND, default=USUAL)
         return {"collections": collections, "passages": passages}
 
     def check_names(self, config: Mapping[str, Any], team: Team) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agents_app.models import Tool, ToolServer
-from agents_app.tools import reading
+from agents_app.tools import config_fields
 from agents_app.tools.base import Result, ToolCall, ToolFailed, cut
 from agents_app.tools.mcp.session import Address, Changed, call_offer
 from agents_app.tools.secret import secret_of
@@ -32,8 +32,8 @@ class Mcp:
         return dict(parameters)
 
     def check(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        reading.only(config, ("name",))
-        return {"name": reading.text(config, "name", most=200, is_required=True)}
+        config_fields.only(config, ("name",))
+        return {"name": config_fields.text(config, "name", most=200, is_required=True)}
 
     def origin(self, config: Mapping[str, Any]) -> str:
         return ""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from agents_app.models import RunNote, Step
-from agents_app.tools import reading
+from agents_app.tools import config_fields
 from agents_app.tools.base import Result, ToolCall, ToolFailed, cut
 from console.core.connections import in_thread
 
@@ -39,7 +39,7 @@ class Notes:
         }
 
     def check(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        reading.only(config, ())
+        config_fields.only(config, ())
         return {}
 
     def origin(self, config: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from agents_app.tools import reading, schemas
+from agents_app.tools import config_fields, schemas
 from agents_app.tools.base import Pause, Result, ToolCall
 from console.core.errors import BadInput
 
@@ -38,7 +38,7 @@ class Person:
 
     def check(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """`form` is a JSON schema of one flat object; without one the answer is a text."""
-        reading.only(config, ("form",))
+        config_fields.only(config, ("form",))
         if config.get("form") in (None, ""):
             return {"form": None}
         try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents_app import plugins
-from agents_app.tools import reading, schemas
+from agents_app.tools import config_fields, schemas
 from agents_app.tools.base import Result, ToolCall, ToolFailed, cut
 from console.core.errors import BadInput
 
@@ -49,8 +49,8 @@ class Plugin:
             raise BadInput(f"The plug-in cannot be used. {wrong.message}", param="plugin") from None
 
     def check(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        reading.only(config, ("plugin",))
-        name = reading.text(config, "plugin", most=100, is_required=True)
+        config_fields.only(config, ("plugin",))
+        name = config_fields.text(config, "plugin", most=100, is_required=True)
         _thing(name, param="plugin")
         return {"plugin": name}
 

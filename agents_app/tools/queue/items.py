@@ -16,7 +16,7 @@ from django.db.models import Q
 
 from agents_app.errors import StaleItem, UnknownItem
 from agents_app.models import Queue, QueueItem, Run
-from agents_app.tools.queue import waking
+from agents_app.tools.queue import wake
 from agents_app.tools.queue.callbacks import is_named
 from agents_app.tools.web import checked_address
 from console.core.clock import now
@@ -101,7 +101,7 @@ def put(
             item.save(force_insert=True)
     except IntegrityError:  # somebody put the same one at this moment
         return QueueItem.objects.get(queue=queue, dedupe_id=dedupe_id), False
-    waking.serve(queue)
+    wake.serve(queue)
     return item, True
 
 
@@ -153,7 +153,7 @@ def finish(*, queue: Queue, item_id: uuid.UUID, receipt: uuid.UUID, result: Any 
     due = {"call_back_at": moment if item.callback_url else None}
     QueueItem.objects.filter(pk=item.pk).update(**ends, **due, ended_at=moment, lease_until=None)
     item.refresh_from_db()
-    waking.call_back(item)
+    wake.call_back(item)
     return item
 
 
@@ -177,4 +177,4 @@ def _park(item: QueueItem, trouble: str) -> None:
     item.state, item.trouble, item.lease_until, item.ended_at = State.PARKED, trouble[:500], None, now()
     item.call_back_at = item.ended_at if item.callback_url else None
     item.save(update_fields=["state", "trouble", "lease_until", "ended_at", "call_back_at"])
-    waking.call_back(item)
+    wake.call_back(item)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from agents_app.models import Queue, Run
-from agents_app.tools import reading
+from agents_app.tools import config_fields
 from agents_app.tools.base import Result, ToolCall, ToolFailed, cut
 from agents_app.tools.queue import items
-from agents_app.tools.queue.waking import is_served_in
+from agents_app.tools.queue.wake import is_served_in
 from console.core.connections import in_thread
 from console.core.errors import BadInput, Refusal
 from console.teams.models import Environment, Team
@@ -44,17 +44,17 @@ class WorkQueue:
         }
 
     def check(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        reading.only(config, ("queue", "action"))
-        action = reading.text(config, "action", most=10, is_required=True)
+        config_fields.only(config, ("queue", "action"))
+        action = config_fields.text(config, "action", most=10, is_required=True)
         if action not in ACTIONS:
             raise BadInput(f"action must be one of {', '.join(ACTIONS)}.", param="action")
-        return {"queue": reading.text(config, "queue", most=60, is_required=True), "action": action}
+        return {"queue": config_fields.text(config, "queue", most=60, is_required=True), "action": action}
 
     def check_names(self, config: Mapping[str, Any], team: Team) -> None:
         queues = Queue.objects.filter(team=team, archived_at=None)
         if not queues.filter(slug=config["queue"]).exists():
             there = queues.order_by("slug").values_list("slug", flat=True)
-            raise reading.not_there(f"queue {config['queue']!r} in {team}", there, param="queue")
+            raise config_fields.not_there(f"queue {config['queue']!r} in {team}", there, param="queue")
 
     def origin(self, config: Mapping[str, Any]) -> str:
         return ""

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
-from agents_app.tools import reading
+from agents_app.tools import config_fields
 from agents_app.tools.base import Pause, Result, ToolCall
 from console.core.clock import now
 
@@ -33,8 +33,8 @@ class Wait:
         }
 
     def check(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        reading.only(config, ("most_seconds",))
-        return {"most_seconds": reading.number(config, "most_seconds", least=1, most=LONGEST, default=3600)}
+        config_fields.only(config, ("most_seconds",))
+        return {"most_seconds": config_fields.number(config, "most_seconds", least=1, most=LONGEST, default=3600)}
 
     def origin(self, config: Mapping[str, Any]) -> str:
         return ""

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from agents_app.models import Run
-from agents_app.queries.running import tokens_of, waits_for
+from agents_app.queries.run_state import tokens_of, waits_for
 from console.api.background import rows, shapes
 from console.api.models import BackgroundResponse
 from console.gateway.responses.answer import usage_of

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from agents_app.queries.running import call_of_answer
+from agents_app.queries.run_state import call_of_answer
 from console.api.manage.base import Endpoint, Strict
 from console.audit.models import AuditEvent, Rating
 from console.audit.services.ratings import MOST_COMMENT, Word

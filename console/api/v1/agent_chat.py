@@ -17,7 +17,7 @@ from django.conf import settings
 from agents_app import access
 from agents_app.errors import UnknownAgent
 from agents_app.models import Run
-from agents_app.queries.running import is_for, run_said, tokens_of, waits_for
+from agents_app.queries.run_state import is_for, run_said, tokens_of, waits_for
 from agents_app.services.runs import Origin, start_run
 from console.api.idempotency import KeyReused, check_key
 from console.api.v1 import rows

@@ -9,9 +9,9 @@ import orjson
 
 from agents_app import access
 from agents_app.models import Queue, QueueItem
-from agents_app.queries.running import run_said
+from agents_app.queries.run_state import run_said
 from agents_app.services import queues as services
-from agents_app.tools.queue.said import queue_item
+from agents_app.tools.queue.item_shape import queue_item
 from console.api.idempotency import KeyReused, check_key
 from console.api.v1 import rows
 from console.api.v1.request import ClientGone, Request, read_json

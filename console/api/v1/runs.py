@@ -8,9 +8,9 @@ import orjson
 
 from agents_app import access
 from agents_app.models import Run, Step
-from agents_app.queries.rerunning import base_of
-from agents_app.queries.running import is_for, run_said
-from agents_app.services.rerunning import rerun_from
+from agents_app.queries.reruns import base_of
+from agents_app.queries.run_state import is_for, run_said
+from agents_app.services.reruns import rerun_from
 from agents_app.services.runs import Origin, cancel_run, start_run
 from console.api.idempotency import KeyReused, check_key
 from console.api.v1 import rows

@@ -6,7 +6,7 @@ from contextlib import suppress
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Coalesce
 
-from agents_app.asking import ask_of
+from agents_app.requests import ask_of
 from console.audit.redaction import kept_name
 from console.audit.services.ratings import MOST_COMMENT, Word
 from console.chat.asking import Speaker, ask_from, history_before

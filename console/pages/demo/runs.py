@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents_app.definition import run_limits
-from agents_app.engine.recording import note_call, version_name
-from agents_app.grants.binding import digest_of
-from agents_app.grants.deciding import Decision, decide
+from agents_app.engine.tool_records import note_call, version_name
+from agents_app.grants.decision import Decision, decide
+from agents_app.grants.digest import digest_of
 from agents_app.grants.parsing import grants_of
 from agents_app.instructions import rendered
 from agents_app.models import Agent, Approval, Run, RunQuestion, Step, Tool

@@ -11,7 +11,7 @@ import pytest
 
 from agents_app.errors import StaleTool, StillUsed
 from agents_app.models import Tool, ToolServer
-from agents_app.services import servers, tools, trying
+from agents_app.services import servers, tool_tryout, tools
 from agents_app.tools.base import ToolFailed
 from agents_app.tools.mcp import session
 from agents_app.tools.mcp.kind import Mcp
@@ -119,7 +119,9 @@ def test_a_tool_that_says_something_else_is_suspended_until_it_is_reviewed(live,
         keys, settings.ENCRYPTION_KEYS = settings.ENCRYPTION_KEYS, ["another, which reads nothing of it"]
         lost = "The server's secret cannot be read with the present ENCRYPTION_KEYS."
         assert (
-            looked(server).trouble == trying.try_tool(actor=alice, tool=tool, arguments={"what": "it"}).content == lost
+            looked(server).trouble
+            == tool_tryout.try_tool(actor=alice, tool=tool, arguments={"what": "it"}).content
+            == lost
         )
         settings.ENCRYPTION_KEYS = keys
     with served(sdks.mcp_server.MCPServer("empty")) as (url, _):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from agents_app.models import Tool
-from agents_app.services import importing
+from agents_app.services import imports
 from agents_app.tools import schemas
 from agents_app.tools.http.document import read_document
 from agents_app.tools.http.openapi import operations
@@ -129,10 +129,10 @@ def test_one_secret_goes_to_one_server(cast, signed_in, bella):
     assert "https://far.example.com" in signed_in(bella).post("/tools/import/", given | {"do": "read"}).text
     made = {"actor": SYSTEM, "team": cast.team_a, "document": document, "secret": "s3cr3t"}
     with pytest.raises(BadInput, match=r"sent to https://api\.example\.com, https://far\.example\.com\. Choose"):
-        importing.import_operations(**made, chosen=["GET /a", "GET /far"])
+        imports.import_operations(**made, chosen=["GET /a", "GET /far"])
     assert not Tool.objects.exists()
-    assert len(importing.import_operations(**made, chosen=["GET /a", "GET /b", "GET /open"])) == 3
-    assert len(importing.import_operations(**made, chosen=["GET /far"])) == 1
+    assert len(imports.import_operations(**made, chosen=["GET /a", "GET /b", "GET /open"])) == 3
+    assert len(imports.import_operations(**made, chosen=["GET /far"])) == 1
 
 
 def test_it_refuses_what_is_no_document():
@@ -226,9 +226,7 @@ def test_what_would_grow_or_be_read_again_and_again_is_stopped_early():
 def test_importing_calls_nothing_and_makes_all_or_none(cast, upstream, signed_in, bella):
     text = SHOP.replace("https://{region}.api.example.com/v1", upstream.url)
     with pytest.raises(BadInput, match="circles"):
-        importing.import_operations(
-            actor=SYSTEM, team=cast.team_a, document=text, chosen=["POST /orders", "POST /loop"]
-        )
+        imports.import_operations(actor=SYSTEM, team=cast.team_a, document=text, chosen=["POST /orders", "POST /loop"])
     assert not Tool.objects.exists()
     page = signed_in(bella)
     given = {"team": "team-a", "text": text, "url": "", "server": "", "secret": ""}

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from agents_app import hooks, plugins
-from agents_app.engine.asking_model import Line, Trouble, ask_model
-from agents_app.engine.calling_tools import call_tool
+from agents_app.engine.model_calls import Line, Trouble, ask_model
+from agents_app.engine.tool_calls import call_tool
 from agents_app.services import tools
 from agents_app.tools.base import Result, ToolFailed
 from console.core.clock import now

@@ -8,7 +8,7 @@ from agents_app.agent_templates import TEMPLATES
 from agents_app.definition import LIMITS, fields_of
 from agents_app.models import Agent, AgentDraft, AgentVersion, Audience, Definition
 from agents_app.readiness import problems
-from agents_app.trying import LONGEST, MOST_TURNS
+from agents_app.tryout import LONGEST, MOST_TURNS
 from console.api.manage.base import Strict
 
 

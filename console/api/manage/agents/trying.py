@@ -6,7 +6,7 @@ from django.urls import path
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
-from agents_app.trying import MOST_TURNS, as_typed, ask_draft
+from agents_app.tryout import MOST_TURNS, as_typed, ask_draft
 from console.api.manage.agents.base import AgentEndpoint
 from console.api.manage.agents.shapes import AgentTriedSerializer, AgentTrySerializer
 from console.core.ids import request_id

@@ -9,12 +9,12 @@ from rest_framework.response import Response
 
 from agents_app import access
 from agents_app.models import Run, RunQuestion, Step
-from agents_app.queries import comparing
-from agents_app.queries.reading import MOST_QUESTIONS
-from agents_app.queries.running import run_said
+from agents_app.queries import comparison
+from agents_app.queries.run_page import MOST_QUESTIONS
+from agents_app.queries.run_state import run_said
 from agents_app.queries.runs import FILTERS
 from agents_app.queries.trace import TraceRow
-from agents_app.services import questions, rerunning
+from agents_app.services import questions, reruns
 from agents_app.services import runs as services
 from console.api.manage.base import Endpoint, Strict, listed
 from console.api.manage.runs.shapes import (
@@ -180,9 +180,9 @@ class Again(RunEndpoint):
         self.environment(run.environment)
         origin = self.origin(Run.Trigger.API)
         if "step" in given:
-            made = rerunning.rerun_from(actor=self.actor, agent=agent, run=run, number=given["step"], origin=origin)
+            made = reruns.rerun_from(actor=self.actor, agent=agent, run=run, number=given["step"], origin=origin)
         else:
-            made = rerunning.rerun(actor=self.actor, agent=agent, run=run, origin=origin)
+            made = reruns.rerun(actor=self.actor, agent=agent, run=run, origin=origin)
         return self.shown(made, status=201)
 
 
@@ -196,11 +196,11 @@ class Compare(RunEndpoint):
     def get(self, request: Any, run_id: str) -> Response:
         run, seen = self.run(run_id), access.runs_for(self.caller)
         other_id = request.query_params.get("with", "")
-        other = self.run(other_id) if other_id else comparing.neighbour(run, seen)
+        other = self.run(other_id) if other_id else comparison.neighbour(run, seen)
         if other is None:
             raise NotFound("There is no run to compare this one with; name one by ?with=.")
         may_read = {one.pk: access.may_read(self.caller, one) for one in (other, run)}
-        found = comparing.comparison(other, run, with_content=all(may_read.values()))
+        found = comparison.comparison(other, run, with_content=all(may_read.values()))
 
         def step(row: TraceRow | None, of: Run) -> Any:
             return RunStepSerializer(row.step, context={"may_read": may_read[of.pk]}).data if row else None

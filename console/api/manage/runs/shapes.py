@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from agents_app import access
-from agents_app.explaining import cited
+from agents_app.explanations import cited
 from agents_app.models import Approval, Run, RunQuestion, Step
 from agents_app.queries.approvals import last_like
 from agents_app.services.approvals import why_not_decide

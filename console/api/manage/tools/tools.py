@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from agents_app import access
 from agents_app.models import Tool
-from agents_app.services import importing, servers, tools, trying
+from agents_app.services import imports, servers, tool_tryout, tools
 from agents_app.tools.registry import KINDS
 from console.api.manage.base import Endpoint, Strict, listed
 from console.teams import access as teams_access
@@ -162,7 +162,7 @@ class Try(Endpoint):
     def post(self, request: Any, pk: UUID) -> Response:
         tool = access.tool_for(self.caller, pk, to="edit")
         given = self.read(ToolTrySerializer)
-        answer = trying.try_tool(actor=self.actor, tool=tool, arguments=given["arguments"])
+        answer = tool_tryout.try_tool(actor=self.actor, tool=tool, arguments=given["arguments"])
         return Response({"content": answer.content, "is_error": answer.is_error, "note": answer.note})
 
 
@@ -192,7 +192,7 @@ class Operations(Endpoint):
         responses=ToolOperationsSerializer,
     )
     def post(self, request: Any) -> Response:
-        found = importing.read_operations(**self.read(ToolDocumentSerializer))
+        found = imports.read_operations(**self.read(ToolDocumentSerializer))
         return Response({"data": ToolOperationSerializer(found, many=True).data})
 
 
@@ -208,7 +208,7 @@ class Import(Endpoint):
     def post(self, request: Any) -> Response:
         given = self.read(ToolImportSerializer)
         team = teams_access.team_for(self.caller, given["team"], to="build")
-        made = importing.import_operations(
+        made = imports.import_operations(
             actor=self.actor,
             team=team,
             document=given["document"],
