@@ -83,6 +83,9 @@ def test_it_records_before_and_after_and_moves_the_epoch(scene: Scene) -> None:
     ]
     scene.change(pins.SetFallbacks((pins.Step(scene.new),)))
     assert [step.model_version for step in scene.pin.fallbacks.all()] == [scene.new]
+    scene.change(pins.SetFallbacks((pins.Step(scene.new), pins.Step(scene.spare))))
+    scene.change(pins.Move(scene.new))
+    assert [step.model_version for step in scene.pin.fallbacks.all()] == [scene.spare], "what fails is not asked again"
 
 
 @pytest.mark.django_db

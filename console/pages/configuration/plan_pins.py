@@ -50,7 +50,9 @@ def state_of(pin: Pin | None) -> dict[str, Any]:
         "canary": share_of(pin.canary_version, pin.canary_percent),
         "shadow": share_of(pin.shadow_version, pin.shadow_percent),
         "fallbacks": [
-            {"model": str(step.model_version), "on": list(step.on), "tries": step.tries} for step in pin.fallbacks.all()
+            {"model": str(step.model_version), "on": list(step.on), "tries": step.tries}
+            for step in pin.fallbacks.all()
+            if step.model_version_id != pin.model_version_id  # as a move of before could leave it: no file may say that
         ],
         "parameters": pin.default_parameters,
         "max_parameters": pin.max_parameters,

@@ -74,7 +74,10 @@ def version_before(pin: Pin) -> ModelVersion | None:
 
 @dataclass(frozen=True)
 class Move(Verb):
-    """Make the alias mean another version. A canary ends with what it was compared with; a shadow, when it is it."""
+    """Make the alias mean another version. A canary ends with what it was compared with; a shadow, when it is it.
+
+    A fallback that is it goes from the chain: what has just failed is not asked again.
+    """
 
     change, action = Change.MOVED, actions.PIN_MOVED
     to: ModelVersion
@@ -87,6 +90,7 @@ class Move(Verb):
         _end_canary(draft.pin)
         if draft.pin.shadow_version_id == to.pk:
             _end_shadow(draft.pin)
+        draft.fallbacks = [step for step in draft.fallbacks if step.version.pk != to.pk]
 
     def arguments(self) -> dict[str, Any]:
         return {"to": str(self.to.pk)}
