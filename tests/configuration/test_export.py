@@ -17,7 +17,7 @@ from console.catalog.queries import price_now
 from console.catalog.services import pins
 from console.catalog.services.aliases import change_alias
 from console.catalog.services.builtin import ensure_builtin
-from console.catalog.services.providers import change_provider, create_provider
+from console.catalog.services.providers import change_provider, create_provider, enable_provider
 from console.catalog.services.versions import set_price
 from console.core.clock import now
 from console.teams.actors import SYSTEM
@@ -298,6 +298,18 @@ def test_it_names_no_team_that_is_archived(run: Any) -> None:
     )
     assert document["collections"] == [{"slug": "handbook", "name": "Handbook", "language": "english"}]
     assert "is_required" not in text, "what covers nobody any more does not cover everybody elsewhere"
+
+
+def test_what_a_switched_off_provider_answers_is_made_before_it_is_switched_off(run: Any) -> None:
+    model = make.make_model("small")
+    make.make_alias("help", production=model)
+    make.make_agent(make.make_team("Support"), "helper", alias="help")
+    enable_provider(actor=SYSTEM, provider=model.provider, enabled=False)
+    text = exported()
+    for had, is_now in (("fake", "other"), ("help\n", "help-2\n"), ("slug: helper", "slug: anew")):
+        text = text.replace(had, is_now)
+    assert "is_enabled: yes → no\n5 to create, 1 to change" in run(text)
+    assert not Provider.objects.get(slug="other").is_enabled and Pin.objects.filter(alias__name="help-2").exists()
 
 
 def test_an_agent_on_an_alias_that_is_left_out_comes_as_a_draft(run: Any) -> None:

@@ -88,6 +88,7 @@ class Plan:
         teams.rules()
         self._each(file, "test_schedules", schedule_of, SchedulePlan(self).schedule)
         self._each(file, "legacy_touchpoints", place_of, self._in_a_team(LegacyPlan(self).place))
+        providers.finish()
 
     @property
     def reason(self) -> str:

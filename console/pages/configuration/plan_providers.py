@@ -11,7 +11,7 @@ from console.catalog.services import providers as services
 from console.core.errors import BadInput
 from console.pages.configuration.forms import Entry
 from console.pages.configuration.plan_secrets import secret_change
-from console.pages.configuration.steps import FieldChange, Step, differences, shown
+from console.pages.configuration.steps import FieldChange, Ref, Step, differences, shown
 
 if TYPE_CHECKING:
     from console.pages.configuration.plan import Plan
@@ -27,6 +27,11 @@ class ProviderPlan:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.rows = {provider.slug: provider for provider in Provider.objects.all()}
+        self.later: list[Step] = []
+
+    def finish(self) -> None:
+        """Add the steps that switch new providers off: no pin could be put on them, nor an agent live, before."""
+        self.plan.steps += self.later
 
     def provider(self, entry: Entry) -> None:
         slug = entry["slug"]
@@ -44,24 +49,16 @@ class ProviderPlan:
             if secret:
                 fields.append(FieldChange("secret", "none", "set"))
             fields += [FieldChange(name, "none", shown(value)) for name, value in numbers.items()]
-            fields += [FieldChange("is_enabled", "none", "no")] if enabled is False else []
-            make = partial(
-                services.create_provider,
-                actor=self.plan.actor,
-                slug=slug,
-                name=entry.get("name", slug),
-                kind=entry.get("kind", ""),
-                base_url=address,
-                secret=secret or "",
-                **numbers,
-            )
+            given = {"name": entry.get("name", slug), "kind": entry.get("kind", ""), "base_url": address} | numbers
 
-            def create() -> None:
-                made = make()
-                if enabled is False:
-                    services.enable_provider(actor=self.plan.actor, provider=made, enabled=False)
+            def make() -> None:
+                services.create_provider(actor=self.plan.actor, slug=slug, secret=secret or "", **given)
 
-            self.plan.steps.append(Step(entry.place, "provider", slug, "+", fields, create))
+            self.plan.steps.append(Step(entry.place, "provider", slug, "+", fields, make))
+            if enabled is False:
+                off = [FieldChange("is_enabled", "yes", "no")]
+                needs: frozenset[Ref] = frozenset({("provider", slug)})
+                self.later.append(Step(entry.place, "provider", slug, "~", off, partial(self._switch_off, slug), needs))
             return
         pairs: dict[str, tuple[Any, Any]] = {
             "name": (row.name, entry.get("name", row.name)),
@@ -80,3 +77,6 @@ class ProviderPlan:
                 services.enable_provider(actor=self.plan.actor, provider=row, enabled=enabled)
 
         self.plan.change(entry, "provider", slug, fields + change_of_secret, change)
+
+    def _switch_off(self, slug: str) -> None:
+        services.enable_provider(actor=self.plan.actor, provider=Provider.objects.get(slug=slug), enabled=False)
