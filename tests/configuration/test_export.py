@@ -10,6 +10,9 @@ import pytest
 import yaml
 from django.core.management import CommandError, call_command
 
+from agents_app.services.drafts import save_draft
+from agents_app.services.queues import archive_queue
+from agents_app.services.tools import create_tool, enable_tool
 from agents_app.services.triggers import create_trigger
 from console.audit.models import AuditEvent
 from console.catalog.models import Alias, Amounts, ModelVersion, Pin, PinMove, Price, Provider
@@ -325,6 +328,33 @@ def test_an_agent_on_an_alias_that_is_left_out_comes_as_a_draft(run: Any) -> Non
     assert "# Not in this file: that the agent helper is live: its alias theirs is left out." in text
     assert "# Not in this file: the widget 'Shop' of support, which no agent of this file answers." in text
     assert "2 to create, 0 to change" in run(text.replace("slug: helper", "slug: anew").replace("theirs", "not-there"))
+
+
+def test_an_agent_that_lost_what_it_needs_comes_as_a_draft(run: Any) -> None:
+    """It goes on answering here, but nobody could publish it as it is, and elsewhere the whole file was refused."""
+    team = make.make_team("Support")
+    make.make_alias("support-chat", production=make.make_model(capabilities=["chat", "tools"]))
+    queue = make.make_queue(team, "waiting")
+    make.make_tool(team, "enqueue", kind="queue", config={"queue": "waiting", "action": "put"})
+    order = create_tool(actor=SYSTEM, team=team, kind="wait", slug="order")
+    words = make.make_prompt(team, "words")
+    make.save(words, text="Anew.")
+    make.make_agent(team, "enqueuer", grants=[{"tool": "enqueue"}])
+    agent = make.make_agent(team, "helper", prompt=words, grants=[{"tool": "order"}])
+    make.make_agent(team, "third")
+    save_draft(actor=SYSTEM, agent=agent, seen_revision=agent.draft.revision, prompt_label="", prompt_number=1)
+    archive_queue(actor=SYSTEM, queue=queue)
+    enable_tool(actor=SYSTEM, tool=order, enabled=False)
+    text = exported()
+    document = yaml.safe_load(text)
+    assert [agent.get("publish", True) for agent in document["agents"]] == [False, False, True]
+    assert "# Not in this file: that the agent helper is live: The tool 'order' is switched off." in text
+    assert "# Not in this file: the tool enqueue of support, which cannot do its work: There is no queue" in text
+    assert document["agents"][1]["prompt"] == "words@1"
+    assert 1 in [version.get("number") for version in document["prompts"][2]["versions"]], "the draft names it"
+    for name in ("enqueue", "enqueuer", "helper"):
+        text = text.replace(f"slug: {name}\n", f"slug: {name}2\n")
+    assert "2 to create, 0 to change" in run(text)
 
 
 def test_it_leaves_out_what_could_not_be_made_elsewhere() -> None:

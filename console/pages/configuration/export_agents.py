@@ -5,7 +5,9 @@ from typing import Any
 from django.db.models import Q
 
 from agents_app.definition import fields_of
-from agents_app.models import Agent, Broker, Queue, Tool, ToolServer, Trigger
+from agents_app.grants.pinned import lost_by
+from agents_app.models import Agent, Broker, Definition, Queue, Tool, ToolServer, Trigger
+from agents_app.readiness import problems
 from agents_app.tools.registry import kind_of
 from console.chat.models import Widget
 from console.chat.queries.widgets import answered
@@ -13,7 +15,7 @@ from console.chat.widget_fields import fields_of as widget_fields
 from console.core.errors import BadInput
 from console.notices.models import Channel
 from console.pages.configuration.plan_agents import NOTHING, prompt_of, shown_limits
-from console.teams.models import User
+from console.teams.models import Team, User
 
 
 def variable(*words: str) -> str:
@@ -85,11 +87,15 @@ def servers() -> list[dict[str, Any]]:
     return rows
 
 
-def tools() -> list[dict[str, Any]]:
+def tools(left_out: list[str]) -> list[dict[str, Any]]:
+    """Return the tools of teams' own. One that lost what it names could not be made elsewhere."""
     rows = []
     found = Tool.objects.filter(deleted_at=None, team__archived_at=None).select_related("team", "server")
     for tool in found.order_by("team__slug", "slug"):
         if tool.server is not None:
+            continue
+        if lost := lost_by(tool, tool.team):
+            left_out.append(f"the tool {tool.slug} of {tool.team.slug}, which cannot do its work: {lost}")
             continue
         row: dict[str, Any] = {"slug": tool.slug, "team": tool.team.slug, "kind": tool.kind, "name": tool.name}
         row["description"] = tool.description
@@ -113,7 +119,7 @@ def _has_fixed_arguments(tool: Tool) -> bool:
 
 
 def agents(aliases: set[str], left_out: list[str]) -> list[dict[str, Any]]:
-    """Return the agents. One on an alias that the file leaves out comes as a draft: nothing else can publish it."""
+    """Return the agents. One that could not be published as it is now comes as a draft."""
     rows = []
     found = Agent.objects.filter(archived_at=None, team__archived_at=None).select_related("team", "live", "draft")
     triggers: dict[Any, list[Trigger]] = {}
@@ -127,10 +133,11 @@ def agents(aliases: set[str], left_out: list[str]) -> list[dict[str, Any]]:
         row["audience"] = agent.audience
         shared = sorted(team.slug for team in agent.shared_with.all() if team.archived_at is None)
         row |= {"shared_with": shared} if shared else {}
-        is_live = agent.live is not None and (not agent.live.alias or agent.live.alias in aliases)
+        missing = _missing(agent.team, agent.live, aliases) if agent.live is not None else ""
+        is_live = agent.live is not None and not missing
         fields = fields_of(agent.live if agent.live is not None and is_live else agent.draft)
-        if agent.live is not None and not is_live:
-            left_out.append(f"that the agent {agent.slug} is live: its alias {agent.live.alias} is left out.")
+        if missing:
+            left_out.append(f"that the agent {agent.slug} is live: {missing}")
         elif agent.live is not None and fields_of(agent.draft) != fields:
             left_out.append(f"the draft of the agent {agent.slug}, which is not published.")
         row |= {"prompt": prompt_of(fields)} if fields["prompt_slug"] else {}
@@ -139,6 +146,13 @@ def agents(aliases: set[str], left_out: list[str]) -> list[dict[str, Any]]:
         starts = _triggers(agent, triggers.get(agent.pk, []), people, left_out)
         rows.append(row | ({"triggers": starts} if starts else {}))
     return rows
+
+
+def _missing(team: Team, live: Definition, aliases: set[str]) -> str:
+    """Return what keeps a version from being published elsewhere; empty when nothing does."""
+    if live.alias and live.alias not in aliases:
+        return f"its alias {live.alias} is left out."
+    return " ".join(problems(team, live))
 
 
 def _definition(fields: dict[str, Any]) -> dict[str, Any]:

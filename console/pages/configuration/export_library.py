@@ -3,8 +3,7 @@
 from collections import defaultdict
 from typing import Any
 
-from agents_app.definition import fields_of
-from agents_app.models import Agent, Tool
+from agents_app.models import Tool
 from prompts_app.models import Kind, Prompt, PromptVersion, Review, Visibility
 from prompts_app.text.content import read_content
 from prompts_app.text.refs import parse_ref
@@ -14,13 +13,13 @@ _MOST = 10_000_000  # characters; what is kept was checked when it was saved
 _HAS_DEFAULT = ("choices", "default", "example")
 
 
-def prompts(left_out: list[str]) -> list[dict[str, Any]]:
+def prompts(agents: list[dict[str, Any]], left_out: list[str]) -> list[dict[str, Any]]:
     """Return what labels mean, what was saved last, and what something names by its number."""
     found = Prompt.objects.filter(deleted_at=None, team__archived_at=None).select_related("team", "head")
     found = found.prefetch_related("labels__version", "covers", "test_cases", "waivers__partial").order_by("slug")
     library = {prompt.slug: prompt for prompt in found}
     kept: dict[str, dict[int, PromptVersion]] = {slug: _present(prompt) for slug, prompt in library.items()}
-    named = _numbers_named(library, kept)
+    named = _numbers_named(library, kept, [agent.get("prompt", "") for agent in agents])
     rows = [_row(prompt, kept[slug], named[slug]) for slug, prompt in library.items()]
     older = PromptVersion.objects.filter(prompt__in=found).count() - sum(len(versions) for versions in kept.values())
     if older:
@@ -36,15 +35,16 @@ def _present(prompt: Prompt) -> dict[int, PromptVersion]:
     return {version.number: version for version in versions}
 
 
-def _numbers_named(library: dict[str, Prompt], kept: dict[str, dict[int, PromptVersion]]) -> dict[str, set[int]]:
+def _numbers_named(
+    library: dict[str, Prompt], kept: dict[str, dict[int, PromptVersion]], by_agents: list[str]
+) -> dict[str, set[int]]:
     """Return which versions are named by number: by agents, tools, and what is in the file of other prompts."""
     named: dict[str, set[int]] = defaultdict(set)
     waiting = [version for versions in kept.values() for version in versions.values()]
-    refs: list[tuple[str, int]] = [
-        (fields["prompt_slug"], fields["prompt_number"]) for fields in _definitions() if fields["prompt_number"]
-    ]
-    for tool in Tool.objects.filter(deleted_at=None, kind="completion"):
-        ref = parse_ref(tool.config.get("prompt") or "")
+    refs: list[tuple[str, int]] = []
+    tools = Tool.objects.filter(deleted_at=None, kind="completion")
+    for said in [*by_agents, *(tool.config.get("prompt") or "" for tool in tools)]:
+        ref = parse_ref(said)
         refs += [(ref.slug, ref.number)] if ref and ref.number else []
     while refs or waiting:
         if waiting:
@@ -59,11 +59,6 @@ def _numbers_named(library: dict[str, Prompt], kept: dict[str, dict[int, PromptV
             waiting += [] if number in kept[slug] else [version]
             kept[slug][number] = version
     return named
-
-
-def _definitions() -> list[dict[str, Any]]:
-    agents = Agent.objects.filter(archived_at=None, team__archived_at=None).select_related("live", "draft")
-    return [fields_of(agent.live or agent.draft) for agent in agents]
 
 
 def _row(prompt: Prompt, kept: dict[int, PromptVersion], named: set[int]) -> dict[str, Any]:
