@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -65,6 +66,13 @@ def test_it_says_the_secret_of_the_client_as_the_settings_say(provider, cast, se
     app["settings"] = app["settings"] | {"token_auth_method": method}
     browser, _ = come_in(provider, ALICE)
     assert signed_in(browser) == cast.alice
+
+
+def test_people_come_back_to_the_address_that_is_registered(provider, cast, settings):
+    settings.BASE_URL, settings.ALLOWED_HOSTS = "https://facet.example.com:8443", ["*"]
+    away = Client().post("/accounts/oidc/oidc/login/", HTTP_HOST="facet.example.com")["Refresh"]
+    [there] = parse_qs(urlsplit(away).query)["redirect_uri"]
+    assert there == "https://facet.example.com:8443/accounts/oidc/oidc/login/callback/"
 
 
 def test_it_needs_no_mail_server(provider, cast, settings):

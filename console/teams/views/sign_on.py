@@ -9,10 +9,12 @@ from allauth.socialaccount.helpers import render_authentication_error
 from allauth.socialaccount.providers.oauth2.client import OAuth2Client
 from allauth.socialaccount.providers.openid_connect import views
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
 from django.db import DataError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
 
 from console.teams.single_sign_on import Unusable, new_nonce
 
@@ -90,6 +92,11 @@ class _Client(OAuth2Client):  # type: ignore[misc]
         return super().get_access_token(*args, **kwargs)
 
 
-OpenIDConnectOAuth2Adapter.client_class = _Client
+def _come_back(adapter: OpenIDConnectOAuth2Adapter, request: HttpRequest, app: object) -> str:
+    """Return where the provider sends people back: as it is registered there, whatever host a proxy says was asked."""
+    return settings.BASE_URL + reverse("openid_connect_callback", args=[adapter.provider_id])
+
+
+OpenIDConnectOAuth2Adapter.client_class, OpenIDConnectOAuth2Adapter.get_callback_url = _Client, _come_back
 
 login, callback = _with_an_error_page(_leave), _with_an_error_page(views.callback)
