@@ -9,16 +9,16 @@ from console.catalog.models import Alias, Capability
 from console.core.errors import Refusal
 from console.knowledge.access import get_collection
 from console.teams.models import Environment, Team
-
-_NO_LABEL = {"unknown_prompt_label": " Publish one of its versions there, or name a number."}
+from prompts_app.errors import UnknownPrompt
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One point. `problem` is empty when it is met."""
+    """One point. `problem` is empty when it is met; it is solved on the page of `prompt`, if that is given."""
 
     text: str
     problem: str = ""
+    prompt: str = ""
 
     @property
     def is_met(self) -> bool:
@@ -55,7 +55,8 @@ def _instructions(team: Team, definition: Definition, environment: str) -> Check
     try:
         rendered(team.pk, definition, environment)
     except Refusal as refusal:
-        return Check("Its instructions can be read", f"{refusal.message}{_NO_LABEL.get(refusal.code, '')}")
+        there = definition.prompt_slug if refusal.code != UnknownPrompt.code else ""
+        return Check("Its instructions can be read", refusal.message, prompt=there)
     return Check("Its instructions can be read")
 
 

@@ -41,7 +41,7 @@ CAMPAIGN_PLANNER = Template(
     input_schema={
         "type": "object",
         "properties": {
-            "campaign": {"type": "string", "title": "What it is about", "maxLength": 2_000},
+            "campaign": {"type": "string", "title": "What the campaign is about", "maxLength": 2_000},
             "audience": {"type": "string", "title": "Whom it is for", "maxLength": 500},
         },
         "required": ["campaign", "audience"],

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future
 from datetime import timedelta
@@ -34,6 +33,7 @@ from agents_app.grants.schemas import WrongArguments, check_arguments
 from agents_app.models import Approval, Run, Step
 from console.core.clock import now
 from console.core.errors import Refusal
+from console.core.formatting import tally
 from console.core.ids import time_of, uuid7
 from console.gateway import sync
 
@@ -231,8 +231,7 @@ def _planned(turn: Turn, step: Step, number: int, call: Wanted) -> Step:
 
 def _note(answer: Answer) -> str:
     if answer.calls:
-        names = Counter(call.name or "a call without a name" for call in answer.calls)
-        return "Wants " + ", ".join(f"{name} × {count}" if count > 1 else name for name, count in names.items())
+        return "Wants " + tally(call.name or "a call without a name" for call in answer.calls)
     return "Answered, cut at the longest an answer may be" if answer.finish == "length" else "Answered"
 
 

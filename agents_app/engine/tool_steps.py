@@ -26,6 +26,7 @@ from agents_app.grants.parsing import ALLOW, ASK, DENY
 from agents_app.models import Approval, Run, Step, Tool
 from agents_app.queries.run_state import is_begun
 from console.core.clock import now
+from console.core.formatting import tally
 
 State = Step.State
 
@@ -180,11 +181,10 @@ def _wait(turn: Turn) -> bool | None:
                 return None
         if not waiting:
             return None
-        words = [step.tool_name or "the next step" for step in waiting]
         lease.put_down(
             run,
             state=Run.State.WAITING,
-            waits_for=", ".join(words)[:200],
+            waits_for=tally(step.tool_name or "the next step" for step in waiting)[:200],
             wake_at=min(moments),
             waiting_since=run.waiting_since or now(),
             attempts=0,

@@ -74,9 +74,10 @@ class Field:
 
 
 def fields_of(schema: Mapping[str, Any] | None) -> list[Field]:
-    """Return the fields of a flat JSON schema."""
-    properties = (schema or {}).get("properties", {})
-    required = set((schema or {}).get("required", []))
+    """Return the fields of a flat JSON schema, as they are required: the database keeps no order of the others."""
+    properties, required = (schema or {}).get("properties", {}), (schema or {}).get("required", [])
+    ordered = [name for name in required if name in properties]
+    ordered += [name for name in properties if name not in ordered]
     return [
         Field(
             name=name,
@@ -86,8 +87,8 @@ def fields_of(schema: Mapping[str, Any] | None) -> list[Field]:
             is_required=name in required,
             help=str(said.get("description", "")),
         )
-        for name, said in properties.items()
-        if isinstance(said, dict)
+        for name in ordered
+        if isinstance(said := properties[name], dict)
     ]
 
 

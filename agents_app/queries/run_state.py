@@ -5,6 +5,7 @@ import uuid
 from django.db.models import Sum
 
 from agents_app.models import AgentDraft, Approval, Definition, Run, Step, Tool
+from console.core.formatting import tally
 from console.core.ids import parse_id, parse_response_id
 from console.teams.actors import Actor
 from console.teams.lineage import answering_for
@@ -71,7 +72,7 @@ def starters_of(run: Run) -> set[uuid.UUID]:
 def waits_for(run: Run) -> str:
     """Return what people are asked before the run goes on, the oldest question first; empty when nothing is."""
     approvals = Approval.objects.filter(run=run, state=Approval.State.WAITING).order_by("created_at", "id")
-    return ", ".join(one.tool_name or "the next step" for one in approvals)
+    return tally(one.tool_name or "the next step" for one in approvals)
 
 
 def tokens_of(run: Run) -> tuple[int, int]:

@@ -98,7 +98,7 @@ def start_run(
         definition=fields_of(definition) if isinstance(definition, AgentDraft) else None,
         prompt=base.run.prompt if base and base.first else _pinned(agent, definition, environment),
         environment=environment,
-        title=_title(agent, given),
+        title=_title(agent, given, definition.input_schema),
         input=given,
         actor_kind=actor.kind,
         actor_id=actor.id,
@@ -252,9 +252,10 @@ def _pinned(agent: Agent, definition: Definition, environment: str) -> dict[str,
     }
 
 
-def _title(agent: Agent, given: dict[str, Any]) -> str:
-    """Name a run by the first line of what it was given: lines of a log in a row read as one sentence."""
-    words = next((value for value in given.values() if isinstance(value, str) and value.strip()), agent.name)
+def _title(agent: Agent, given: dict[str, Any], schema: dict[str, Any] | None) -> str:
+    """Name a run by the first line of what it was given, the first that it needs before all others."""
+    values = [given.get(name) for name in (schema or {}).get("required", [])] + list(given.values())
+    words = next((value for value in values if isinstance(value, str) and value.strip()), agent.name)
     line = " ".join(words.strip().splitlines()[0].split())
     return line if len(line) <= _LONGEST_TITLE else line[: _LONGEST_TITLE - 1] + "…"
 

@@ -64,6 +64,19 @@ class _Count:
             raise TooInvolved(_TOO_LONG)
 
 
+def example_of(schema: Mapping[str, Any], text: str = "") -> dict[str, Any]:
+    """Return the names of the arguments with a value to write over."""
+    blank = {"string": text, "integer": 0, "number": 0, "boolean": False, "array": [], "object": {}}
+    properties = schema.get("properties", {})
+    needed = schema.get("required") or list(properties)[:3]
+    made = {}
+    for name in needed:
+        one = properties.get(name, {})
+        kind = one.get("type", "string")
+        made[name] = one["enum"][0] if one.get("enum") else blank.get(kind if isinstance(kind, str) else kind[0])
+    return made
+
+
 def _wrong(what: str, path: str) -> BadInput:
     return BadInput(f"The schema of the arguments{f' at {path}' if path else ''} {what}.", param="parameters")
 

@@ -1,5 +1,6 @@
 """The pages of an agent: the list, one agent, one version, two compared, where it is used."""
 
+import json
 from typing import Any
 
 from django.conf import settings
@@ -16,6 +17,7 @@ from agents_app.queries.choices import collections_of
 from agents_app.queries.grants import granted
 from agents_app.queries.listing import listing
 from agents_app.queries.paging import asked
+from agents_app.tools.schemas import example_of
 from agents_app.views.frame import ACTIVE, frame
 from console.core import parsing
 from console.core.htmx import is_htmx
@@ -73,6 +75,8 @@ def state_page(request: TeamRequest, agent: Agent, shown: AgentVersion | AgentDr
         "moves": detail.moves_of(agent),
         "base_url": settings.BASE_URL,
     }
+    if agent.live is not None and agent.live.input_schema and agent.live.grants:
+        context["example"] = json.dumps({"input": example_of(agent.live.input_schema, "…")}, ensure_ascii=False)
     return render(request, "agents/detail.html", context)
 
 

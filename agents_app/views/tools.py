@@ -22,6 +22,7 @@ from agents_app.tools.base import Kind, written_json
 from agents_app.tools.form import ToolForm
 from agents_app.tools.mcp.offers import offers_in
 from agents_app.tools.registry import KINDS
+from agents_app.tools.schemas import example_of
 from agents_app.views.tool_frame import ACTIVE, ask, frame, url_of
 from console.core.errors import Refusal
 from console.core.forms import posted, refusals_at, refused_by, status_of
@@ -99,23 +100,10 @@ def _page(request: TeamRequest, row: Tool, *, status: int = 200, **more: Any) ->
         "agents": services.agents_with(row),
         "may_edit": may_edit,
         "may_try": may_edit and not kind.needs_run and row.is_callable,
-        "form": TryForm(initial={"arguments": _example(row.parameters)}),
+        "form": TryForm(initial={"arguments": example_of(row.parameters)}),
         **more,
     }
     return render(request, "agents/tools/tool.html", context, status=status)
-
-
-def _example(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the names of the arguments with a value to write over."""
-    blank = {"string": "", "integer": 0, "number": 0, "boolean": False, "array": [], "object": {}}
-    properties = schema.get("properties", {})
-    needed = schema.get("required") or list(properties)[:3]
-    made = {}
-    for name in needed:
-        one = properties.get(name, {})
-        kind = one.get("type", "string")
-        made[name] = one["enum"][0] if one.get("enum") else blank.get(kind if isinstance(kind, str) else kind[0])
-    return made
 
 
 @needs("build")

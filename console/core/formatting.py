@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
@@ -74,6 +75,11 @@ def number(value: float | Decimal) -> str:
 def plural(count: int, noun: str) -> str:
     """Return `1 model`, `1,200 models`: for nouns with a regular plural."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def tally(names: Iterable[str]) -> str:
+    """Say each name once, with how often it is there: `fetch, store_piece × 3`."""
+    return ", ".join(f"{name} × {count}" if count > 1 else name for name, count in Counter(names).items())
 
 
 def tokens(value: int) -> str:

@@ -98,7 +98,7 @@ def test_it_builds_an_assistant_from_nothing_without_htmx(builder, cast):
     assert builder.post("/agents/helper/publish/", seen)["Location"] == "/agents/helper/"
     builder.post("/agents/helper/edit/", form_of(agent, which="canary", alias="support-chat"))
     page = builder.get("/agents/helper/").text
-    assert "no label" in page and "Publish one of its versions there" in page and "/agents/helper/publish/" not in page
+    assert "no label" in page and "Publish a version to it" in page and "/agents/helper/publish/" not in page
     assert "You speak for Larkfield, 2 times." in page and "Hello!" in page and "agent:helper" in page
     assert 'href="/chat/?agent=helper"' in page, "what answers can be talked to"
     line = AuditEvent.objects.filter(action="agent.published").get()

@@ -1,12 +1,13 @@
 """Starting an agent from a template: what it fills in, what it makes, and what it says is missing."""
 
+import html
 import re
 
 import pytest
 
 from agents_app.agent_templates import TEMPLATES
 from agents_app.definition import checked
-from agents_app.models import Agent, AgentVersion, Tool
+from agents_app.models import Agent, AgentVersion, Run, Tool
 from agents_app.readiness import problems
 from agents_app.tools.registry import KINDS
 from console.audit.models import AuditEvent
@@ -69,6 +70,16 @@ def test_it_is_ready_to_publish_when_all_it_counts_on_is_built_in(builder, cast,
     assert {"agent.created", "tool.created", "prompt.created", "prompt.published"} <= actions
     builder.post("/agents/support-triage/publish/", {"seen_revision": draft.revision, "seen_live": 0, "message": "one"})
     assert AgentVersion.objects.get().grants == [{"tool": "ask_person", "most_calls": 1}]
+    # What a run is given stands in the order the schema needs it in, which the database keeps of no other fields.
+    page = html.unescape(builder.get("/agents/support-triage/").text)
+    assert "/v1/agents/support-triage/runs " in page and '{"input": {"subject": "…", "text": "…"}}' in page
+    assert "No opening message" not in page
+    page = builder.get("/agents/support-triage/run/").text
+    assert page.index('name="answer-subject"') < page.index('name="answer-text"')
+    builder.post(
+        "/agents/support-triage/run/", {"answer-subject": "A bill", "answer-text": "Twice.", "environment": "sandbox"}
+    )
+    assert Run.objects.get().title == "A bill"
 
 
 def test_it_says_which_tools_are_the_teams_to_make(builder, cast, able):

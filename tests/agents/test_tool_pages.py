@@ -117,7 +117,7 @@ def test_every_kind_has_a_form_that_makes_one(builder, cast):
         assert list(refused.errors) == ["prompt"] and refused.errors["prompt"][0].startswith(says), refused.errors
     asks |= {"prompt": "shop/tone", "variables": "whom"}
     refused = builder.post("/tools/new/?kind=completion", asks).context["form"]
-    assert refused.errors == {"variables": ["Not the variables of shop/tone: it needs who; it has no whom."]}
+    assert refused.errors == {"variables": ["The prompt shop/tone needs the variable who and has no variable whom."]}
     for kind, own, config in (
         ("fetch", {"hosts": "docs.example.com\n*.example.org"}, {"hosts": ["docs.example.com", "*.example.org"]}),
         ("queue", {"queue": "mail", "action": "put"}, {"queue": "mail", "action": "put"}),
