@@ -193,6 +193,13 @@ def _increase(cast: Cast) -> Arguments:
     return {"increase_id": increase.pk}
 
 
+def _answered(cast: Cast) -> Arguments:
+    reference = _call(cast)["reference"]
+    talk = make.make_visit(make.make_widget(cast.team_a), "Where is it?", "There.")
+    Message.objects.filter(pk=talk.leaf_id).update(request_id=reference)
+    return {"reference": reference}
+
+
 def _record(cast: Cast) -> Arguments:
     return {"reference": AuditEvent.objects.filter(team_id=cast.team_a.pk).latest("id").pk}
 
@@ -671,6 +678,7 @@ FACTORIES: dict[str, Callable[[Cast], Arguments]] = {
         _own_widget,
     ),
     **dict.fromkeys(("chat:visit", "chat:take_over", "chat:answer_visitor", "chat:give_back"), _visit),
+    "chat:of_record": _answered,
     "usage:audit_record": _record,
     "usage:audit_content": _record,
     "usage:audit_picture": _picture,

@@ -5,6 +5,7 @@ along, and only read. To everybody else it looks like no conversation at all, op
 theirs. What visitors of a widget write is for its team.
 """
 
+import datetime as dt
 import uuid
 from collections.abc import Collection
 
@@ -13,13 +14,17 @@ from django.db.models import Q, QuerySet
 
 from agents_app.access import agents_for
 from agents_app.models import Agent, Audience
+from console.audit.models import AuditEvent
 from console.chat.errors import UnknownConversation, UnknownWidget
 from console.chat.models import Conversation, Message, Widget
+from console.core.ids import uuid7_at
 from console.core.sql import get_or_raise
 from console.teams.access import denied, teams_for
 from console.teams.callers import Caller
 from console.teams.models import Team
 from console.teams.rights import teams_of_people
+
+_NEAR = dt.timedelta(hours=1)
 
 
 def conversations_for(caller: Caller) -> QuerySet[Conversation]:
@@ -44,6 +49,19 @@ def message_for(caller: Caller, message_id: uuid.UUID, to: str = "read") -> Mess
     found = get_or_raise(Message.objects.filter(pk=message_id), UnknownConversation)
     found.conversation = conversation_for(caller, found.conversation_id, to=to)
     return found
+
+
+def of_record(caller: Caller, event: AuditEvent) -> Conversation:
+    """Return the conversation a call in the log answered in: the caller's own, or of a widget whose visitors they read.
+
+    Messages have no index by their call. The answer was begun just before it, and ids say when they were made.
+    """
+    near = Q(pk__gte=uuid7_at(event.at - _NEAR), pk__lte=uuid7_at(event.at + _NEAR, last=True))
+    rows = Message.objects.select_related("conversation").filter(near, request_id=event.pk)
+    found = get_or_raise(rows, UnknownConversation).conversation
+    if found.widget_id is not None:
+        return visit_for(caller, found.widget_id, found.pk)
+    return conversation_for(caller, found.pk)
 
 
 def agents_to_talk_to(caller: Caller) -> QuerySet[Agent]:

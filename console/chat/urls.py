@@ -17,6 +17,7 @@ urlpatterns = [
     path("chat/<uuid:conversation_id>/export.md", conversations.export, {"kind": "md"}, name="export_markdown"),
     path("chat/<uuid:conversation_id>/export.json", conversations.export, {"kind": "json"}, name="export_json"),
     path("chat/<uuid:conversation_id>/delete/", conversations.delete, name="delete"),
+    path("chat/records/<str:reference>/", visits.of_record, name="of_record"),
     path("chat/messages/<uuid:message_id>/", messages.message, name="message"),
     path("chat/messages/<uuid:message_id>/files/<int:place>/", messages.file, name="file"),
     path("chat/messages/<uuid:message_id>/stream/", messages.stream, name="stream"),

@@ -10,11 +10,12 @@ from django.urls import reverse
 
 from console.chat.models import Conversation, Feedback, Message
 from console.core.clock import now
+from console.core.ids import request_id
 from console.teams.models import Role
 from tests import make
 from tests.conftest import Cast
 from tests.make import client_of
-from tests.usage.rows import a_sum
+from tests.usage.rows import a_call, a_sum
 
 
 def url(talk: Conversation, name: str = "visit") -> str:
@@ -101,6 +102,27 @@ def test_the_team_reads_along_and_is_told_when_nothing_changed(talk: Conversatio
     assert "at the top" in changed.text and "<html" not in changed.text
     foot = {"HX-Request": "true", "HX-Target": "foot"}
     assert bob.get(url(talk), {"seen": ""}, headers=foot).status_code == 204
+
+
+def test_a_visitors_call_in_the_log_leads_those_who_read_along_to_the_conversation(
+    talk: Conversation, cast: Cast
+) -> None:
+    call, lost = (a_call(cast.team_a, surface="widget") for _ in range(2))
+    Message.objects.filter(pk=talk.leaf_id).update(request_id=call)
+    link = reverse("chat:of_record", args=[call])
+    for reader in (cast.alice, make.make_member(cast.team_a, role=Role.AUDITOR)):
+        client = client_of(reader)
+        assert f"/chat/records/{request_id(call)}/" in client.get(f"/audit/{call}/").text
+        assert client.get(link)["Location"] == url(talk)
+        assert client.get(reverse("chat:of_record", args=[lost])).status_code == 404, "there is none any more"
+    assert client_of(cast.charlie).get(link).status_code == 404
+    own = a_call(cast.team_a, surface="chat", actor_kind="user", actor_id=cast.alice.pk)
+    chat = Conversation.objects.create(team=cast.team_a, agent=make.make_agent(cast.team_a), owner=cast.alice)
+    Message.objects.create(conversation=chat, role="assistant", text="Hello.", request_id=own)
+    link = reverse("chat:of_record", args=[own])
+    assert client_of(cast.alice).get(link)["Location"] == f"/chat/{chat.pk}/"
+    olga = client_of(cast.operator)
+    assert "/chat/records/" not in olga.get(f"/audit/{own}/").text and olga.get(link).status_code == 404
 
 
 def test_a_member_takes_over_answers_and_gives_back_without_htmx(talk: Conversation, bob: Client, cast: Cast) -> None:

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.http import require_POST, require_safe
 
-from console.audit.models import AuditEvent
+from console.audit.models import AuditEvent, EventType, Status
 from console.audit.search import Criteria
 from console.audit.services.ratings import is_answer
 from console.audit.sql import search
@@ -22,7 +22,7 @@ from console.core.htmx import STOP_POLLING, go, is_htmx
 from console.core.ids import parse_request_id, parse_response_id, request_id
 from console.core.sql import TooSlow
 from console.teams.access import needs
-from console.teams.callers import TeamRequest
+from console.teams.callers import Caller, TeamRequest
 from usage_app import access_audit as access
 from usage_app.downloads import send_export
 from usage_app.forms.audit import AuditFilterForm
@@ -186,6 +186,15 @@ def _rating_of(request: TeamRequest, event: AuditEvent) -> dict[str, Any]:
     }
 
 
+def _may_follow(caller: Caller, event: AuditEvent) -> bool:
+    """Say whether a call answered in a conversation the reader may read: a visitor's of their team, or their own."""
+    if event.type != EventType.CHAT or event.status == Status.REFUSED:
+        return False
+    if event.surface == "widget":
+        return caller.may("use_models", event.team_id) or caller.may("read_content", event.team_id)
+    return event.surface == "chat" and caller.user is not None and event.actor_id == caller.user.pk
+
+
 def _show_record(request: TeamRequest, reference: str, *, with_content: bool) -> HttpResponse:
     event = access.event_for(request.caller, reference, to="read_content" if with_content else "view_audit")
     form, criteria = _criteria_beside(request)
@@ -195,6 +204,7 @@ def _show_record(request: TeamRequest, reference: str, *, with_content: bool) ->
     context: dict[str, Any] = {
         "record": found,
         "line": found.line,
+        "may_follow": _may_follow(request.caller, event),
         "may_ask": found.asks_for_words and request.caller.may("use_models"),
         "filter_query": request.GET.urlencode(),
         **_rating_of(request, event),

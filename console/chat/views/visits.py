@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from django.http import HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_POST, require_safe
@@ -21,6 +21,7 @@ from console.core.htmx import go, is_htmx
 from console.core.ids import parse_id
 from console.teams.access import needs
 from console.teams.callers import TeamRequest
+from usage_app.access_audit import event_for
 
 ACTIVE = "widgets"
 
@@ -56,6 +57,16 @@ def visit(request: TeamRequest, widget_id: uuid.UUID, conversation_id: uuid.UUID
     if piece in {"thread", "foot"} and request.GET.get("seen") == _seen(found, piece):
         return HttpResponse(status=204)
     return _page(request, found, piece=piece if piece in {"thread", "foot"} else "")
+
+
+@needs("view_audit")
+@require_safe
+def of_record(request: TeamRequest, reference: str) -> HttpResponse:
+    """Lead from a call in the log to the conversation it answered in."""
+    found = access.of_record(request.caller, event_for(request.caller, reference))
+    if found.widget_id is None:
+        return redirect("chat:conversation", found.pk)
+    return redirect("chat:visit", found.widget_id, found.pk)
 
 
 def _seen(found: Conversation, piece: str) -> str:
