@@ -3,10 +3,12 @@
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
+from console.core.clock import now
 from tests.conftest import Cast
 from tests.e2e.conftest import NARROW, OpenPage, Watch, check_axe, check_width
+from tests.usage.rows import a_sum
 
 pytestmark = pytest.mark.e2e
 
@@ -145,6 +147,18 @@ def test_it_follows_the_system_and_remembers_the_choice(page_as: OpenPage, peopl
     expect(page.locator("html")).not_to_have_class(re.compile(r"\bdark\b"))
     page.goto("/profile/")
     expect(page.locator("html")).not_to_have_class(re.compile(r"\bdark\b"))
+
+
+def test_charts_are_lettered_in_the_consoles_font_when_it_comes_after_them(page_as: OpenPage, people: Cast) -> None:
+    a_sum(people.team_a, now())
+    page = page_as(people.alice, new=True)  # whose browser has not read the font before
+    held: list[Route] = []
+    page.route("**/geist.woff2*", lambda route: held.append(route))
+    page.goto("/", wait_until="domcontentloaded")
+    drawn = page.locator("time-chart canvas").first
+    letters = drawn.evaluate("(canvas) => canvas.toDataURL()")
+    held.pop().continue_()
+    page.wait_for_function("(was) => document.querySelector('time-chart canvas').toDataURL() !== was", arg=letters)
 
 
 def test_it_opens_the_navigation_on_a_phone(page_as: OpenPage, people: Cast) -> None:

@@ -64,6 +64,7 @@ def test_it_restarts_once_after_a_person_said_yes_and_says_why(
     page.get_by_role("button", name="Save and publish").click()
     page.get_by_role("button", name="Publish").click()
     expect(page.locator("h1")).to_have_text("Log watcher")
+    check_axe(page)
     page.get_by_role("link", name="Run", exact=True).click()
     page.get_by_label("Message").fill("The checkout queue is growing.")
     check_axe(page)
@@ -89,6 +90,7 @@ def test_it_restarts_once_after_a_person_said_yes_and_says_why(
     check_width(anna)
     shoot(anna, "approvals")
     expect(page.locator(".trace")).to_contain_text("restart")  # bella's page keeps up by itself
+    check_axe(page)
     upstream.enqueue(words("Restarted checkout-worker."))
     anna.get_by_label("Message to the agent").first.fill("Go ahead.")
     anna.get_by_role("button", name="Approve once").click()
