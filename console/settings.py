@@ -14,6 +14,7 @@ from console.core.env import (
     env_list,
     env_networks,
     env_secret,
+    env_sender,
     env_str,
     env_url,
     headers_in,
@@ -410,10 +411,13 @@ EMAIL_HOST_PASSWORD = env_secret("EMAIL_HOST_PASSWORD")
 # One port has TLS from the first byte on; everywhere else a connection changes to it (STARTTLS).
 EMAIL_USE_SSL = env_bool("EMAIL_USE_SSL", EMAIL_PORT == 465)
 EMAIL_USE_TLS = env_bool("EMAIL_USE_TLS", not EMAIL_USE_SSL)
+for _name, _said in {"EMAIL_HOST_USER": EMAIL_HOST_USER, "EMAIL_HOST_PASSWORD": EMAIL_HOST_PASSWORD}.items():
+    if not _said.isascii():  # smtplib takes no other letters, and each mail would fail
+        raise ImproperlyConfigured(f"{_name} has letters beyond ASCII, which cannot be sent to a mail server.")
 if EMAIL_USE_SSL and EMAIL_USE_TLS:
     raise ImproperlyConfigured("EMAIL_USE_TLS and EMAIL_USE_SSL are two ways to have TLS; set one of them.")
 EMAIL_TIMEOUT = 10  # seconds: pages wait for the mail server
-DEFAULT_FROM_EMAIL = env_str("EMAIL_FROM", "facet@localhost")
+DEFAULT_FROM_EMAIL = env_sender("EMAIL_FROM", "facet@localhost")
 # Without a mail server, mails are files in DATA_DIR/mail, where an operator can read them.
 EMAIL_BACKEND = (
     "django.core.mail.backends.smtp.EmailBackend" if EMAIL_HOST else "django.core.mail.backends.filebased.EmailBackend"

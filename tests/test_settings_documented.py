@@ -15,6 +15,7 @@ READERS = {
     "env_int",
     "env_list",
     "env_networks",
+    "env_sender",
     "env_commands",
     "env_secret",
     "env_url",

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+from django.core.mail.message import sanitize_address
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
@@ -78,6 +79,20 @@ def env_url(name: str, default: str = "") -> str:
         raise ImproperlyConfigured(f"{name} is {value!r}; write http:// or https://, and a host.")
     if re.search(r"[^!-~]", value.partition("://")[2].partition("/")[2]):
         raise ImproperlyConfigured(f"{name} is {value!r}; write spaces and other letters in its path as %20 and so on.")
+    return value
+
+
+def env_sender(name: str, default: str) -> str:
+    """Return whom mails are from: an address, or a name and one, `Facet <facet@example.com>`."""
+    value = env_str(name) or default
+    try:
+        is_whole = "@" in sanitize_address(value, "utf-8")
+    except ValueError:
+        is_whole = False
+    if not is_whole:
+        raise ImproperlyConfigured(
+            f'{name} is {value!r}; write an address, or a name and <address>, the name in "…" if it has punctuation.'
+        )
     return value
 
 
