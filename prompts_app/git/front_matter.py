@@ -14,7 +14,7 @@ import yaml
 
 from prompts_app.git.problems import Unreadable, unreadable
 
-_DEEPEST = 20
+_DEEPEST = 40  # a prompt's values nest 32, and stand up to three deep in a file
 # Of a file. What may be declared of variables comes to fewer.
 _MOST_VALUES = 120_000
 _TAG = "tag:yaml.org,2002:"

@@ -282,6 +282,19 @@ def test_what_yaml_has_its_own_ways_with_comes_back_as_it_was(run: Any) -> None:
     assert "0 to create, 0 to change" in run(exported(), "--dry-run")
 
 
+def test_what_is_nested_as_deep_as_it_may_be_comes_back(run: Any) -> None:
+    team = make.make_team("Support")
+    deep: dict[str, Any] = {"type": "string"}
+    lists: Any = "end"
+    for _ in range(12):
+        deep = {"type": "object", "properties": {"inner": deep}}
+    for _ in range(31):
+        lists = [lists]
+    make.make_agent(team, "nested", input_schema=deep)
+    make.make_prompt(team, "lists", "Of {{lists}}", variables=[{"name": "lists", "type": "json", "default": lists}])
+    assert "0 to create, 0 to change" in run(exported(), "--dry-run")
+
+
 def test_it_names_no_team_that_is_archived(run: Any) -> None:
     team, other = make.make_team("Support"), make.make_team("Other")
     make.make_agent(team, "helper", audience="teams", shared_with=[other])

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 LARGEST = 8 * 1024 * 1024
-_DEEPEST = 20
+_DEEPEST = 40  # JSON nests 32 wherever it is taken, and stands up to eight deep in a file
 _TAG = "tag:yaml.org,2002:"
 # What YAML can spell and no database keeps: NUL, and halves of surrogate pairs.
 _NO_TEXT = re.compile("[\x00\ud800-\udfff]")

@@ -13,6 +13,7 @@ from prompts_app.git import front_matter
 from prompts_app.git.document import Document, from_markdown, to_markdown
 from prompts_app.git.problems import Unreadable
 from prompts_app.git.report import diff
+from prompts_app.text.variables import check_declared
 
 # Pieces that tempt: headings, escapes, fences, breaks of every kind.
 _TEMPTING = [
@@ -78,6 +79,15 @@ def documents(draw: st.DrawFn) -> Document:
 @given(documents())
 @example(Document("chat", [{"role": "user", "text": "a\n# [user]\n\\# [user]"}, {"role": "system", "text": "\n\n"}]))
 def test_it_comes_back_as_it_was(document: Document) -> None:
+    assert from_markdown(to_markdown(document), path="a.md") == document
+
+
+def test_what_is_nested_as_deep_as_a_prompt_may_be_comes_back() -> None:
+    lists: Any = "end"
+    for _ in range(31):
+        lists = [lists]
+    declared = check_declared([{"name": "x", "type": "json", "default": lists}], frozenset({"x"}))
+    document = Document("text", [{"role": "", "text": "{{x}}"}], variables=declared)
     assert from_markdown(to_markdown(document), path="a.md") == document
 
 
