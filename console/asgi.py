@@ -16,7 +16,7 @@ from django.core.asgi import get_asgi_application
 from django.urls import reverse
 
 from console.core.bodies import FORM_FIELDS, bounded, stated_length
-from console.core.loading import loading
+from console.core.preload import loading
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
 with loading():
@@ -24,7 +24,7 @@ with loading():
 
     # These need the apps loaded.
     from console.api.v1.app import application as _v1
-    from console.chat import answering
+    from console.chat import generation
     from console.chat.embed import asgi as embed
     from console.chat.files import MOST_BYTES, MOST_FILES
     from console.evals import sampling
@@ -109,7 +109,7 @@ def settle_memory() -> None:
 
 def _end_answers() -> None:
     """Keep what there is of answers nobody waits for at a connection, and write the ends of their calls."""
-    answering.stop_all()
+    generation.stop_all()
     sync.stop()
 
 

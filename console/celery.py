@@ -9,7 +9,7 @@ from celery import Celery
 from celery.signals import celeryd_after_setup, celeryd_init, import_modules, worker_process_init
 from kombu.transport import TRANSPORT_ALIASES
 
-from console.core.loading import loading
+from console.core.preload import loading
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
 # Django's checks are made by `make check` and by `migrate`, those that ask the database at each start of `make run`.

@@ -18,7 +18,7 @@ class PromptsConfig(AppConfig):
         from console.audit.services import ratings, retention
         from prompts_app import listeners
         from prompts_app.git.remotes import want_on_change
-        from prompts_app.services.rated import count_rating
+        from prompts_app.services.rating_counts import count_rating
 
         retention.READERS.append(_read_to)
         ratings.LISTENERS.append(count_rating)

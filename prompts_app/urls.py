@@ -4,7 +4,7 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
 from prompts_app.text.refs import LABEL, SLUG
-from prompts_app.views import creating, editing, figures, labels, library, reading, reviews, rules, settings
+from prompts_app.views import editor, figures, labels, library, new_prompt, pages, reviews, rules, settings
 
 
 class SlugConverter(StringConverter):
@@ -23,21 +23,21 @@ register_converter(LabelConverter, "label")
 app_name = "prompts"
 urlpatterns = [
     path("prompts/", library.prompts, name="prompts"),
-    path("prompts/new/", creating.new_prompt, name="new_prompt"),
-    path("prompts/new/-/check/", creating.check_new, name="check_new"),
-    path("prompts/new/-/draft/", creating.new_draft, name="new_draft"),
+    path("prompts/new/", new_prompt.new_prompt, name="new_prompt"),
+    path("prompts/new/-/check/", new_prompt.check_new, name="check_new"),
+    path("prompts/new/-/draft/", new_prompt.new_draft, name="new_draft"),
     path("prompts/reviews/", reviews.reviews, name="reviews"),
     path("prompts/rules/", rules.rules, name="rules"),
     # Reading
-    path("prompts/<prompt:slug>/", reading.prompt, name="prompt"),
-    path("prompts/<prompt:slug>/-/versions/<int:number>/", reading.version, name="version"),
-    path("prompts/<prompt:slug>/-/compare/", reading.compare, name="compare"),
-    path("prompts/<prompt:slug>/-/where-used/", reading.where_used, name="where_used"),
+    path("prompts/<prompt:slug>/", pages.prompt, name="prompt"),
+    path("prompts/<prompt:slug>/-/versions/<int:number>/", pages.version, name="version"),
+    path("prompts/<prompt:slug>/-/compare/", pages.compare, name="compare"),
+    path("prompts/<prompt:slug>/-/where-used/", pages.where_used, name="where_used"),
     path("prompts/<prompt:slug>/-/figures/", figures.figures_page, name="figures"),
     # Writing
-    path("prompts/<prompt:slug>/-/edit/", editing.edit, name="edit"),
-    path("prompts/<prompt:slug>/-/check/", editing.check, name="check"),
-    path("prompts/<prompt:slug>/-/draft/", editing.draft, name="draft"),
+    path("prompts/<prompt:slug>/-/edit/", editor.edit, name="edit"),
+    path("prompts/<prompt:slug>/-/check/", editor.check, name="check"),
+    path("prompts/<prompt:slug>/-/draft/", editor.draft, name="draft"),
     # Labels
     path("prompts/<prompt:slug>/-/publish/", labels.publish, name="publish"),
     path("prompts/<prompt:slug>/-/roll-back/", labels.roll_back, name="roll_back"),

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from agents_app.grants.parsing import grants_of
 from agents_app.models import Approval
 from agents_app.queries.run_state import definition_of
-from console.core import hidden
+from console.core import hidden_characters
 from console.core.clock import now
 
 State = Approval.State
@@ -146,7 +146,7 @@ def _text(value: Any) -> str:
 
 def _spelled(written: str) -> str:
     """Return JSON for a field, in which no mark can stand: what hides or turns its neighbours is written as \\u202e."""
-    return hidden.HIDDEN.sub(lambda found: json.dumps(found[0])[1:-1], written)
+    return hidden_characters.HIDDEN.sub(lambda found: json.dumps(found[0])[1:-1], written)
 
 
 def _limit(rule: Mapping[str, Any] | None) -> str:

@@ -13,7 +13,7 @@ from agents_app.services.common import record_change
 from agents_app.services.names import check_short_name
 from console.audit import actions
 from console.audit.services import changes
-from console.core import lines
+from console.core import texts
 from console.core.clock import now
 from console.core.crypto import SecretUnreadable, decrypt, encrypt
 from console.core.errors import Conflict, check_revision
@@ -33,7 +33,7 @@ def create_broker(*, actor: Actor, team: Team, slug: str, name: str = "", url: s
     broker = Broker(
         team=team,
         slug=check_short_name(slug, 40),
-        name=lines.line(name or slug, "name", most=80, is_required=True),
+        name=texts.line(name or slug, "name", most=80, is_required=True),
         address=address.shown[:500],
         secret=encrypt(url.strip()),
     )
@@ -51,7 +51,7 @@ def change_broker(
     check_revision("this broker", broker.revision, seen_revision, StaleTool)
     before, is_other = _shown(broker), False
     if name is not None:
-        broker.name = lines.line(name, "name", most=80, is_required=True)
+        broker.name = texts.line(name, "name", most=80, is_required=True)
     if url:
         broker.address = parsed(url).shown[:500]
         is_other = not _is_at(broker, url.strip())

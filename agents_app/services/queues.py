@@ -15,7 +15,7 @@ from agents_app.tools.queue.items import finish, give_back, put, renew, take
 from agents_app.tools.queue.wake import is_served_in
 from console.audit import actions
 from console.audit.services import changes, record
-from console.core import lines
+from console.core import texts
 from console.core.clock import now
 from console.core.crypto import encrypt
 from console.core.errors import BadInput, Conflict, check_revision
@@ -45,9 +45,9 @@ def _checked(fields: dict[str, Any]) -> dict[str, Any]:
         if name in fields and not least <= fields[name] <= most:
             raise BadInput(f"{name} must be from {least} to {most:,}.", param=name)
     if "name" in fields:
-        fields["name"] = lines.line(fields["name"], "name", most=80, is_required=True)
+        fields["name"] = texts.line(fields["name"], "name", most=80, is_required=True)
     if "description" in fields:
-        fields["description"] = lines.line(fields["description"], "description", most=300)
+        fields["description"] = texts.line(fields["description"], "description", most=300)
     if "callback_addresses" in fields:
         fields["callback_addresses"] = check_callback_addresses(fields["callback_addresses"])
     return fields

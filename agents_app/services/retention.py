@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 
 from agents_app.models import Approval, Firing, Outgoing, Run, RunNote, RunQuestion, Step
 from console.audit import actions
-from console.audit.services.lines import record
+from console.audit.services.records import record
 from console.audit.services.retention import content_kept_since
 from console.core.clock import now
 from console.teams.actors import SYSTEM

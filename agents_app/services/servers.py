@@ -22,7 +22,7 @@ from agents_app.tools.mcp.offers import Offer, offers_in, tool_name
 from agents_app.tools.mcp.session import Changed, offers_of
 from console.audit import actions
 from console.audit.services import changes
-from console.core import lines
+from console.core import texts
 from console.core.clock import now
 from console.core.crypto import encrypt
 from console.core.errors import BadInput, Conflict, check_revision
@@ -78,7 +78,7 @@ def create_server(
     server = ToolServer(
         team=team,
         slug=check_short_name(slug, 20),
-        name=lines.line(name or slug, "name", most=80),
+        name=texts.line(name or slug, "name", most=80),
         transport=transport,
         address=check_address(transport, address),
         secret=encrypt(secret) if secret else "",
@@ -110,7 +110,7 @@ def change_server(
         raise TypeError(f"A server has no {', '.join(sorted(unknown))} to change.")
     before, origin, kept = _shown(server), _origin(server), server.secret
     if "name" in fields:
-        server.name = lines.line(fields["name"], "name", most=80, is_required=True)
+        server.name = texts.line(fields["name"], "name", most=80, is_required=True)
     if "address" in fields:
         server.address = check_address(server.transport, fields["address"])
     if "is_enabled" in fields:

@@ -12,7 +12,7 @@ from agents_app.tools.base import Kind, Names
 from agents_app.tools.registry import kind_of
 from console.audit import actions
 from console.audit.services import changes
-from console.core import lines
+from console.core import texts
 from console.core.clock import now
 from console.core.crypto import encrypt
 from console.core.errors import BadInput, Conflict, check_revision
@@ -48,9 +48,9 @@ def _apply(tool: Tool, kind: Kind, fields: dict[str, Any]) -> None:
     if unknown := set(fields) - set(_FIELDS):
         raise TypeError(f"A tool has no {', '.join(sorted(unknown))}.")
     if "name" in fields:
-        tool.name = lines.line(fields["name"], "name", most=LONGEST_NAME, is_required=True)
+        tool.name = texts.line(fields["name"], "name", most=LONGEST_NAME, is_required=True)
     if "description" in fields:
-        tool.description = lines.text(fields["description"], "description", most=LONGEST_DESCRIPTION, is_required=True)
+        tool.description = texts.text(fields["description"], "description", most=LONGEST_DESCRIPTION, is_required=True)
     for name in _NUMBERS:
         if name in fields:
             setattr(tool, name, _number(name, fields[name]))

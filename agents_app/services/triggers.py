@@ -21,7 +21,7 @@ from agents_app.triggers import payloads
 from agents_app.triggers.tokens import SIGNATURE, TOKEN, WAYS, takes_token
 from console.audit import actions
 from console.audit.services import changes, record
-from console.core import lines, schedules
+from console.core import schedules, texts
 from console.core.clock import now
 from console.core.crypto import encrypt
 from console.core.errors import BadInput, Conflict, check_revision
@@ -69,7 +69,7 @@ def create_trigger(
     trigger = Trigger.objects.create(
         agent=agent,
         kind=kind,
-        name=lines.line(name, "name", most=80, is_required=True),
+        name=texts.line(name, "name", most=80, is_required=True),
         config=config,
         environment=environment,
         secret=encrypt(secret) if secret else "",
@@ -103,7 +103,7 @@ def change_trigger(
     check_revision("this trigger", trigger.revision, seen_revision)
     before, took_token = _shown(trigger), takes_token(trigger)
     if name is not None:
-        trigger.name = lines.line(name, "name", most=80, is_required=True)
+        trigger.name = texts.line(name, "name", most=80, is_required=True)
     if config is not None:
         trigger.config = check_config(trigger.agent, trigger.kind, config)
     if environment is not None:

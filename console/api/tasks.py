@@ -8,7 +8,7 @@ from celery.signals import worker_process_shutdown, worker_shutting_down
 from django.conf import settings
 
 from console.api import claims, idempotency, responses
-from console.api.background import sweeping, working
+from console.api.background import sweep, worker
 from console.gateway import sync
 
 
@@ -17,32 +17,32 @@ def prune_idempotency() -> None:
     idempotency.prune()
     claims.prune()
     responses.prune()
-    sweeping.prune()
+    sweep.prune()
 
 
-@shared_task(name=sweeping.TASK)
+@shared_task(name=sweep.TASK)
 def answer(response_id: str, lane: str) -> None:
-    working.offer(uuid.UUID(response_id), lane)
+    worker.offer(uuid.UUID(response_id), lane)
 
 
 @shared_task(name="api.drive")
 def drive() -> None:
-    sweeping.drive()
+    sweep.drive()
 
 
 @worker_shutting_down.connect
 def stop_starting(**_: Any) -> None:
     """Let no further response begin; those under way have a while to end."""
-    working.stop(settings.STOP_SECONDS)
+    worker.stop(settings.STOP_SECONDS)
 
 
 @worker_process_shutdown.connect
 def stop_in_a_child(**_: Any) -> None:
     """In a pool of processes the responses are carried by its children, which hear of the end for themselves."""
-    working.stop(1.0)
-    working.wait_until_idle(1.0)
+    worker.stop(1.0)
+    worker.wait_until_idle(1.0)
 
 
 @sync.before_stop
 def wait_for_the_open_ones() -> None:
-    working.wait_until_idle(settings.STOP_SECONDS)
+    worker.wait_until_idle(settings.STOP_SECONDS)

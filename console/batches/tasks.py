@@ -8,8 +8,8 @@ from celery import shared_task
 from celery.signals import worker_shutdown, worker_shutting_down
 from django.conf import settings
 
-from console.batches.engine import advancing, driving
-from console.batches.services import sweeping
+from console.batches.engine import driver, runner
+from console.batches.services import sweep
 from console.gateway import sync
 
 # One thread of a worker is kept free, so that the lane answers whatever its batches do.
@@ -21,27 +21,27 @@ def advance(batch_id: str) -> None:
     if not _turns.acquire(blocking=False):
         return  # the sweeper asks again
     try:
-        goes_on = advancing.advance(uuid.UUID(batch_id))
+        goes_on = runner.advance(uuid.UUID(batch_id))
     finally:
         _turns.release()
-    if goes_on and not driving.stopping.is_set():
-        sweeping.drive()  # this batch among the others that wait, in the order of their turns
+    if goes_on and not driver.stopping.is_set():
+        sweep.drive()  # this batch among the others that wait, in the order of their turns
 
 
 @shared_task(name="batches.drive")
 def drive() -> None:
-    sweeping.drive()
+    sweep.drive()
 
 
 @shared_task(name="batches.prune")
 def prune() -> None:
-    sweeping.prune()
+    sweep.prune()
 
 
 @worker_shutting_down.connect
 def stop_starting(**_: Any) -> None:
     """Let no further line start; the open ones end, and the next worker takes over at once."""
-    driving.stopping.set()
+    driver.stopping.set()
 
 
 @worker_shutdown.connect

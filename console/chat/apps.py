@@ -9,7 +9,7 @@ class ChatConfig(AppConfig):
     def ready(self) -> None:
         """Have answers named, agents know which widgets speak with them, and the gateway which widgets may ask."""
         from agents_app import where_used
-        from console.chat import answering
+        from console.chat import generation
         from console.chat.embed.shapes import widget_shapes
         from console.chat.services.titles import want_title
         from console.chat.where_used import limited_in, widgets_with
@@ -19,4 +19,4 @@ class ChatConfig(AppConfig):
         where_used.SOURCES.append(widgets_with)
         widgets.SOURCES.append(widget_shapes)
         scopes.SOURCES.append(limited_in)
-        answering.AFTERWARDS.append(want_title)
+        generation.AFTERWARDS.append(want_title)

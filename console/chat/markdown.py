@@ -24,7 +24,7 @@ from pygments.lexers import get_lexer_by_name
 from pygments.token import STANDARD_TYPES
 from pygments.util import ClassNotFound
 
-from console.core.hidden import spelled
+from console.core.hidden_characters import spelled
 
 _PREFIX = "hl-"
 _LONGEST_HIGHLIGHTED = 20_000

@@ -14,11 +14,11 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from console.chat.events import event
-from console.chat.following import Reader, readers
 from console.chat.markdown import Growing
+from console.chat.readers import Reader, readers
 from console.core.sse import PING, let_thread_go
 
-# Between two frames at least this long: eyes see no more. Beside many readers it is longer (following.py).
+# Between two frames at least this long: eyes see no more. Beside many readers it is longer (readers.py).
 FRAME_SECONDS = 0.12
 # A model may write one block without an end. What takes long to render is rendered less often, and not in the loop.
 _LONG_BLOCK, _REST = 4_000, 5

@@ -6,8 +6,8 @@ from celery import shared_task
 
 from console.chat.embed.allowances import forget_old, give_back_lost
 from console.chat.services import titles
-from console.chat.services.erasing import erase_deleted
-from console.chat.services.sweeping import sweep_lost
+from console.chat.services.erasure import erase_deleted
+from console.chat.services.sweep import sweep_lost
 
 
 @shared_task(name="chat.sweep")

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 from console.chat.embed import origins
 from console.chat.embed.colours import HEX
 from console.chat.embed.limits import DEFAULTS, MOST
-from console.chat.embed.wording import LANGUAGES
+from console.chat.embed.texts import LANGUAGES
 from console.chat.models import Position, Widget
-from console.core import lines
+from console.core import texts
 from console.core.errors import BadInput
 
 FIELDS = (
@@ -97,7 +97,7 @@ def _texts(name: str, value: Any) -> list[str]:
 
 def _questions(value: Any) -> list[str]:
     name = "suggested_questions"
-    kept = list(dict.fromkeys(lines.line(one, name, most=LONGEST_QUESTION) for one in _texts(name, value)))
+    kept = list(dict.fromkeys(texts.line(one, name, most=LONGEST_QUESTION) for one in _texts(name, value)))
     if len(kept) > MOST_QUESTIONS:
         raise BadInput(f"A widget suggests at most {MOST_QUESTIONS} questions.", param=name)
     return kept
@@ -132,9 +132,9 @@ def _needs_identity(value: Any) -> bool:
 
 
 _CHECKS = {
-    "name": lambda value: lines.line(value, "name", most=LONGEST_NAME, is_required=True),
-    "title": lambda value: lines.line(value, "title", most=LONGEST_NAME),
-    "greeting": lambda value: lines.text(value, "greeting", most=LONGEST_GREETING),
+    "name": lambda value: texts.line(value, "name", most=LONGEST_NAME, is_required=True),
+    "title": lambda value: texts.line(value, "title", most=LONGEST_NAME),
+    "greeting": lambda value: texts.text(value, "greeting", most=LONGEST_GREETING),
     "colour": _colour,
     "position": lambda value: _choice("position", value, Position.values),
     "suggested_questions": _questions,

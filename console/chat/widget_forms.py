@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 from agents_app.models import Agent
 from console.chat.embed.limits import DEFAULTS, MOST
-from console.chat.embed.wording import LANGUAGES
+from console.chat.embed.texts import LANGUAGES
 from console.chat.models import Position, Widget
 from console.chat.queries.widgets import agents_answering
 from console.chat.widget_fields import (

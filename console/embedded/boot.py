@@ -24,10 +24,10 @@ from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 from supervisor.childutils import getRPCInterface
 
-from console.core.loading import loading
+from console.core.preload import loading
 from console.embedded import history, model, ports, postgres, sql
+from console.embedded.database_wait import until_reached
 from console.embedded.defaults import APP_ROLE, DATABASE_NAME, socket_folder
-from console.embedded.reaching import until_reached
 
 PATIENCE_SECONDS = 120
 

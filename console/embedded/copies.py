@@ -21,7 +21,7 @@ from typing import NoReturn, cast
 
 from setproctitle import getproctitle, setproctitle
 
-from console.core.loading import loading
+from console.core.preload import loading
 
 # Elsewhere a copy of a process that used the system's libraries is not sure to work.
 IS_SAFE = sys.platform == "linux"

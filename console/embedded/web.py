@@ -7,7 +7,7 @@ import time
 import uvicorn
 from django.conf import settings
 
-from console.core.loading import loading
+from console.core.preload import loading
 
 
 def _is_supervised() -> bool:

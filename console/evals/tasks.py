@@ -9,10 +9,10 @@ from celery import shared_task
 from celery.signals import worker_shutting_down
 from django.conf import settings
 
-from console.evals import engine, lease, ticking
-from console.evals.replaying import REPLAYS
-from console.evals.services import retention, settling
-from console.evals.trying import TESTS
+from console.evals import beat, engine, lease
+from console.evals.case_run import TESTS
+from console.evals.replay_items import REPLAYS
+from console.evals.services import outcomes, retention
 
 # Half of a worker's threads are for others: documents, titles of chats, batches, which leave one to everybody else.
 _turns = threading.BoundedSemaphore(max(1, settings.WORKER_THREADS // 2))
@@ -32,7 +32,7 @@ def _advance(kind: lease.Kind[Any, Any], work_id: uuid.UUID) -> None:
 @shared_task(name="evals.advance")
 def advance_task(run_id: str) -> None:
     _advance(TESTS, uuid.UUID(run_id))
-    settling.settle_run(uuid.UUID(run_id))
+    outcomes.settle_run(uuid.UUID(run_id))
 
 
 @shared_task(name="evals.replay")
@@ -42,7 +42,7 @@ def replay_task(replay_id: str) -> None:
 
 @shared_task(name="evals.tick")
 def tick_task() -> None:
-    ticking.tick()
+    beat.tick()
 
 
 @shared_task(name="evals.sweep")

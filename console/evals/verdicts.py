@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from console.core.errors import ProviderError, Refusal
-from console.evals import judging
+from console.evals import model_checks
 from console.evals.checks import NEEDS_CALL, Spec, Verdict, look
 from console.gateway.answer_reader import AnswerReader
 
@@ -19,10 +19,10 @@ async def verdict_on(check: Spec, expected: str, output: str, ask: AskModel) -> 
         return await asyncio.to_thread(look, check, output, expected)
     try:
         if check["kind"] == "judge":
-            said = await ask("chat", judging.judge_body(check["alias"], check["value"], output))
-            return judging.read_verdict(AnswerReader().read(said))
-        body = judging.embedding_body(check["alias"], check["value"] or expected, output)
-        return judging.read_similarity(await ask("embedding", body), check["threshold"])
+            said = await ask("chat", model_checks.judge_body(check["alias"], check["value"], output))
+            return model_checks.read_verdict(AnswerReader().read(said))
+        body = model_checks.embedding_body(check["alias"], check["value"] or expected, output)
+        return model_checks.read_similarity(await ask("embedding", body), check["threshold"])
     except (Refusal, ProviderError) as error:
         return Verdict(False, error.message, was_made=False)
     except (ValueError, KeyError, IndexError, TypeError):

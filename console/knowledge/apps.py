@@ -10,7 +10,7 @@ class KnowledgeConfig(AppConfig):
         """Have the gateway put passages before questions, and models know which collections they make vectors for."""
         from console.catalog import where_used
         from console.gateway import knowledge
-        from console.knowledge.in_calls import look_up
+        from console.knowledge.retrieval import look_up
         from console.knowledge.where_used import collections_with
 
         knowledge.LOOK_UPS.append(look_up)

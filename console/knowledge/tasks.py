@@ -6,12 +6,12 @@ from celery import shared_task
 
 from console.core.clock import now
 from console.core.tasks import enqueue_on_commit
-from console.knowledge import making_vectors, sql
+from console.knowledge import sql, vectors
 
 
 @shared_task(name="knowledge.embed")
 def embed(collection_id: str) -> None:
-    if making_vectors.make_vectors(uuid.UUID(collection_id)):
+    if vectors.make_vectors(uuid.UUID(collection_id)):
         enqueue_on_commit("knowledge.embed", collection_id, queue="batch")
 
 

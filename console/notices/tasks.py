@@ -4,7 +4,7 @@ import threading
 
 from celery import shared_task
 
-from console.notices.services import retention, sending, watching
+from console.notices.services import delivery, retention, watching
 
 # Slow addresses hold one thread of a worker, not all of them: what is due meanwhile goes with the next round.
 _at_it = threading.Lock()
@@ -14,7 +14,7 @@ _at_it = threading.Lock()
 def send_task() -> None:
     if _at_it.acquire(blocking=False):
         try:
-            sending.send_due()
+            delivery.send_due()
         finally:
             _at_it.release()
 

@@ -15,8 +15,8 @@ from console.core.htmx import go, is_htmx
 from console.notices import access, queries
 from console.notices.forms import ChannelForm
 from console.notices.models import Channel
+from console.notices.services import channel_tests
 from console.notices.services import channels as services
-from console.notices.services import trying
 from console.notices.services.channels import Made
 from console.teams.access import OPERATOR, needs
 from console.teams.callers import TeamRequest
@@ -128,7 +128,7 @@ def _page(request: TeamRequest, row: Channel, *, piece: str = "", status: int = 
 def test_channel(request: TeamRequest, channel_id: uuid.UUID) -> HttpResponse:
     """Send a test now, and show what the other side answered."""
     row = access.channel_for(request.caller, channel_id)
-    outcome = trying.try_channel(actor=request.caller.actor, channel=row)
+    outcome = channel_tests.try_channel(actor=request.caller.actor, channel=row)
     row.refresh_from_db(fields=["delivered_at", "problem", "problem_at"])
     return _page(request, row, piece="connection", outcome=outcome)
 
@@ -174,7 +174,7 @@ def try_again(request: TeamRequest, delivery_id: uuid.UUID) -> HttpResponse:
     if not (back.startswith("/") and url_has_allowed_host_and_scheme(back, allowed_hosts=None)):
         back = _home(team)
     try:
-        trying.try_again(actor=request.caller.actor, delivery=delivery)
+        channel_tests.try_again(actor=request.caller.actor, delivery=delivery)
     except Refusal as refusal:
         return go_back(request, back, refusal)
     return go(request, back, "Sending it again.")

@@ -9,10 +9,10 @@ from django.conf import settings
 
 from console.outbound import errors
 from console.outbound.connection import Connection
+from console.outbound.decompression import Unpacker
 from console.outbound.guard import AddressRefused
 from console.outbound.pool import Pool
 from console.outbound.requests import Origin, make_head
-from console.outbound.unpacking import Unpacker
 
 
 class Deadlines(NamedTuple):

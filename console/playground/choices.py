@@ -7,7 +7,7 @@ from typing import Any
 from console.catalog.access import aliases_for
 from console.catalog.models import ModelVersion, Pin
 from console.evals.models import TestCase
-from console.playground.drafting import Drafted
+from console.playground.drafts import Drafted
 from console.teams.callers import Caller
 from console.teams.models import Environment, Team
 from prompts_app import access

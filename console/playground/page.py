@@ -10,13 +10,13 @@ from django.shortcuts import render
 from console.chat import files
 from console.core.errors import Refusal
 from console.core.formatting import as_text
-from console.playground import choices, finding
-from console.playground.asking import draft_of, version_of
-from console.playground.attaching import seen_in
+from console.playground import choices, lookup
+from console.playground.answer_checks import Checked
+from console.playground.attachments import seen_in
 from console.playground.bench import DRAFT, LETTERS, ROLES, Bench, Turn
-from console.playground.checking import Checked
-from console.playground.drafting import Drafted, kept_at
-from console.playground.finding import Named
+from console.playground.drafts import Drafted, kept_at
+from console.playground.lookup import Named
+from console.playground.requests import draft_of, version_of
 from console.teams.callers import TeamRequest
 from prompts_app.models import Prompt, PromptVersion
 from prompts_app.text.variables import example_values
@@ -40,7 +40,7 @@ def page(
         "active": "playground",
         "bench": typed,
         "team": team,
-        "teams": finding.teams_of(request),
+        "teams": lookup.teams_of(request),
         "prompt": prompt,
         "refused": named.refused,
         "said": said,

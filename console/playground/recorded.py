@@ -16,8 +16,8 @@ from console.evals.records import OPERATION_OF, REASONS, NotReplayable, Reader
 from console.gateway.messages.request import chat_request as of_message
 from console.gateway.responses.request import chat_request as of_response
 from console.playground import choices
-from console.playground.asking import SAID_HERE
 from console.playground.bench import LONGEST_MESSAGE, MOST_TURNS, PARAMETERS, ROLES, Bench, SetUp, Turn
+from console.playground.requests import SAID_HERE
 from console.teams.callers import TeamRequest
 from console.teams.models import Team
 from prompts_app import access

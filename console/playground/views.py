@@ -19,14 +19,14 @@ from console.core.sse import PING, event_stream
 from console.gateway import sync
 from console.gateway.refusals import Identify
 from console.gateway.types import Ask
-from console.playground import checking, finding, rating, recorded
-from console.playground.answering import events
-from console.playground.asking import ask_of, body_of
-from console.playground.attaching import attached
+from console.playground import answer_checks, lookup, ratings, recorded
+from console.playground.attachments import attached
 from console.playground.bench import RATINGS, Bench, read
 from console.playground.events import Event, encode
-from console.playground.finding import Named
+from console.playground.generation import events
+from console.playground.lookup import Named
 from console.playground.page import page
+from console.playground.requests import ask_of, body_of
 from console.playground.snippets import snippets
 from console.teams.access import needs
 from console.teams.callers import TeamRequest
@@ -38,9 +38,9 @@ from prompts_app.models import Prompt
 def bench(request: TeamRequest) -> HttpResponse:
     """Show the page; without scripts, also run it and wait for whole answers."""
     if request.method != "POST":
-        return _recorded(request) if request.GET.get("record") else page(request, *finding.begun(request))
+        return _recorded(request) if request.GET.get("record") else page(request, *lookup.begun(request))
     typed = read(request.POST)
-    named = finding.found(request, typed)
+    named = lookup.found(request, typed)
     do = request.POST.get("do", "run")
     changed = _changed(request, typed, named.prompt, do)
     if do == "attach":
@@ -66,9 +66,9 @@ def _changed(request: TeamRequest, typed: Bench, prompt: Prompt | None, do: str)
     if do == "no-extra":
         return replace(typed, extra="")
     if do == "prompt":
-        return finding.fitted(request, typed, prompt)
+        return lookup.fitted(request, typed, prompt)
     if do == "case":
-        return finding.filled(typed, finding.case(request, typed, prompt))
+        return lookup.filled(typed, lookup.case(request, typed, prompt))
     if word == "remove":
         return typed.without(which)
     return typed.without_turn(which) if word == "turn" else None
@@ -77,13 +77,13 @@ def _changed(request: TeamRequest, typed: Bench, prompt: Prompt | None, do: str)
 def _recorded(request: TeamRequest) -> HttpResponse:
     """Begin with a call of the log."""
     event = recorded.event_for(request, request.GET["record"])
-    teams = finding.teams_of(request)
+    teams = lookup.teams_of(request)
     owner = next((team.slug for team in teams if team.pk == event.team_id), "")
-    team = finding.team_among(teams, owner)
+    team = lookup.team_among(teams, owner)
     try:
         bench, prompt, said = recorded.opened(request, event, team)
     except Refusal as refusal:
-        typed = finding.fitted(request, Bench(team=team.slug), None)
+        typed = lookup.fitted(request, Bench(team=team.slug), None)
         return page(request, typed, Named(team, None, refusal.message), status=422)
     return page(request, bench, Named(team, prompt), said=said)
 
@@ -94,10 +94,10 @@ def stream(request: TeamRequest) -> HttpResponseBase:
     """Answer one set-up as it comes in: server-sent events with the names of `events.py`."""
     typed = read(request.POST)
     try:
-        named = finding.found(request, typed)
+        named = lookup.found(request, typed)
         if named.refused:
             raise NotFound(named.refused)
-        identify, ask = ask_of(request, typed, finding.chosen(request, typed), named)
+        identify, ask = ask_of(request, typed, lookup.chosen(request, typed), named)
     except Refusal as refusal:
         return event_stream(_refused(refusal.message))
     return event_stream(_encoded(identify, ask, str(request.session.session_key)))
@@ -108,10 +108,10 @@ def stream(request: TeamRequest) -> HttpResponseBase:
 def code(request: TeamRequest) -> HttpResponse:
     """Show one set-up as a program would call it."""
     typed = read(request.POST)
-    named = finding.found(request, typed)
+    named = lookup.found(request, typed)
     if named.refused:
         raise NotFound(named.refused)
-    set_up = finding.chosen(request, typed)
+    set_up = lookup.chosen(request, typed)
     shown = snippets(body_of(typed, set_up, named.prompt, request.caller.user), settings.BASE_URL)
     template = "playground/code.html#dialog" if is_htmx(request) else "playground/code.html"
     return render(request, template, {"active": "playground", "snippets": shown, "set_up": set_up})
@@ -122,7 +122,7 @@ def code(request: TeamRequest) -> HttpResponse:
 def checks(request: TeamRequest) -> HttpResponse:
     """Hold the answers on the page to the checks of the chosen case."""
     typed = read(request.POST)
-    named = finding.found(request, typed)
+    named = lookup.found(request, typed)
     checked = _checked(request, typed, named)
     if not is_htmx(request):
         return page(request, typed, named, checked=checked)
@@ -134,15 +134,15 @@ def checks(request: TeamRequest) -> HttpResponse:
 def rate(request: TeamRequest) -> HttpResponse:
     """Say of one answer that it is good or bad; the log keeps it beside the call."""
     typed = read(request.POST)
-    set_up = finding.chosen(request, typed)
+    set_up = lookup.chosen(request, typed)
     says = request.POST.get("do", "")
     says = says if says in RATINGS and says != set_up.rating else ""
     actor = request.caller.actor
-    rating.rate(actor=actor, answer=rating.answer_for(actor, set_up.request), says=says)
+    ratings.rate(actor=actor, answer=ratings.answer_for(actor, set_up.request), says=says)
     set_up = replace(set_up, rating=says)
     if is_htmx(request):
         return render(request, "playground/_ratings.html", {"set_up": set_up})
-    return page(request, typed.replacing(set_up), finding.found(request, typed))
+    return page(request, typed.replacing(set_up), lookup.found(request, typed))
 
 
 async def _refused(message: str) -> AsyncGenerator[bytes, None]:
@@ -178,13 +178,13 @@ def _run(request: TeamRequest, typed: Bench, named: Named) -> Bench:
     return typed
 
 
-def _checked(request: TeamRequest, typed: Bench, named: Named) -> checking.Checked | None:
+def _checked(request: TeamRequest, typed: Bench, named: Named) -> answer_checks.Checked | None:
     """Return what the checks of the chosen case say of the answers; None without a case or an answer."""
-    case = finding.case(request, typed, named.prompt)
+    case = lookup.case(request, typed, named.prompt)
     if case is None or not any(one.answer for one in typed.set_ups):
         return None
     close_old_connections()
-    return sync.run(checking.check(request, case, typed, named.team))
+    return sync.run(answer_checks.check(request, case, typed, named.team))
 
 
 async def _answers(asks: dict[str, tuple[Identify, Ask]], session: str) -> dict[str, dict[str, Any]]:

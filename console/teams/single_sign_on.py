@@ -18,7 +18,7 @@ from django.shortcuts import render
 from console.audit import actions
 from console.audit.models import Status
 from console.audit.services import changes, record
-from console.core.hidden import spelled
+from console.core.hidden_characters import spelled
 from console.outbound.sessions import guarded_session
 from console.teams import refusals
 from console.teams.actors import Actor

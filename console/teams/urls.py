@@ -2,7 +2,7 @@ from django.contrib.auth.decorators import login_required
 from django.urls import path
 
 from console.teams.admin import close_side_doors
-from console.teams.views import coming_in, keys, people, sessions, sign_on, teams
+from console.teams.views import entry_links, keys, people, sessions, sign_on, teams
 
 # The root URLconf reads the admin's addresses after these, so what it should not offer goes now.
 close_side_doors()
@@ -40,16 +40,16 @@ urlpatterns = [
     path("people/<uuid:user_id>/enable/", people.enable_person, name="enable_person"),
     path("people/<uuid:user_id>/operator/", people.set_operator, name="set_operator"),
     # Coming in
-    path("sign-in/secure/", coming_in.secure_account, name="secure_account"),
-    path("sign-in/<str:token>/", coming_in.sign_in_link, name="sign_in_link"),
-    path("invitations/<str:token>/", coming_in.accept_invitation, name="accept_invitation"),
+    path("sign-in/secure/", entry_links.secure_account, name="secure_account"),
+    path("sign-in/<str:token>/", entry_links.sign_in_link, name="sign_in_link"),
+    path("invitations/<str:token>/", entry_links.accept_invitation, name="accept_invitation"),
 ]
 
 # Included before allauth's own addresses, so these win. allauth lets whoever holds a session set a first password,
 # which would turn a borrowed browser into an account; it ends all other sessions or none, and logs nothing; and it
 # breaks where an identity provider does.
 account_urlpatterns = [
-    path("accounts/password/set/", login_required(coming_in.set_password), name="set_password"),
+    path("accounts/password/set/", login_required(entry_links.set_password), name="set_password"),
     path("accounts/sessions/", sessions.sessions, name="sessions"),
     path("accounts/sessions/<int:session_id>/end/", sessions.end_session, name="end_session"),
     path("accounts/oidc/<str:provider_id>/login/", sign_on.login, name="sign_on"),

@@ -13,8 +13,8 @@ from typing import Literal
 from console.audit.services.seal import state as sealed
 from console.core.clock import now as present
 from console.core.formatting import exact_duration, number, percent, plural
-from console.touchpoints import counting
-from console.touchpoints.counting import Both, Months, Part
+from console.touchpoints import counts
+from console.touchpoints.counts import Both, Months, Part
 from console.touchpoints.models import LegacyTouchpoint
 from console.touchpoints.queries import inventory
 from console.touchpoints.rows import DAYS, Touchpoint
@@ -99,7 +99,7 @@ def signals(reach: Reach, *, now: dt.datetime | None = None) -> list[Signal]:
     live = [row for row in found.rows if row.legacy is None]
     legacy = [row.legacy for row in found.rows if row.legacy is not None]
     lately = all_together(uses for team, uses in found.counted.items() if team in reach.teams)
-    made = counting.calls(lately, reach.teams, months)
+    made = counts.calls(lately, reach.teams, months)
     # One that was listed since was there before it was listed: the list is of what there is, not of what is new.
     left = Both(*(sum(one.over_at is None or one.over_at > at for one in legacy) for at in (now, months.turn)))
     return [
@@ -140,9 +140,9 @@ def _services(legacy: Sequence[LegacyTouchpoint], left: Both[int], providers: Bo
 def _answers(reach: Reach, live: Sequence[Touchpoint], months: Months) -> Signal:
     used = [row for row in live if row.requests]
     library = Part(sum(bool(row.same) for row in used), len(used))
-    shared = counting.shared_prompts(reach.teams, months)
-    escalated = counting.escalations(reach.teams, months)
-    unhelpful = counting.unhelpful(reach.teams, months)
+    shared = counts.shared_prompts(reach.teams, months)
+    escalated = counts.escalations(reach.teams, months)
+    unhelpful = counts.unhelpful(reach.teams, months)
     read = next((parts for parts in (escalated, unhelpful) if min(one.all for one in parts) >= ENOUGH), None)
     if read is None:
         direction = Direction.UNKNOWN
@@ -212,7 +212,7 @@ def _one_log(live: int, left: Both[int], made: Both[Mapping[str, int]], *, is_br
 
 
 def _changes(reach: Reach, months: Months) -> Signal:
-    went = counting.published(reach.teams, months)
+    went = counts.published(reach.teams, months)
     leads = Both(*(one.lead.total_seconds() if one.lead else None for one in went))
     if min(one.versions for one in went) < ENOUGH_CHANGES or leads.now is None or leads.before is None:
         direction = Direction.UNKNOWN

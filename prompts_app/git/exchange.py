@@ -11,8 +11,8 @@ from console.core.errors import BadInput, Conflict
 from console.teams.callers import Actor
 from console.teams.models import Team
 from prompts_app.git import folder
-from prompts_app.git.exporting import Written, write_commits
-from prompts_app.git.importing import import_commits
+from prompts_app.git.exports import Written, write_commits
+from prompts_app.git.imports import import_commits
 from prompts_app.git.labels import tag_moves, wanted_tags
 from prompts_app.git.models import GitCommit, GitSync
 from prompts_app.git.pending import Reader, find_pending, prompt_files

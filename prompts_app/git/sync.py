@@ -26,8 +26,8 @@ from prompts_app import listeners
 from prompts_app.git import folder
 from prompts_app.git.address import Address, check_address
 from prompts_app.git.exchange import keep_rows
-from prompts_app.git.exporting import Written, write_commits
-from prompts_app.git.importing import import_commits
+from prompts_app.git.exports import Written, write_commits
+from prompts_app.git.imports import import_commits
 from prompts_app.git.labels import tag_moves, wanted_tags
 from prompts_app.git.models import GitRemote, GitSync
 from prompts_app.git.problems import Unreadable, told_of_damage

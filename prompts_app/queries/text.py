@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from console.core import hidden
+from console.core import hidden_characters
 
 # A form that counts, not one whose braces are written out; then characters that turn or hide what stands beside them.
 _MARKED = re.compile(
     r"(?P<literal>\\\{\{)|(?P<include>\{\{>[^{}\n]*\}\})|(?P<var>\{\{[^{}\n]*\}\})"
-    rf"|(?P<hidden>{hidden.PATTERN})"
+    rf"|(?P<hidden>{hidden_characters.PATTERN})"
 )
 ROLES = {"system": "System", "user": "User", "assistant": "Assistant"}
 
@@ -56,7 +56,7 @@ def _cut(text: str, start: int, end: int, kind: str, spans: Sequence[tuple[int, 
 
 
 def _hidden(character: str, is_changed: bool) -> Piece:
-    return Piece(hidden.number_of(character), "hidden", hidden.name_of(character), is_changed)
+    return Piece(hidden_characters.number_of(character), "hidden", hidden_characters.name_of(character), is_changed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,13 @@ from console.teams.roles import DECIDERS
 from prompts_app import access, gates, where_used
 from prompts_app.forms.prompts import ReasonForm, RemoveLabelForm
 from prompts_app.models import USUAL_LABELS, Label, Prompt, PromptVersion, Review
-from prompts_app.queries import used
+from prompts_app.queries import usage_groups
 from prompts_app.queries.comparison import compare
 from prompts_app.queries.detail import in_order
 from prompts_app.services import labels, reviews
 from prompts_app.text.refs import check_label
 from prompts_app.views.frame import ACTIVE
-from prompts_app.views.reading import text_page
+from prompts_app.views.pages import text_page
 
 _FIRST = "First publication"
 
@@ -121,7 +121,7 @@ def _publish_page(
         "form": form,
         "wrong": wrong,
         "comparison": compare(now.version if now else None, version, is_inline=True, is_folded=True) if now else None,
-        "reaches": used.groups(
+        "reaches": usage_groups.groups(
             where_used.uses_of(prompt),
             access.prompts_for(request.caller),
             teams_for(request.caller),

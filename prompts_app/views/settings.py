@@ -17,7 +17,7 @@ from console.teams.callers import TeamRequest
 from prompts_app import access, where_used
 from prompts_app.forms.prompts import RequireForm, SettingsForm, WaiverForm
 from prompts_app.models import Kind, Prompt, Waiver
-from prompts_app.queries import required, used
+from prompts_app.queries import required, usage_groups
 from prompts_app.services import prompts as services
 from prompts_app.services import waivers
 from prompts_app.views.frame import ACTIVE, frame
@@ -86,7 +86,7 @@ def delete(request: TeamRequest, slug: str) -> HttpResponse:
         "active": ACTIVE,
         "prompt": prompt,
         "refused": refused,
-        "groups": used.groups(
+        "groups": usage_groups.groups(
             holders, access.prompts_for(request.caller), teams_for(request.caller), request.caller.may
         ),
     }

@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from console.api.background import sweeping
+from console.api.background import sweep
 from console.api.models import BackgroundResponse
 from console.core.clock import now
 from console.core.ids import uuid7
@@ -25,5 +25,5 @@ def test_it_is_kept_no_longer_than_what_the_log_keeps_of_calls(cast: Cast, setti
         )
         for days in (31, 29)
     )
-    sweeping.prune()
+    sweep.prune()
     assert list(BackgroundResponse.objects.values_list("pk", flat=True)) == [young.pk]

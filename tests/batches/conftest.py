@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from console.batches.engine.advancing import advance
+from console.batches.engine.runner import advance
 from console.batches.models import Batch, File
 from console.batches.services.batches import create_batch
 from console.batches.services.creator import Creator

@@ -65,7 +65,7 @@ def test_it_puts_refused_lines_into_the_error_file_and_runs_them_again(
 def test_it_tries_again_what_the_provider_broke_and_gives_up_in_the_end(
     world: World, make_batch: Make, run: Run, monkeypatch
 ) -> None:
-    monkeypatch.setattr("console.batches.engine.sending._PAUSE", 0.01)
+    monkeypatch.setattr("console.batches.engine.line_calls._PAUSE", 0.01)
     world.upstream.enqueue({}, status=500)
     assert run(make_batch(line(1))).completed == 1
     for _ in range(3):

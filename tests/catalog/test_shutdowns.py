@@ -10,7 +10,7 @@ from console.catalog.models import ModelVersion, ShutdownNotice
 from console.catalog.services import pins
 from console.catalog.services.shutdowns import warn_of_shutdowns
 from console.core.clock import now
-from console.notices.services.sending import send_due
+from console.notices.services.delivery import send_due
 from tests.catalog.scene import Scene
 from tests.conftest import Cast
 

@@ -9,9 +9,10 @@ from collections.abc import Callable
 import pytest
 from django.contrib.sessions.models import Session
 
-from console.chat import access, following
-from console.chat.following import Readers
+from console.chat import access
+from console.chat import readers as readers_module
 from console.chat.models import Conversation, Message
+from console.chat.readers import Readers
 from console.chat.stream import words
 from console.core.clock import now
 from console.core.connections import in_thread
@@ -73,8 +74,8 @@ def test_it_follows_what_other_processes_write_and_ends_with_it_or_with_the_righ
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One task asks for all: the words by their rows, and the readers by theirs."""
-    monkeypatch.setattr(following, "_ROWS_SECONDS", 0.05)
-    monkeypatch.setattr(following, "RIGHTS_SECONDS", 0.05)
+    monkeypatch.setattr(readers_module, "_ROWS_SECONDS", 0.05)
+    monkeypatch.setattr(readers_module, "RIGHTS_SECONDS", 0.05)
     team = make.make_team()
     ada = make.make_member(team, make.make_user("ada@example.com"))
     conversation = Conversation.objects.create(team=team, agent=make.make_agent(team), owner=ada)
@@ -124,7 +125,7 @@ def test_it_follows_what_other_processes_write_and_ends_with_it_or_with_the_righ
 
 def test_a_crowd_takes_turns_and_one_alone_waits_for_nobody() -> None:
     readers = Readers()
-    assert readers.pause() == pytest.approx(following._SECONDS_A_FRAME)
+    assert readers.pause() == pytest.approx(readers_module._SECONDS_A_FRAME)
     for _ in range(1_000):
         readers.pause()
-    assert readers.pause() > 500 * following._SECONDS_A_FRAME
+    assert readers.pause() > 500 * readers_module._SECONDS_A_FRAME

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from console.audit.models import AuditEvent
-from console.chat.asking import Speaker
 from console.chat.embed import services
 from console.chat.embed.tokens import Pass
 from console.chat.errors import CannotSend, TakenByOther, UnknownConversation
 from console.chat.models import Conversation, Message
-from console.chat.services import handing_over, messages
+from console.chat.requests import Speaker
+from console.chat.services import handover, messages
 from console.gateway.identity import PersonIdentity
 from console.teams.models import Environment, Membership, User
 from console.teams.services.teams import remove_member
@@ -26,7 +26,7 @@ VISITOR = Speaker(PersonIdentity(uuid.uuid4(), uuid.uuid4(), Environment.PRODUCT
 
 
 def take(conversation: Conversation, user: User, **more: Any) -> Conversation:
-    return handing_over.take_over(actor=actor(user), person=user, conversation=conversation, **more)
+    return handover.take_over(actor=actor(user), person=user, conversation=conversation, **more)
 
 
 def visitor_says(conversation: Conversation, text: str) -> Message:
@@ -37,27 +37,27 @@ def test_a_person_answers_in_the_assistants_place_until_they_give_back(cast: Cas
     talk = make.make_visit(make.make_widget(cast.team_a), "Where is my parcel?")
     writing = Message.objects.create(conversation=talk, parent=talk.leaf, role="assistant", status="writing")
     with pytest.raises(TakenByOther, match="Take the conversation over first"):
-        handing_over.say(person=cast.bob, conversation=talk, text="Hello")
+        handover.say(person=cast.bob, conversation=talk, text="Hello")
     take(talk, cast.bob)
     writing.refresh_from_db()
     assert writing.status == "stopped"
 
     asked = visitor_says(talk, "Is anybody there?")
     assert asked.role == "user", "nothing is begun, and what was said is returned"
-    said = handing_over.say(person=cast.bob, conversation=talk, text="  I am. One moment.  ")
+    said = handover.say(person=cast.bob, conversation=talk, text="  I am. One moment.  ")
     talk.refresh_from_db()
     assert (said.role, said.text, said.parent, talk.leaf) == ("person", "I am. One moment.", asked, said)
     assert said.author_name == "Bob"
     User.objects.filter(pk=cast.bob.pk).update(name="")
     cast.bob.refresh_from_db()
-    again = handing_over.say(person=cast.bob, conversation=talk, text="Found it.")
+    again = handover.say(person=cast.bob, conversation=talk, text="Found it.")
     assert again.author_name == "Team A", "visitors see no address"
     with pytest.raises(CannotSend, match="A person answers here"):
         messages.regenerate(answer=writing, speaker=VISITOR)
     with pytest.raises(CannotSend, match="Write something"):
-        handing_over.say(person=cast.bob, conversation=talk, text=" ")
+        handover.say(person=cast.bob, conversation=talk, text=" ")
 
-    handing_over.give_back(actor=actor(cast.bob), person=cast.bob, conversation=talk)
+    handover.give_back(actor=actor(cast.bob), person=cast.bob, conversation=talk)
     talk.refresh_from_db()
     assert talk.taken_by is None and talk.taken_at is None
     answer = visitor_says(talk, "Thank you")
@@ -75,8 +75,8 @@ def test_the_second_is_told_who_has_it_and_may_take_it_from_whom_they_saw(cast: 
     take(talk, cast.bob)
     with pytest.raises(TakenByOther, match="Bob answers this visitor since"):
         take(talk, cast.alice)
-    for refused in (handing_over.say, handing_over.give_back):
-        more = {"text": "Hi"} if refused is handing_over.say else {"actor": actor(cast.alice)}
+    for refused in (handover.say, handover.give_back):
+        more = {"text": "Hi"} if refused is handover.say else {"actor": actor(cast.alice)}
         with pytest.raises(TakenByOther, match="Bob"):
             refused(person=cast.alice, conversation=talk, **more)
     take(talk, cast.alice, seen=cast.bob.pk)

@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from console.chat.embed.history import shown_turn
 from console.chat.models import Conversation
-from console.chat.queries.exporting import as_markdown
+from console.chat.queries.export import as_markdown
 from console.knowledge.services.collections import create_collection
 from console.knowledge.services.documents import add_document, save_version
 from console.teams.actors import SYSTEM

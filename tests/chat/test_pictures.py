@@ -14,10 +14,10 @@ from django.urls import reverse
 from PIL import Image
 
 from console.catalog.models import ModelVersion
-from console.chat import asking, files
+from console.chat import files, requests
 from console.chat.errors import CannotSend
 from console.chat.models import Message
-from console.chat.queries import exporting
+from console.chat.queries import export
 from console.chat.services import messages
 from console.core.files import picture
 from tests import make
@@ -114,7 +114,7 @@ def test_where_the_alias_moves_to_a_model_that_does_not_see_it_reads_the_name(se
 
 def test_only_the_newest_are_sent_again(seeing: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     room = seeing
-    monkeypatch.setattr(asking, "MOST_PICTURES", 2)
+    monkeypatch.setattr(requests, "MOST_PICTURES", 2)
     chosen = [upload(f"{at}.png", picture_of()) for at in range(2)]
     assert room.client.post(reverse("chat:start"), {"agent": "helper", "files": chosen}).status_code == 302
     conversation = Message.objects.get(role="user").conversation
@@ -128,10 +128,10 @@ def test_only_the_newest_are_sent_again(seeing: Room, monkeypatch: pytest.Monkey
     assert [len(first), len(last)] == [2, 2], "words and a picture each"
 
     # Of a long conversation the others stay in the database: many would fill the memory of a process.
-    monkeypatch.setattr(asking, "MOST_PICTURES", 1)
+    monkeypatch.setattr(requests, "MOST_PICTURES", 1)
     answer, (older, newer) = room.answer(conversation), conversation.messages.filter(role="user").order_by("pk")
     with CaptureQueriesContext(connection) as asked:
-        asking.history_before(answer, room.agent)
+        requests.history_before(answer, room.agent)
     read = [one["sql"] for one in asked if "attachments" in one["sql"] and "jsonb_agg" not in one["sql"]]
     assert len(read) == 1 and newer.pk.hex in read[0] and older.pk.hex not in read[0]
 
@@ -191,7 +191,7 @@ def test_programs_send_them_in_base64(seeing: Room) -> None:
 
 def test_neither_lists_nor_exports_read_all_of_them(seeing: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     room = seeing
-    monkeypatch.setattr(exporting, "_AT_ONCE", 2)
+    monkeypatch.setattr(export, "_AT_ONCE", 2)
     conversation = room.start()
     room.ended(conversation)
     for number in range(2):

@@ -11,7 +11,7 @@ from console.audit.models import AuditEvent, Epoch
 from console.chat.errors import StaleWidget, UnknownWidget
 from console.chat.models import Conversation, Message, Visitor, Widget
 from console.chat.services import widgets
-from console.chat.services.erasing import erase_deleted
+from console.chat.services.erasure import erase_deleted
 from console.chat.widget_fields import check_origin, checked
 from console.core.crypto import decrypt
 from console.core.errors import BadInput

@@ -3,7 +3,7 @@
 import pytest
 
 from console.core.errors import BadInput
-from console.core.lines import line, text
+from console.core.texts import line, text
 
 
 def test_a_line_is_kept_with_single_blanks() -> None:

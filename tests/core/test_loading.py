@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from console.core.loading import loading
+from console.core.preload import loading
 
 
 def test_the_collector_sleeps_and_wakes_again_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from console.audit.models import AuditEvent
 from console.catalog.models import Provider
 from console.core.crypto import decrypt, encrypt, is_newest
-from console.pages.reencrypting import columns
+from console.pages.reencryption import columns
 from tests import make
 from tests.test_architecture import lets_go_of_the_trees, trees  # noqa: F401 (a fixture)
 

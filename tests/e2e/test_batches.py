@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from console.batches.engine.advancing import advance
+from console.batches.engine.runner import advance
 from console.batches.models import Batch
 from console.catalog.models import Provider
 from console.gateway import sync

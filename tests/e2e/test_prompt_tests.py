@@ -5,8 +5,8 @@ from playwright.sync_api import expect
 
 from console.catalog.models import Provider
 from console.evals import engine
+from console.evals.case_run import TESTS
 from console.evals.models import TestRun
-from console.evals.trying import TESTS
 from console.teams.models import Role, User
 from tests import make
 from tests.conftest import Cast

@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Request, expect
 
-from console.chat.embed import vouching
+from console.chat.embed import signed_identity
 from console.chat.models import Conversation, Visitor, Widget
 from console.core.crypto import encrypt
 from tests import make
@@ -96,7 +96,7 @@ def test_nothing_runs_in_the_widget_either_or_for_the_team_that_reads_along(
         one.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     page.goto(shop.url)
     page.get_by_role("button", name="Ask the shop: Open chat").wait_for()
-    who = {"id": harm, "signature": vouching.sign("s3cret", harm), "name": harm}
+    who = {"id": harm, "signature": signed_identity.sign("s3cret", harm), "name": harm}
     page.evaluate("(who) => Facet.identify(who)", who)
     page.get_by_role("button", name="Ask the shop: Open chat").click()
     chat = frame_of(page)

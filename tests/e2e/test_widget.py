@@ -6,9 +6,9 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page, Route, expect
 
-from console.chat.embed import vouching
+from console.chat.embed import signed_identity
 from console.chat.models import Conversation, Message, Visitor, Widget
-from console.chat.services import handing_over
+from console.chat.services import handover
 from console.core.crypto import encrypt
 from console.teams.actors import Actor
 from tests import make
@@ -108,17 +108,17 @@ def test_a_visitor_asks_reloads_and_goes_on_and_a_person_joins(
     chat.get_by_role("button", name="Talk to a person").click()
     expect(chat.get_by_text("A person will join here")).to_be_visible()
     conversation, ada = Conversation.objects.get(), Actor("user", room.ada.pk, "Ada")
-    handing_over.take_over(actor=ada, person=room.ada, conversation=conversation)
+    handover.take_over(actor=ada, person=room.ada, conversation=conversation)
     expect(chat.get_by_text("answers you now")).to_be_visible()
     field.fill("Are you real?")
     field.press("Enter")
     expect(chat.get_by_role("log")).to_contain_text("Are you real?")
-    handing_over.say(person=room.ada, conversation=conversation, text="I am. What is wrong?")
+    handover.say(person=room.ada, conversation=conversation, text="I am. What is wrong?")
     expect(chat.get_by_role("log")).to_contain_text("I am. What is wrong?")
     shoot(page, "widget-person")
     field.press("Escape")
     expect(launcher).to_be_focused()
-    handing_over.say(person=room.ada, conversation=conversation, text="Still there?")
+    handover.say(person=room.ada, conversation=conversation, text="Still there?")
     expect(page.get_by_role("button", name="Ask the shop: Open chat, New message")).to_be_visible()
     expect(page.get_by_role("status").filter(has_text="Ask the shop: New message")).to_be_attached()
     shoot(page, "widget-unread")
@@ -204,7 +204,7 @@ def test_a_phone_shows_it_whole_and_a_site_says_who_its_visitor_is(
     expect(page.get_by_role("button", name="Ask the shop: Chat öffnen")).to_be_focused()
     expect(jobs).to_be_visible()
 
-    who = {"id": "ada", "signature": vouching.sign("s3cret", "ada"), "name": "Ada"}
+    who = {"id": "ada", "signature": signed_identity.sign("s3cret", "ada"), "name": "Ada"}
     page.evaluate("(who) => Facet.identify(who, 'shop1')", who)
     page.get_by_role("button", name="Ask the shop: Chat öffnen").click()
     expect(chat.get_by_text("Was kostet das?")).to_have_count(0)
@@ -238,7 +238,7 @@ def test_a_phone_shows_it_whole_and_a_site_says_who_its_visitor_is(
     field.press("Enter")
     expect(chat.get_by_role("status")).to_contain_text("Diese Seite konnte uns nicht sagen, wer Sie sind.")
     expect(field).to_be_hidden()
-    who["signature"] = vouching.sign("n3w", "ada")
+    who["signature"] = signed_identity.sign("n3w", "ada")
     page.evaluate("(who) => Facet.identify(who, 'shop1')", who)
     expect(chat.get_by_text("Ich bin es.")).to_be_visible()
     expect(field).to_have_value("Noch da?")
@@ -249,7 +249,9 @@ def test_a_phone_shows_it_whole_and_a_site_says_who_its_visitor_is(
     page.evaluate("(who) => Facet.identify(who, 'shop1')", who)
     while not late:
         page.wait_for_timeout(10)
-    page.evaluate("(who) => Facet.identify(who, 'shop1')", {"id": "bob", "signature": vouching.sign("n3w", "bob")})
+    page.evaluate(
+        "(who) => Facet.identify(who, 'shop1')", {"id": "bob", "signature": signed_identity.sign("n3w", "bob")}
+    )
     expect(chat.get_by_role("button", name="Was gibt es?")).to_be_visible()
     with page.expect_response("**/conversation/"):
         late[0].continue_()

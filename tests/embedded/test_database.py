@@ -88,7 +88,7 @@ def test_migrate_waits_for_a_database_that_is_starting(monkeypatch, capfd) -> No
         reach()
 
     monkeypatch.setattr(connection, "ensure_connection", starting)
-    monkeypatch.setattr("console.embedded.reaching.time.sleep", lambda _: None)
+    monkeypatch.setattr("console.embedded.database_wait.time.sleep", lambda _: None)
     call_command("migrate", *role.command(["migrate"])[3:], check_unapplied=True, verbosity=0)
     assert capfd.readouterr().err == "Waiting for PostgreSQL: connection failed: the database system is starting up\n"
     tries = iter([True] * 9)

@@ -15,7 +15,7 @@ import supervisor.loggers as loggers
 from django.core.exceptions import ImproperlyConfigured
 from supervisor.states import ProcessStates
 
-from console.api.background import working
+from console.api.background import worker
 from console.embedded import boot, copies, model, postgres, programs, supervise
 
 
@@ -83,7 +83,7 @@ def test_it_restarts_what_dies_and_runs_the_boot_step_once(installation: Any) ->
 def test_it_stops_within_five_seconds_at_worst_before_the_database(installation: Any) -> None:
     waits = {p.name: int(p.options.get("stopwaitsecs", programs.STOP_SECONDS)) for p in programs.programs()}
     assert max(seconds for name, seconds in waits.items() if name != "postgres") <= 3
-    grace = supervise._GRACE_SECONDS + working._LAST_WORDS_SECONDS  # for calls to end, and for saying that they did not
+    grace = supervise._GRACE_SECONDS + worker._LAST_WORDS_SECONDS  # for calls to end, and for saying that they did not
     assert grace <= min(seconds for name, seconds in waits.items() if name.startswith(("web", "worker")))
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from console.core.errors import BadInput
 from console.evals.checks import check_specs, look
-from console.evals.judging import judge_body, read_similarity, read_verdict
+from console.evals.model_checks import judge_body, read_similarity, read_verdict
 
 SCHEMA = json.dumps({"type": "object", "required": ["order"], "properties": {"order": {"type": "integer"}}})
 

@@ -12,9 +12,9 @@ from console.catalog.services import aliases, pins
 from console.core.clock import now
 from console.core.errors import Conflict
 from console.evals import engine, gate
+from console.evals.case_run import TESTS
 from console.evals.models import Schedule, TestCase, TestRun
 from console.evals.services import baselines, cases, runs
-from console.evals.trying import TESTS
 from console.teams.actors import SYSTEM
 from tests import make
 from tests.evals.conftest import World

@@ -18,7 +18,7 @@ from console.evals.models import Dataset, Replay, ReplayResult
 from console.evals.queries import replays as queries
 from console.evals.queries.side_by_side import lines_of
 from console.evals.records import NotReplayable, check_tools
-from console.evals.replaying import REPLAYS
+from console.evals.replay_items import REPLAYS
 from console.evals.sampling import Wanted
 from console.evals.services import datasets, replays, retention
 from console.gateway import sync

@@ -16,9 +16,9 @@ from console.core.clock import now
 from console.core.errors import BadInput
 from console.core.ids import uuid7
 from console.evals import engine, gate, lease, tasks
+from console.evals.case_run import TESTS
 from console.evals.models import TestResult, TestRun
 from console.evals.services import cases, retention, runs
-from console.evals.trying import TESTS
 from console.gateway import pipeline, relay, sync
 from console.gateway.asks import make_ask
 from console.gateway.identity import PersonIdentity

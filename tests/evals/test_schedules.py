@@ -12,10 +12,10 @@ from console.audit.models import AuditEvent
 from console.catalog.models import Pin
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict, NotAllowed
-from console.evals import gate, ticking
+from console.evals import beat, gate
 from console.evals.models import Baseline, Incident, Round, Schedule, TestRun
 from console.evals.queries import schedules as queries
-from console.evals.services import baselines, incidents, retention, rounds, runs, schedules, settling
+from console.evals.services import baselines, incidents, outcomes, retention, rounds, runs, schedules
 from console.notices.models import Notice
 from console.teams.actors import SYSTEM, Actor
 from console.teams.models import User
@@ -50,8 +50,8 @@ def answer(schedule: Schedule, said: str) -> Round:
         result.status, result.error = words[one], "The provider is away." if one == "!" else ""
         result.save(update_fields=["status", "error"])
     TestRun.objects.filter(pk=found.run_id).update(status="done", finished_at=now())
-    settling.settle_run(found.run_id)
-    settling.settle_run(found.run_id)
+    outcomes.settle_run(found.run_id)
+    outcomes.settle_run(found.run_id)
     found.refresh_from_db()
     schedule.refresh_from_db()
     return found
@@ -79,26 +79,26 @@ def test_it_runs_at_once_and_freezes_the_first_score(world: World, schedule: Sch
 
 def test_a_tick_runs_the_tests_once_however_late(world: World, schedule: Schedule) -> None:
     answer(schedule, "++")
-    ticking.tick()
+    beat.tick()
     assert schedule.rounds.count() == 1
     make_due(schedule, dt.timedelta(days=9))
-    ticking.tick()
+    beat.tick()
     make_due(schedule, dt.timedelta(days=9))
-    ticking.tick()
+    beat.tick()
     (late,) = schedule.rounds.filter(cause="due")
     schedule.refresh_from_db()
     assert late.outcome == "open" and schedule.next_at > now(), "nine days missed are one round"
     make_due(schedule)
     answer(schedule, "++")
     Round.objects.filter(pk=late.pk).update(key="another day")
-    ticking.tick()
+    beat.tick()
     assert schedule.rounds.filter(cause="due").count() == 2
 
 
 def test_drift_opens_one_incident_and_closes_by_itself(world: World, schedule: Schedule) -> None:
     answer(schedule, "++")
     make_due(schedule)
-    ticking.tick()
+    beat.tick()
     suspicious = answer(schedule, "+-")
     assert (suspicious.outcome, suspicious.lost) == ("suspicious", ["b"])
     assert not Incident.objects.exists()
@@ -130,8 +130,8 @@ def test_drift_opens_one_incident_and_closes_by_itself(world: World, schedule: S
 def test_what_is_promoted_is_tried_at_once(world: World, schedule: Schedule) -> None:
     answer(schedule, "++")
     make.publish(world.prompt, world.v2)
-    ticking.tick()
-    ticking.tick()
+    beat.tick()
+    beat.tick()
     (promoted,) = schedule.rounds.filter(cause="promotion")
     assert promoted.run is not None and promoted.run.version == world.v2
     answer(schedule, "++")
@@ -147,7 +147,7 @@ def test_what_is_promoted_is_tried_at_once(world: World, schedule: Schedule) -> 
     # A worse model: the baseline stays, and people are told, until somebody says that this is good enough.
     worse = make.make_model("worse", provider=world.provider, capabilities=["chat"])
     Pin.objects.filter(alias=world.alias, environment="sandbox").update(model_version=worse)
-    ticking.tick()
+    beat.tick()
     answer(schedule, "-+")
     found = answer(schedule, "-+")
     assert (found.outcome, Baseline.objects.count()) == ("drifted", 2)
@@ -168,7 +168,7 @@ def test_a_run_of_what_is_tested_no_more_is_no_measure_of_what_is(world: World, 
     assert late.run is not None and late.run.model == "support-chat"
     TestRun.objects.filter(pk=late.run_id).update(status="done", finished_at=now())
     late.run.results.update(status="passed")
-    settling.settle_run(late.run.pk)
+    outcomes.settle_run(late.run.pk)
     late.refresh_from_db()
     schedule.refresh_from_db()
     assert (late.outcome, late.sentence) == ("incomplete", "Another label or model is tested now.")
@@ -180,7 +180,7 @@ def test_a_run_of_what_is_tested_no_more_is_no_measure_of_what_is(world: World, 
 def test_a_paused_schedule_repeats_nothing(world: World, schedule: Schedule) -> None:
     answer(schedule, "++")
     make_due(schedule)
-    ticking.tick()
+    beat.tick()
     schedules.pause_schedule(actor=world.alice, schedule=schedule)
     found = answer(schedule, "+-")
     assert (found.outcome, schedule.rounds.count()) == ("suspicious", 2)
@@ -193,7 +193,7 @@ def test_a_run_that_opened_the_gate_speaks_for_what_it_let_through(world: World,
     gate.results.update(status="passed")
     TestRun.objects.filter(pk=gate.pk).update(status="done")
     make.publish(world.prompt, world.v2)
-    ticking.tick()
+    beat.tick()
     schedule.refresh_from_db()
     assert schedule.baseline is not None and schedule.baseline.run == gate
     assert TestRun.objects.count() == 2, "nothing is asked twice"
@@ -204,14 +204,14 @@ def test_losses_of_promotions_add_up(world: World, schedule: Schedule) -> None:
     schedules.change_schedule(actor=world.alice, schedule=schedule, tolerance=50)
     answer(schedule, "++")
     make.publish(world.prompt, world.v2)
-    ticking.tick()
+    beat.tick()
     slipped = answer(schedule, "+-")
     assert (slipped.outcome, slipped.score) == ("fine", 50)
     assert "Taken as the baseline. Still counted as passed before: b." in slipped.sentence
     assert schedule.baseline is not None
     assert (schedule.baseline.version, schedule.baseline.score) == (world.v2, 100)
     make.publish(world.prompt, make.save(world.prompt, "Be short. {{question}}"))
-    ticking.tick()
+    beat.tick()
     assert answer(schedule, "--").outcome == "suspicious"
     assert answer(schedule, "--").outcome == "drifted"
     assert Incident.objects.get().lost == ["a", "b"]
@@ -260,12 +260,12 @@ def test_it_pauses_when_nobody_answers_for_it(world: World, schedule: Schedule) 
     answer(schedule, "++")
     User.objects.filter(pk=world.cast.alice.pk).update(is_active=False)
     make_due(schedule)
-    ticking.tick()
+    beat.tick()
     schedule.refresh_from_db()
     assert Notice.objects.get().facts["type"] == "schedule.paused"
     assert schedule.is_paused and "Alice cannot sign in any more" in schedule.pause_reason
     make_due(schedule)
-    ticking.tick()
+    beat.tick()
     assert [one.outcome for one in schedule.rounds.filter(cause="due")] == ["refused"]
     key, _ = make.make_key(world.cast.team_a, name="nightly", scopes=["models:call", "prompts:write"])
     schedules.resume_schedule(actor=Actor("key", key.pk, key.name), schedule=schedule)
@@ -276,7 +276,7 @@ def test_it_pauses_when_nobody_answers_for_it(world: World, schedule: Schedule) 
     assert rounds.objection(world.cast.team_a, rounds.acting(schedule)) == "", "the key that replaced it goes on"
     type(key).objects.filter(pk=heir.pk).update(scopes=["models:call"])
     make_due(schedule)
-    ticking.tick()
+    beat.tick()
     schedule.refresh_from_db()
     assert "nightly may not run tests for Team A" in schedule.pause_reason
     # A key that may manage every team calls for its own: its rounds would count, and stand in the log, there.
@@ -291,7 +291,7 @@ def test_it_pauses_when_nobody_answers_for_it(world: World, schedule: Schedule) 
             begin()
     Schedule.objects.update(acts_as_id=other.pk, acts_as_name=other.name, is_paused=False)
     make_due(schedule)
-    ticking.tick()
+    beat.tick()
     schedule.refresh_from_db()
     assert schedule.is_paused and "take a key of Team A. Whoever resumes it" in schedule.pause_reason
 

@@ -11,7 +11,7 @@ from console.core.errors import BadInput
 from console.core.ids import request_id
 from console.gateway import knowledge
 from console.gateway.questions import LONGEST_BEFORE, question_in, search_query, with_block
-from console.knowledge import in_calls
+from console.knowledge import retrieval
 from console.knowledge.models import Collection, Passage
 from console.knowledge.services.collections import create_collection
 from console.knowledge.services.documents import add_document, save_version
@@ -162,7 +162,7 @@ def test_a_call_is_not_lost_with_the_vector_of_its_question(ask, world, prices, 
     assert (vector.type, vector.status, call.status) == ("embedding", "error", "ok")
     assert json.loads(call.detail)["knowledge"]["note"].startswith("Found by words alone")
 
-    monkeypatch.setattr(in_calls, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(retrieval, "PATIENCE_SECONDS", 0.05)
     world.upstream.enqueue_slowly(0.5)
     create_collection(actor=SYSTEM, team=None, slug="new", name="New")  # settings changed: planned twice, asked once
     assert ask(QUESTION, knowledge=["prices"]).json()["facet"] == {"knowledge": [SOURCE]}

@@ -9,7 +9,8 @@ from django.db import OperationalError, connections, transaction
 from console.audit.models import AuditEvent
 from console.core.clock import now
 from console.gateway.identity import PersonIdentity
-from console.knowledge import access, making_vectors, search, sql
+from console.knowledge import access, search, sql
+from console.knowledge import vectors as making
 from console.knowledge.models import Collection, Passage
 from console.knowledge.services import collections, documents
 from tests import make
@@ -36,7 +37,7 @@ def test_it_finds_words_then_meaning_in_what_is_current(live: World, upstream: U
 
     collections.change_collection(actor=live.alice, collection=live.support, model=live.model)
     upstream.enqueue(vectors([0, 1, 0], [1, 0, 0], [0, 0, 1]))
-    assert not making_vectors.make_vectors(live.support.pk), "all is done in one turn"
+    assert not making.make_vectors(live.support.pk), "all is done in one turn"
     assert upstream.seen[-1].body["input"][1].startswith("Price policy\nPrice policy › Refunds\nA jacket")
     line = AuditEvent.objects.get(type="embedding")
     assert (line.actor, line.team, line.lane, line.surface) == ("Facet", "Team A", "batch", "knowledge")
@@ -67,7 +68,7 @@ def test_it_says_what_keeps_vectors_from_being_made_and_tries_again(
 ) -> None:
     collections.change_collection(actor=live.alice, collection=live.support, model=live.model)
     upstream.enqueue("no", status=400)
-    assert not making_vectors.make_vectors(live.support.pk)
+    assert not making.make_vectors(live.support.pk)
     live.support.refresh_from_db()
     assert live.support.problem and live.support.held_until is None
     assert live.support.retry_at is not None and sql.collections_waiting(now()) == []
@@ -75,29 +76,29 @@ def test_it_says_what_keeps_vectors_from_being_made_and_tries_again(
     # Longer than is kept; fewer than were asked for; too large for single precision.
     for answer in (vectors(*[[0.5] * 16_001] * 3), vectors([1, 0]), vectors([0, 1], [1, 1e39], [1, 1])):
         upstream.enqueue(answer)
-        assert not making_vectors.make_vectors(live.support.pk)
+        assert not making.make_vectors(live.support.pk)
         live.support.refresh_from_db()
         assert live.support.problem.startswith(("The embeddings model answers", "The provider")), live.support.problem
         waits.append(live.support.retry_at - now())
-    assert waits[1] > 1.5 * waits[0] > making_vectors.RETRY, "what fails again is asked for less often"
+    assert waits[1] > 1.5 * waits[0] > making.RETRY, "what fails again is asked for less often"
     upstream.enqueue(vectors([0, 1], [1, 0], [1, 1]))
     with monkeypatch.context() as away, pytest.raises(OperationalError):
         away.setattr(sql, "write_vectors", Mock(side_effect=OperationalError))
-        making_vectors.make_vectors(live.support.pk)
+        making.make_vectors(live.support.pk)
     live.support.refresh_from_db()
     assert live.support.held_until is None and "could not be kept" in live.support.problem
     collections.retry_vectors(actor=live.alice, collection=live.support)
     assert sql.collections_waiting(now()) == [live.support.pk]
     asked = len(upstream.seen)
-    Collection.objects.filter(pk=live.support.pk).update(held_until=now() + making_vectors.LEASE)
-    assert not making_vectors.make_vectors(live.support.pk) and len(upstream.seen) == asked, "somebody is at it"
+    Collection.objects.filter(pk=live.support.pk).update(held_until=now() + making.LEASE)
+    assert not making.make_vectors(live.support.pk) and len(upstream.seen) == asked, "somebody is at it"
     Collection.objects.filter(pk=live.support.pk).update(held_until=now())
     upstream.enqueue(vectors([0, 1], [1, 0], [1, 1]))
-    assert not making_vectors.make_vectors(live.support.pk)
+    assert not making.make_vectors(live.support.pk)
     assert not Passage.objects.filter(embedding=None).exists()
     documents.rename_document(actor=live.alice, document=live.policy, name="Returns")
     upstream.enqueue(vectors([0, 1], [1, 0], [1, 1]))
-    assert not making_vectors.make_vectors(live.support.pk)
+    assert not making.make_vectors(live.support.pk)
     assert upstream.seen[-1].body["input"][0].startswith("Returns\n"), "the name belongs to what a passage means"
     other = make.make_model("other-embed", provider=live.provider, capabilities=["embedding"])
     collections.change_collection(actor=live.alice, collection=live.support, model=other)

@@ -11,9 +11,9 @@ from django.core import mail
 from console.core import signing
 from console.core.clock import now
 from console.notices.models import Channel, Delivery, Notice
-from console.notices.sending import letters
-from console.notices.services import People, channels, notify, sending
-from console.notices.services.sending import send_due
+from console.notices.sending import mail as mail_sending
+from console.notices.services import People, channels, delivery, notify
+from console.notices.services.delivery import send_due
 from console.teams.actors import SYSTEM
 from console.teams.models import Team
 from tests.conftest import Cast
@@ -152,14 +152,14 @@ def test_one_that_cannot_be_written_holds_up_none(cast: Cast, upstream: Upstream
     by(cast.team_a, "slack", upstream)
     by(None, "email", addresses=["bad@example.com", "good@example.com"])
     say(cast.team_a)
-    write = letters._message
+    write = mail_sending._message
 
     def message(letter):
         if letter.address == "bad@example.com":
             raise AttributeError
         return write(letter)
 
-    monkeypatch.setattr(letters, "_message", message)
+    monkeypatch.setattr(mail_sending, "_message", message)
     upstream.enqueue("ok")
     assert send_due() == 3 and send_due() == 0 and len(upstream.seen) == 1
     assert [address for one in mail.outbox for address in one.to] == ["good@example.com"]
@@ -213,7 +213,7 @@ def test_what_ends_its_workers_is_given_up_and_repeats_nothing(cast: Cast, upstr
     by(cast.team_a, "slack", upstream)
     by(None, "email", addresses=["a@example.com", "b@example.com", "c@example.com"])
     say(cast.team_a)
-    send, sent = letters._send, []
+    send, sent = mail_sending._send, []
 
     def dies(connection, letter):
         sent.append(letter.address)
@@ -221,7 +221,7 @@ def test_what_ends_its_workers_is_given_up_and_repeats_nothing(cast: Cast, upstr
             raise SystemExit
         return send(connection, letter)
 
-    monkeypatch.setattr(letters, "_send", dies)
+    monkeypatch.setattr(mail_sending, "_send", dies)
     upstream.enqueue("ok")
     with pytest.raises(SystemExit):
         send_due()
@@ -230,22 +230,22 @@ def test_what_ends_its_workers_is_given_up_and_repeats_nothing(cast: Cast, upstr
     assert {row.attempts for row in left} == {1} and send_due() == 0
 
     # Whoever is so slow that another may have taken them over meanwhile leaves the rest to it.
-    monkeypatch.setattr(letters, "_send", send)
-    monkeypatch.setattr(sending, "_LONGEST_MAIL", sending._CLAIM * 2)
+    monkeypatch.setattr(mail_sending, "_send", send)
+    monkeypatch.setattr(delivery, "_LONGEST_MAIL", delivery._CLAIM * 2)
     left.update(next_try_at=now())
     assert send_due() == 2 and left.count() == 2 and len(mail.outbox) == 1
-    left.update(next_try_at=now(), attempts=sending.MOST_TRIES)
+    left.update(next_try_at=now(), attempts=delivery.MOST_TRIES)
     assert send_due() == 0 and {row.state for row in left} == {"failed"}
 
 
 def test_it_gives_up_after_some_tries_and_sends_nothing_old(cast: Cast, upstream: Upstream) -> None:
     by(cast.team_a, "slack", upstream)
     say(cast.team_a, people=People())
-    Delivery.objects.update(attempts=sending.MOST_TRIES - 1)
+    Delivery.objects.update(attempts=delivery.MOST_TRIES - 1)
     upstream.enqueue("", status=500)
     send_due()
     row = Delivery.objects.get(way="channel")
     assert row.state == "failed" and row.problem == "It answered 500. Given up after 12 tries."
-    Delivery.objects.update(state="waiting", next_try_at=now() - sending._TOO_OLD * 2, ended_at=None)
+    Delivery.objects.update(state="waiting", next_try_at=now() - delivery._TOO_OLD * 2, ended_at=None)
     assert send_due() == 0 and len(upstream.seen) == 1
     assert set(Delivery.objects.values_list("state", flat=True)) == {"failed"}

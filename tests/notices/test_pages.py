@@ -6,7 +6,7 @@ from django.core import mail
 from console.audit.models import AuditEvent
 from console.core.crypto import decrypt
 from console.notices.models import Channel, Delivery
-from console.notices.services import trying
+from console.notices.services import channel_tests
 from console.teams.models import User
 from tests import make
 from tests.conftest import Cast
@@ -127,7 +127,7 @@ def test_what_did_not_arrive_is_listed_and_tried_again(cast: Cast) -> None:
 
 
 def test_a_team_sends_a_few_tests_a_minute_however_many_channels_it_has(cast: Cast, monkeypatch) -> None:
-    monkeypatch.setattr(trying, "_SECONDS", 3600)  # a slow machine may take a minute
+    monkeypatch.setattr(channel_tests, "_SECONDS", 3600)  # a slow machine may take a minute
     one, other = (make.make_channel(cast.team_a) for _ in range(2))
     client, operator = client_of(cast.alice), client_of(cast.operator)
     for channel in (one, one, other, one, other):

@@ -3,7 +3,7 @@
 from django.db import connection
 
 from console.notices.sending.outcome import ACCEPTED
-from console.notices.services import trying
+from console.notices.services import channel_tests
 from console.teams.actors import SYSTEM
 from tests import make
 
@@ -15,8 +15,8 @@ def test_a_test_holds_no_connection_while_the_other_side_takes_its_time(committe
         held.append(connection.connection)
         return [ACCEPTED]
 
-    monkeypatch.setattr(trying.posting, "post", post)
+    monkeypatch.setattr(channel_tests.http, "post", post)
     channel = make.make_channel(None, "slack", url="https://hooks.example.com/T/1")
-    assert trying.try_channel(actor=SYSTEM, channel=channel).is_accepted and held == [None]
+    assert channel_tests.try_channel(actor=SYSTEM, channel=channel).is_accepted and held == [None]
     channel.refresh_from_db()
     assert channel.delivered_at is not None

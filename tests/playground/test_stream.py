@@ -12,7 +12,7 @@ from django.conf import settings
 from django.contrib.sessions.models import Session
 
 from console.audit.models import AuditEvent
-from console.playground import answering
+from console.playground import generation
 from console.teams.models import Membership
 from console.teams.services import teams
 from tests import make
@@ -100,7 +100,7 @@ def test_it_says_why_there_is_no_answer(
     assert said()
     quotas.set_quota(actor=make.SYSTEM, team=live.cast.team_a, metric="requests", window="day", limit=0, mode="hard")
     assert "requests" in said()
-    monkeypatch.setattr(answering.pipeline, "open_call", Mock(side_effect=RuntimeError("a bug of ours")))
+    monkeypatch.setattr(generation.pipeline, "open_call", Mock(side_effect=RuntimeError("a bug of ours")))
     (broken,) = events(bob.post("/playground/stream/?set-up=a", data=live.form).text)
     assert broken[0] == "error" and broken[1]["message"].startswith("Something broke on our side.")
 
@@ -130,7 +130,7 @@ def test_it_ends_with_the_persons_rights(bob: httpx.Client, live: World, upstrea
 def test_it_ends_with_the_session(
     bob: httpx.Client, live: World, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answering, "_SESSION_SECONDS", 0.2)
+    monkeypatch.setattr(generation, "_SESSION_SECONDS", 0.2)
     upstream.enqueue_stream(sse(*text_chunks("Wait")[:2]), hang=60, done=False)
     told = ""
     with bob.stream("POST", "/playground/stream/?set-up=a", data=live.form) as response:

@@ -13,7 +13,7 @@ from console.audit.models import AuditEvent
 from console.core import signing
 from console.core.clock import now
 from console.notices.models import Delivery
-from console.notices.services.sending import send_due
+from console.notices.services.delivery import send_due
 from console.teams.models import Role
 from console.teams.services.keys import hand_over_key, revoke_key, rotate_key
 from console.teams.services.teams import remove_member

@@ -26,7 +26,7 @@ from console.core import signing
 from console.core.clock import now
 from console.core.errors import BadInput
 from console.core.schedules import newest_tick, next_tick
-from console.notices.services.sending import send_due
+from console.notices.services.delivery import send_due
 from console.teams.actors import Actor
 from console.teams.models import Role
 from tests import make
@@ -279,7 +279,7 @@ def test_a_schedule_keeps_its_hour_when_clocks_change():
     ticks = [spring]
     for _ in range(3):
         ticks.append(next_tick("30 2 * * *", "Europe/Berlin", ticks[-1]))
-    assert [f"{beat:%d %H:%M}" for beat in ticks[1:]] == ["29 01:00", "30 00:30", "31 00:30"]
+    assert [f"{tick:%d %H:%M}" for tick in ticks[1:]] == ["29 01:00", "30 00:30", "31 00:30"]
     autumn = dt.datetime(2026, 10, 24, 12, tzinfo=dt.UTC)
     first = next_tick("30 2 * * *", "Europe/Berlin", autumn)
     assert next_tick("30 2 * * *", "Europe/Berlin", first).day == 26, "the hour that comes twice ticks once"

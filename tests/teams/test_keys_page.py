@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from console.core.clock import now
-from console.core.hidden import HIDDEN
+from console.core.hidden_characters import HIDDEN
 from console.teams.actors import SYSTEM
 from console.teams.callers import caller_for_key
 from console.teams.models import ApiKey, Role, User

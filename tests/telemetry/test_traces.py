@@ -13,15 +13,15 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from console import outbound
 from console.audit.actions import RUN_ENDED
-from console.audit.services.lines import record
+from console.audit.services.records import record
 from console.core.clock import now
 from console.core.ids import request_id
 from console.outbound import errors
 from console.teams.actors import SYSTEM
 from console.telemetry import queries
 from console.telemetry.models import TraceExport
-from console.telemetry.traces import export, reading, spans
-from console.telemetry.traces.reading import Place
+from console.telemetry.traces import export, reader, spans
+from console.telemetry.traces.reader import Place
 from tests import make
 from tests.conftest import Cast
 from tests.make import client_of
@@ -71,7 +71,7 @@ def collector(cast: Cast, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Col
     settings.OTEL_EXPORTER_OTLP_HEADERS = {"x-api-key": "planted-for-the-collector"}
     found = Collector()
     monkeypatch.setattr(outbound, "request", found.request)
-    monkeypatch.setattr(reading.log, "horizon", lambda: (1 << 62, now()))
+    monkeypatch.setattr(reader.log, "horizon", lambda: (1 << 62, now()))
     start = uuid.UUID(int=0)
     TraceExport.objects.create(pk=1, next_tx=_own_tx(), after_id=start)
     return found
@@ -260,4 +260,4 @@ def test_it_begins_with_what_happens_from_then_on(cast: Cast, collector: Collect
     assert TraceExport.objects.get().next_tx == 1 << 62
     TraceExport.objects.all().delete()
     assert export.export() == 0 and not collector.requests
-    assert reading.read(Place(1 << 62), 10).is_last
+    assert reader.read(Place(1 << 62), 10).is_last

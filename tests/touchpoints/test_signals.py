@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from agents_app.models import Agent, Trigger
 from console.audit.models import SealState
 from console.chat.models import Conversation, Feedback, Message
-from console.chat.services import handing_over
+from console.chat.services import handover
 from console.core.clock import now
 from console.teams.actors import SYSTEM
 from console.teams.models import Role
@@ -189,8 +189,8 @@ def test_when_a_place_was_over_and_a_visitor_needed_a_person_is_kept(cast: Cast)
 
     visit = make.make_visit(make.make_widget(cast.team_a), "Hello?")
     actor = make.actor_for(cast.alice)
-    taken = handing_over.take_over(actor=actor, person=cast.alice, conversation=visit).escalated_at
-    handing_over.give_back(actor=actor, person=cast.alice, conversation=visit)
-    handing_over.take_over(actor=actor, person=cast.bob, conversation=visit)
+    taken = handover.take_over(actor=actor, person=cast.alice, conversation=visit).escalated_at
+    handover.give_back(actor=actor, person=cast.alice, conversation=visit)
+    handover.take_over(actor=actor, person=cast.bob, conversation=visit)
     visit.refresh_from_db()
     assert visit.escalated_at == taken is not None

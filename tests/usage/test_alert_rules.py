@@ -12,7 +12,7 @@ from console.core.clock import now, period_start
 from console.core.errors import Conflict
 from console.core.histogram import histogram
 from console.notices.models import Notice
-from console.notices.services.sending import send_due
+from console.notices.services.delivery import send_due
 from console.teams.models import Team
 from tests import clock, make
 from tests.between import somebody_waits

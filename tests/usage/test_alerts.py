@@ -6,7 +6,7 @@ from django.core import mail
 from console.audit.models import AuditEvent
 from console.core import clock
 from console.notices.models import Delivery, Notice
-from console.notices.services.sending import send_due
+from console.notices.services.delivery import send_due
 from tests import make
 from tests.conftest import Cast
 from usage_app.models import Quota, QuotaAlert, QuotaCounter

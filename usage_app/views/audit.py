@@ -28,10 +28,10 @@ from usage_app.downloads import send_export
 from usage_app.forms.audit import AuditFilterForm
 from usage_app.forms.ratings import RatingForm
 from usage_app.queries.audit import content as contents
-from usage_app.queries.audit.lines import Line
 from usage_app.queries.audit.listing import Listing, head, listing, parse_cursor
 from usage_app.queries.audit.ratings import own_rating, ratings_of
 from usage_app.queries.audit.record import record, response_of
+from usage_app.queries.audit.summaries import Line
 from usage_app.queries.costs import costs_of_end_user
 from usage_app.services import audit as services
 from usage_app.services import ratings as services_of_ratings

@@ -8,7 +8,7 @@ from django.db.models import Count, Sum
 
 from agents_app.models import Run
 from agents_app.services.runs import cancel_run
-from console.api.background import rows, runs, shapes, sweeping
+from console.api.background import rows, runs, shapes, sweep
 from console.api.background.rows import State
 from console.api.models import BackgroundResponse, ForgottenResponse
 from console.audit import actions
@@ -48,7 +48,7 @@ def create(ask: Ask, asker: Asker) -> BackgroundResponse:
     if row.is_stream:
         rows.keep(row, shapes.first_frames(row))
         row.save(update_fields=["told"])
-    sweeping.wake(row)
+    sweep.wake(row)
     return row
 
 

@@ -16,7 +16,7 @@ from console.notices import access
 from console.notices.addresses import LONGEST_ADDRESS, LONGEST_URL, MOST_ADDRESSES
 from console.notices.kinds import OF_TEAMS, NoticeKind
 from console.notices.models import Channel, Delivery
-from console.notices.services import channels, trying
+from console.notices.services import channel_tests, channels
 
 _TEAM = OpenApiParameter("team", str, description="Only this team, by its short name.")
 _CHANNEL = OpenApiParameter("channel", uuid.UUID, description="Only by this channel.")
@@ -175,7 +175,7 @@ class ChannelTest(Endpoint):
     )
     def post(self, request: Any, pk: uuid.UUID) -> Response:
         channel = access.channel_for(self.caller, pk)
-        return Response(ChannelTestSerializer(trying.try_channel(actor=self.actor, channel=channel)).data)
+        return Response(ChannelTestSerializer(channel_tests.try_channel(actor=self.actor, channel=channel)).data)
 
 
 class Deliveries(Endpoint):
@@ -216,7 +216,7 @@ class TryAgain(Endpoint):
         responses={202: DeliverySerializer},
     )
     def post(self, request: Any, pk: uuid.UUID) -> Response:
-        delivery = trying.try_again(actor=self.actor, delivery=access.delivery_for(self.caller, pk))
+        delivery = channel_tests.try_again(actor=self.actor, delivery=access.delivery_for(self.caller, pk))
         return Response(DeliverySerializer(delivery).data, status=202)
 
 

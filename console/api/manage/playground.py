@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from console.api.manage.base import Endpoint, Strict
 from console.core.ids import request_id
-from console.playground import rating
+from console.playground import ratings
 from console.playground.bench import RATINGS
 
 
@@ -33,14 +33,14 @@ class Rating(Endpoint):
         responses=RatedAnswerSerializer,
     )
     def put(self, request: Any, reference: str) -> Response:
-        answer = rating.answer_for(self.actor, reference)
+        answer = ratings.answer_for(self.actor, reference)
         says = self.read(AnswerRatingSerializer)["rating"]
-        rating.rate(actor=self.actor, answer=answer, says=says)
+        ratings.rate(actor=self.actor, answer=answer, says=says)
         return Response({"request_id": request_id(answer.pk), "rating": says})
 
     @extend_schema(operation_id="unrate_answer", summary="Take the rating of an answer back", responses={204: None})
     def delete(self, request: Any, reference: str) -> Response:
-        rating.rate(actor=self.actor, answer=rating.answer_for(self.actor, reference), says="")
+        ratings.rate(actor=self.actor, answer=ratings.answer_for(self.actor, reference), says="")
         return Response(status=204)
 
 

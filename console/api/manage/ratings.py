@@ -12,7 +12,7 @@ from agents_app.queries.run_state import call_of_answer
 from console.api.manage.base import Endpoint, Strict
 from console.audit.models import AuditEvent, Rating
 from console.audit.services.ratings import MOST_COMMENT, Word
-from console.core import lines
+from console.core import texts
 from console.core.errors import BadInput
 from console.core.ids import request_id
 from usage_app import access_audit as access
@@ -106,7 +106,7 @@ def _word(given: dict[str, Any]) -> Word:
     if "rating" not in given and score is None:
         raise BadInput("Say what you think of the answer: a rating (good or bad), a score, or both.", param="rating")
     is_good = given["rating"] == "good" if "rating" in given else score is not None and score >= _HALF
-    return Word(is_good, score, lines.text(given["comment"], "comment", most=MOST_COMMENT))
+    return Word(is_good, score, texts.text(given["comment"], "comment", most=MOST_COMMENT))
 
 
 def _shown(said: Rating | None) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from console.api.v1.replay import as_stream
 from console.api.v1.request import ClientGone, Headers, Request
 from console.api.v1.sending import Send, dropped_header, error_body, send_json
 from console.api.v1.stream import stream_headers
-from console.api.v1.waiting import waiting
+from console.api.v1.waits import waiting
 from console.audit.models import EventType
 from console.core import sse
 from console.core.errors import BadInput, Conflict, NotAllowed, Refusal, Unavailable

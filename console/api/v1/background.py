@@ -10,14 +10,14 @@ import orjson
 from django.conf import settings
 
 from console.api import responses as kept_responses
-from console.api.background import reading, services, shapes
+from console.api.background import retrieval, services, shapes
 from console.api.models import BackgroundResponse
 from console.api.v1 import rows
 from console.api.v1.once import Made, digest, earlier, once
 from console.api.v1.request import Headers, Request
 from console.api.v1.sending import Send, dropped_header, send_json
 from console.api.v1.stream import stream_headers
-from console.api.v1.waiting import waiting
+from console.api.v1.waits import waiting
 from console.core import sse
 from console.core.errors import BadInput, Conflict, NotAllowed, Refusal
 from console.core.ids import time_of, uuid7
@@ -109,7 +109,7 @@ async def follow(
     They are read from rows, so whoever is cut off asks again from the last number it saw. A stream whose process stops
     ends without the last event; one whose key's access ends says so.
     """
-    latest = await asked.do(reading.heard, asked.caller, name, after, waits=waits)
+    latest = await asked.do(retrieval.heard, asked.caller, name, after, waits=waits)
     request.is_answered = True
     head = stream_headers(request, headers)
     await send({"type": "http.response.start", "status": 200, "headers": head})
@@ -127,7 +127,7 @@ async def follow(
                 if pause.is_over:
                     break
                 asked = asked.again()
-                latest = await asked.do(reading.heard, asked.caller, name, latest.last, waits=waits)
+                latest = await asked.do(retrieval.heard, asked.caller, name, latest.last, waits=waits)
         except Refusal as refusal:
             said = {"type": "error", "code": refusal.code, "message": refusal.message, "param": None}
             frame = sse.frame({**said, "sequence_number": latest.last + 1}, "error")
@@ -156,7 +156,7 @@ async def cancel(request: Request, send: Send, asked: rows.Asked, name: str) -> 
         await _record_unmade(row, sent)
     if not sent and row.run_id is None:  # it was cancelled before, and what it said until then is told
         await asked.do(kept_responses.note_reading, asked.caller, row, is_own, what="response")
-    await send_json(send, request, 200, orjson.dumps(await asked.do(reading.object_of, row)), [])
+    await send_json(send, request, 200, orjson.dumps(await asked.do(retrieval.object_of, row)), [])
 
 
 def _not_open(asked: rows.Asked, name: str) -> None:

@@ -16,7 +16,7 @@ from console.api.idempotency import KeyReused, check_key
 from console.api.v1 import rows
 from console.api.v1.request import ClientGone, Request, read_json
 from console.api.v1.sending import Send, send_json
-from console.api.v1.waiting import waiting
+from console.api.v1.waits import waiting
 from console.audit.models import EventType
 from console.core.errors import BadInput, NotAllowed, NotFound, Refusal
 from console.core.parsing import number

@@ -7,7 +7,7 @@ import orjson
 
 from console.api import conversations
 from console.api import responses as kept_responses
-from console.api.background import reading, services, shapes
+from console.api.background import retrieval, services, shapes
 from console.api.v1 import background, rows
 from console.api.v1.request import Request
 from console.api.v1.sending import Send, send_json
@@ -45,14 +45,14 @@ async def retrieve(request: Request, send: Send, name: str) -> None:
     after = await asked.do(background.starting_after, request)
     found = await background.find(asked, name)
     if found is not None and after is not None:
-        await asked.do(reading.check_followed, found[0], after)
+        await asked.do(retrieval.check_followed, found[0], after)
         await asked.do(kept_responses.note_reading, asked.caller, *found, what="events")
         await background.follow(request, send, asked, name, after)
         return
 
     def see() -> dict[str, Any]:
         if found is not None:
-            said = reading.object_of(found[0])
+            said = retrieval.object_of(found[0])
             kept_responses.note_reading(asked.caller, *found, what="response")
             return said
         kept = kept_responses.find(asked.caller, name)
@@ -62,7 +62,7 @@ async def retrieve(request: Request, send: Send, name: str) -> None:
         return kept.response
 
     said = await asked.do(see)
-    call = reading.call_of(found[0]) if found is not None else ""
+    call = retrieval.call_of(found[0]) if found is not None else ""
     headers = [(b"x-facet-original-request-id", call.encode())] if call else []
     await send_json(send, request, 200, orjson.dumps(said), headers)
 

@@ -12,7 +12,7 @@ from console.api.v1.request import Request
 from console.api.v1.run_shapes import one, shown, step_shape
 from console.api.v1.sending import Send, error_body
 from console.api.v1.stream import stream_headers
-from console.api.v1.waiting import waiting
+from console.api.v1.waits import waiting
 from console.audit.models import EventType
 from console.core import sse
 from console.core.errors import Refusal

@@ -9,7 +9,7 @@ import orjson
 from django.db import transaction
 
 from agents_app.models import Run
-from console.api.background import reading, services
+from console.api.background import retrieval, services
 from console.api.background.runs import told
 from console.api.models import BackgroundResponse
 from console.api.v1 import agent_chat, background, responses, rows
@@ -65,7 +65,7 @@ async def _answer(
             raise agent_chat.failed(seen.run)
 
     def shown() -> dict[str, Any]:
-        return told(reading.again(asked.caller, row.public_id), waits=waits).events.response
+        return told(retrieval.again(asked.caller, row.public_id), waits=waits).events.response
 
     await send_json(send, request, 200, orjson.dumps(await asked.do(shown)), headers)
 

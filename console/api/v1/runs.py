@@ -18,7 +18,7 @@ from console.api.v1.asks import metadata_in
 from console.api.v1.request import ClientGone, Request, read_json
 from console.api.v1.run_shapes import one, shape, shown, step_shape
 from console.api.v1.sending import Send, send_json
-from console.api.v1.waiting import waiting
+from console.api.v1.waits import waiting
 from console.audit.models import EventType
 from console.audit.redaction import kept_name
 from console.core.errors import BadInput, NotAllowed, Refusal

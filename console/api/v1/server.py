@@ -18,7 +18,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from console.core import stopping
+from console.core import shutdown
 from console.core.bodies import stated_length
 from console.core.ticker import Due, Ticker
 
@@ -126,7 +126,7 @@ class Http(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """Hear that the server stops: uvicorn tells connections so, and nobody else before streams are cut off."""
-        stopping.told().set()
+        shutdown.told().set()
         super().shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from console.api.v1.request import Receive
-from console.api.v1.waiting import until_left
+from console.api.v1.waits import until_left
 from console.core.cached_settings import settings
 from console.core.ticker import Ticker
 from console.gateway.continuation import may_continue

@@ -1,6 +1,6 @@
 """What is written to the log, and what keeps it whole."""
 
 from console.audit.services.calls import record_call
-from console.audit.services.lines import ActorLike, changes, record, take_turn
+from console.audit.services.records import ActorLike, changes, record, take_turn
 
 __all__ = ["ActorLike", "changes", "record", "record_call", "take_turn"]

@@ -17,7 +17,7 @@ from django.db import transaction
 from console.audit import actions
 from console.audit.actors import HOUSE, House
 from console.audit.models import ChainCheck, Seal, SealState, Status
-from console.audit.services.lines import ActorLike, record
+from console.audit.services.records import ActorLike, record
 from console.audit.services.verify import Report, clear_problem, span_from, verify
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict

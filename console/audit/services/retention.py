@@ -9,7 +9,7 @@ from django.db import OperationalError, transaction
 
 from console.audit import actions
 from console.audit.services import archive, ratings
-from console.audit.services.lines import ActorLike, record
+from console.audit.services.records import ActorLike, record
 from console.audit.sql import months as sql
 from console.core.clock import now, period_end, period_start
 

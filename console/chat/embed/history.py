@@ -4,11 +4,11 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from console.chat.asking import path_to
-from console.chat.embed.wording import words_for
+from console.chat.embed.texts import words_for
 from console.chat.markdown import render
 from console.chat.models import Conversation, Feedback, Message, Widget
 from console.chat.queries.thread import part_of
+from console.chat.requests import path_to
 from console.core.clock import now
 
 MOST = 60

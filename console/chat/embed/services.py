@@ -9,7 +9,6 @@ from django.db.models.functions import Coalesce
 from agents_app.requests import ask_of
 from console.audit.redaction import kept_name
 from console.audit.services.ratings import MOST_COMMENT, Word
-from console.chat.asking import Speaker, ask_from, history_before
 from console.chat.embed import tokens
 from console.chat.embed.access import conversation_of, message_of, visitor_of
 from console.chat.embed.allowances import hold, refuse_spent, take, uses_of
@@ -20,9 +19,10 @@ from console.chat.embed.sql import Use
 from console.chat.embed.tokens import Pass
 from console.chat.errors import CannotSend, UnknownConversation
 from console.chat.models import Conversation, Feedback, Message, Visitor, Widget
+from console.chat.requests import Speaker, ask_from, history_before
 from console.chat.services import messages
 from console.chat.services.feedback import check_is_written, say_of_call
-from console.chat.services.handing_over import give_back_what_is_left
+from console.chat.services.handover import give_back_what_is_left
 from console.core.clock import now
 from console.core.errors import Refusal
 from console.gateway import sync

@@ -14,12 +14,12 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import close_old_connections
 
+from console.chat.embed.changes import Watched, watcher
 from console.chat.embed.history import Turns, shown_turn, state_of, turns_after
 from console.chat.embed.tokens import Pass
-from console.chat.embed.watching import Watched, watcher
 from console.chat.events import event
-from console.chat.following import readers
 from console.chat.models import Conversation, Message, Widget
+from console.chat.readers import readers
 from console.chat.stream import words
 from console.core.connections import in_thread
 from console.core.sse import PING, let_thread_go

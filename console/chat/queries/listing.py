@@ -8,7 +8,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Collate
 
 from console.chat.models import Conversation, Message
-from console.chat.queries.places import behind, place_of
+from console.chat.queries.cursors import behind, place_of
 from console.core.clock import now
 from console.teams.models import User
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
-from console.chat import troubles
+from console.chat import error_text
 from console.chat.files import Attachment
 from console.chat.markdown import render
 from console.chat.models import Conversation, Feedback, Message
@@ -110,7 +110,7 @@ class Turn:
 
     @property
     def trouble(self) -> str:
-        return troubles.INTERRUPTED if self.is_lost else self.message.trouble
+        return error_text.INTERRUPTED if self.is_lost else self.message.trouble
 
     @property
     def is_refused(self) -> bool:

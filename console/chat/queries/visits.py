@@ -12,7 +12,7 @@ from django.db.models.functions import Left
 from console.chat import access
 from console.chat.markdown import excerpt
 from console.chat.models import Conversation, Feedback, Message, Widget
-from console.chat.queries.places import behind, place_of
+from console.chat.queries.cursors import behind, place_of
 from console.chat.queries.thread import Thread, thread
 from console.core.clock import now
 from console.teams.callers import Caller

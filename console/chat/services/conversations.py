@@ -9,9 +9,9 @@ from django.db import transaction
 from agents_app.models import Agent
 from console.audit import actions
 from console.audit.services import record
-from console.chat import answering
+from console.chat import generation
 from console.chat.models import Conversation, Message
-from console.chat.queries import exporting
+from console.chat.queries import export
 from console.core.clock import now
 from console.core.errors import Gone
 from console.teams.callers import Actor
@@ -59,14 +59,14 @@ def archive(*, conversation: Conversation, is_archived: bool) -> Conversation:
 def export_markdown(*, actor: Actor, conversation: Conversation) -> str:
     """Return the branch shown as text."""
     record(actions.CONVERSATION_EXPORTED, actor=actor, target=conversation, detail={"format": "md"})
-    return exporting.as_markdown(conversation)
+    return export.as_markdown(conversation)
 
 
 @transaction.atomic
 def export_json(*, actor: Actor, conversation: Conversation) -> Iterator[bytes]:
     """Return an object with every branch, in pieces that are read as they are sent."""
     record(actions.CONVERSATION_EXPORTED, actor=actor, target=conversation, detail={"format": "json"})
-    return exporting.as_json(conversation)
+    return export.as_json(conversation)
 
 
 @transaction.atomic
@@ -87,5 +87,5 @@ def delete(*, actor: Actor, conversation: Conversation) -> None:
     writing = list(conversation.messages.filter(status=Message.Status.WRITING).values_list("pk", flat=True))
     conversation.messages.all().delete()
     for message_id in writing:
-        transaction.on_commit(partial(answering.stop, message_id))
+        transaction.on_commit(partial(generation.stop, message_id))
     record(actions.CONVERSATION_DELETED, actor=actor, target=conversation, target_name="Conversation")

@@ -6,12 +6,12 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Func, IntegerField, Sum
 
-from console.chat import answering
-from console.chat.asking import Speaker, ask_for, tree_of
+from console.chat import generation
 from console.chat.errors import CannotSend, StillWriting, UnknownConversation
 from console.chat.models import Conversation, Message
+from console.chat.requests import Speaker, ask_for, tree_of
 from console.chat.services.conversations import title_from
-from console.chat.services.sweeping import sweep_lost
+from console.chat.services.sweep import sweep_lost
 from console.core.clock import now
 from console.core.sql import get_or_raise
 
@@ -72,7 +72,7 @@ def stop(*, answer: Message) -> Message:
         status=Message.Status.STOPPED, ended_at=now(), lease_until=None
     )
     if stopped:
-        transaction.on_commit(lambda: answering.stop(answer.pk))
+        transaction.on_commit(lambda: generation.stop(answer.pk))
     return answer
 
 
@@ -156,13 +156,13 @@ def _answer(conversation: Conversation, speaker: Speaker, question_id: uuid.UUID
         status=Message.Status.WRITING,
         author_name=agent.name,
         agent_version=agent.live,
-        lease_until=answering.lease(),
+        lease_until=generation.lease(),
     )
     ask = ask_for(answer, speaker)
     answer.request_id = ask.id  # already now: when this process dies, what is left still finds its line in the log
     answer.save(force_insert=True)
     put_at_end(conversation, answer)
-    transaction.on_commit(lambda: answering.start(answer.pk, speaker.identify, ask))
+    transaction.on_commit(lambda: generation.start(answer.pk, speaker.identify, ask))
     return answer
 
 

@@ -6,8 +6,8 @@ from contextlib import suppress
 
 from django.db import transaction
 
-from console.chat.asking import ask_from, person, words_of
 from console.chat.models import Conversation, Message
+from console.chat.requests import ask_from, person, words_of
 from console.chat.services.conversations import TITLE_LENGTH, title_from
 from console.core.errors import ProviderError, Refusal
 from console.core.lanes import Lane

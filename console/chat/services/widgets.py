@@ -14,7 +14,7 @@ from agents_app.models import Agent, Audience
 from console.audit import actions
 from console.audit.actions import Action
 from console.audit.services import changes, record
-from console.chat import answering
+from console.chat import generation
 from console.chat.errors import StaleWidget, UnknownWidget
 from console.chat.models import Message, Widget
 from console.chat.widget_fields import checked, fields_of
@@ -160,7 +160,7 @@ def _stop_answers(widget: Widget) -> None:
         status=Message.Status.STOPPED, ended_at=now(), lease_until=None
     )
     for message_id in ids:
-        transaction.on_commit(partial(answering.stop, message_id))
+        transaction.on_commit(partial(generation.stop, message_id))
 
 
 def _shown(widget: Widget) -> dict[str, Any]:

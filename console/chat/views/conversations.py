@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from agents_app.models import Agent
-from console.chat import access, asking, files
+from console.chat import access, files, requests
 from console.chat.errors import CannotSend
 from console.chat.forms import StartForm, TitleForm
 from console.chat.models import Conversation
@@ -51,10 +51,10 @@ def start(request: TeamRequest) -> HttpResponse:
     agent = form.cleaned_data["agent"]
     team = access.team_for_agent(request.caller, agent)
     try:
-        attachments = files.read(request.FILES.getlist("files"), sees=asking.sees(agent))
+        attachments = files.read(request.FILES.getlist("files"), sees=requests.sees(agent))
         with transaction.atomic():
             made = services.start_conversation(owner=request.caller.user, team=team, agent=agent)
-            speaker = asking.person(made, request.caller.user, request.client_address)
+            speaker = requests.person(made, request.caller.user, request.client_address)
             messages.send(conversation=made, speaker=speaker, text=form.cleaned_data["text"], attachments=attachments)
     except Refusal as refusal:
         if is_htmx(request):

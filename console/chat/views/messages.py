@@ -6,7 +6,7 @@ from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from console.chat import access, asking, files
+from console.chat import access, files, requests
 from console.chat.downloads import file_of
 from console.chat.errors import CannotSend
 from console.chat.forms import FeedbackForm, MessageForm
@@ -23,9 +23,9 @@ from console.teams.access import needs
 from console.teams.callers import TeamRequest
 
 
-def _speaker(request: TeamRequest, conversation: Conversation) -> asking.Speaker:
+def _speaker(request: TeamRequest, conversation: Conversation) -> requests.Speaker:
     assert request.caller.user is not None
-    return asking.person(conversation, request.caller.user, request.client_address)
+    return requests.person(conversation, request.caller.user, request.client_address)
 
 
 def _typed(request: TeamRequest) -> str:
@@ -41,7 +41,7 @@ def send(request: TeamRequest, conversation_id: uuid.UUID) -> HttpResponse:
     found = access.conversation_for(request.caller, conversation_id, to="change")
     text = _typed(request)
     try:
-        attachments = files.read(request.FILES.getlist("files"), sees=asking.sees(found.agent))
+        attachments = files.read(request.FILES.getlist("files"), sees=requests.sees(found.agent))
         services.send(conversation=found, speaker=_speaker(request, found), text=text, attachments=attachments)
     except Refusal as refusal:
         if is_htmx(request):

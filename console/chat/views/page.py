@@ -6,7 +6,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
 from agents_app.models import Agent
-from console.chat import access, asking, files
+from console.chat import access, files, requests
 from console.chat.models import Conversation, Message
 from console.chat.queries.listing import listing
 from console.chat.queries.thread import thread
@@ -39,7 +39,7 @@ def context_of(request: TeamRequest, conversation: Conversation | None = None, *
 
 def attaching(agent: Agent) -> dict[str, Any]:
     """Return what may be attached to a message to an assistant."""
-    sees = asking.sees(agent)
+    sees = requests.sees(agent)
     return {"sees": sees, "endings": files.accepted(sees=sees)}
 
 

@@ -14,7 +14,7 @@ from console.chat.errors import TakenByOther
 from console.chat.forms import MessageForm
 from console.chat.models import Conversation
 from console.chat.queries import visits as queries
-from console.chat.services import handing_over
+from console.chat.services import handover
 from console.chat.views.page import cannot_send
 from console.core.errors import Refusal
 from console.core.htmx import go, is_htmx
@@ -111,7 +111,7 @@ def take_over(request: TeamRequest, widget_id: uuid.UUID, conversation_id: uuid.
     assert request.caller.user is not None
     person, seen = request.caller.user, parse_id(request.POST.get("seen", ""))
     try:
-        handing_over.take_over(actor=request.caller.actor, person=person, conversation=found, seen=seen)
+        handover.take_over(actor=request.caller.actor, person=person, conversation=found, seen=seen)
     except TakenByOther as other:
         found.refresh_from_db()
         return _page(request, found, status=409, error=other.message)
@@ -124,7 +124,7 @@ def give_back(request: TeamRequest, widget_id: uuid.UUID, conversation_id: uuid.
     found = access.visit_for(request.caller, widget_id, conversation_id, to="answer")
     assert request.caller.user is not None
     try:
-        handing_over.give_back(actor=request.caller.actor, person=request.caller.user, conversation=found)
+        handover.give_back(actor=request.caller.actor, person=request.caller.user, conversation=found)
     except TakenByOther as other:
         found.refresh_from_db()
         return _page(request, found, status=409, error=other.message)
@@ -141,7 +141,7 @@ def answer(request: TeamRequest, widget_id: uuid.UUID, conversation_id: uuid.UUI
     form.is_valid()
     text = str(form.cleaned_data.get("text", ""))
     try:
-        handing_over.say(person=request.caller.user, conversation=found, text=text)
+        handover.say(person=request.caller.user, conversation=found, text=text)
     except Refusal as refusal:
         if is_htmx(request):
             return cannot_send(request, refusal)

@@ -11,7 +11,7 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
 
 from console.chat.embed import colours
-from console.chat.embed.wording import DEFAULT, LANGUAGES, words_for
+from console.chat.embed.texts import DEFAULT, LANGUAGES, words_for
 from console.chat.models import Widget
 from console.chat.widget_fields import LONGEST_NAME, LONGEST_QUESTION, MOST_QUESTIONS
 from console.teams.access import needs

@@ -1,4 +1,4 @@
-"""Plan, start, stop and remove replays. The work itself is in `engine.py` and `replaying.py`."""
+"""Plan, start, stop and remove replays. The work itself is in `engine.py` and `replay_items.py`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,10 +14,10 @@ from console.core.ids import request_id
 from console.core.races import hold
 from console.core.tasks import enqueue_on_commit
 from console.evals.checks import check_specs
-from console.evals.estimating import Estimate, estimate
+from console.evals.cost_estimate import Estimate, estimate
 from console.evals.lease import QUEUE
 from console.evals.models import GOING_ON, Dataset, DatasetItem, Replay, ReplayResult
-from console.evals.replaying import REPLAYS
+from console.evals.replay_items import REPLAYS
 from console.evals.services.callers import check_caller
 from console.evals.services.datasets import locked
 from console.evals.services.runs import environment_of

@@ -1,4 +1,4 @@
-"""Start and stop runs. The work itself is in `engine.py` and `trying.py`."""
+"""Start and stop runs. The work itself is in `engine.py` and `case_run.py`."""
 
 from typing import Any
 

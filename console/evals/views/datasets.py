@@ -13,7 +13,7 @@ from console.catalog.access import aliases_for
 from console.core.errors import Conflict
 from console.core.forms import refusals_at, refused_by, status_of
 from console.core.htmx import go
-from console.evals import access, training, uploads
+from console.evals import access, training_data, uploads
 from console.evals.forms.datasets import NamedSampleForm, TeamForm, UploadForm
 from console.evals.models import Dataset, DatasetItem
 from console.evals.queries import replays as queries
@@ -166,7 +166,7 @@ def item(request: TeamRequest, dataset_id: uuid.UUID, place: int) -> HttpRespons
 def export(request: TeamRequest, dataset_id: uuid.UUID) -> HttpResponse:
     """Send the answered items as examples to train a model on. That somebody read them is recorded."""
     found = access.dataset_for(request.caller, dataset_id, to="read")
-    lines = [json.dumps(one, ensure_ascii=False) + "\n" for one in training.examples(found)]
+    lines = [json.dumps(one, ensure_ascii=False) + "\n" for one in training_data.examples(found)]
     if not lines:
         raise Conflict("None of its items has both a conversation and an answer, so there is nothing to train on.")
     services.read_all(actor=request.caller.actor, dataset=found, items=len(lines))

@@ -15,7 +15,7 @@ from console.core.errors import Refusal
 from console.core.htmx import go, is_htmx
 from console.evals import access, gate
 from console.evals.models import Schedule
-from console.evals.queries import comparing, schedules
+from console.evals.queries import comparison, schedules
 from console.evals.services import runs
 from console.teams.access import needs
 from console.teams.callers import TeamRequest
@@ -57,7 +57,7 @@ def run(request: TeamRequest, slug: str, run_id: uuid.UUID) -> HttpResponse:
     context = {
         "active": "prompts",
         "prompt": prompt,
-        "progress": comparing.progress_of(row),
+        "progress": comparison.progress_of(row),
         "may_run": access.may_run(request.caller, prompt),
     }
     if is_htmx(request):
@@ -87,8 +87,8 @@ def _page(request: TeamRequest, prompt: Prompt, *, refused: str = "", status: in
     context: dict[str, Any] = {
         **frame(request, prompt, "tests", version=new),
         "is_compared": old.pk != new.pk,
-        "matrix": comparing.matrix(prompt, old, new),
-        "runs": comparing.runs_of(prompt),
+        "matrix": comparison.matrix(prompt, old, new),
+        "runs": comparison.runs_of(prompt),
         "schedules": schedules.shown(Schedule.objects.filter(prompt=prompt)),
         "objections": gate.objections(new, "production"),
         "numbers": list(prompt.versions.values_list("number", flat=True)[:_MOST_NUMBERS]),

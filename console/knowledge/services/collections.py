@@ -8,7 +8,7 @@ from django.db import transaction
 from console.audit import actions
 from console.audit.services import changes, record
 from console.catalog.models import Capability, ModelVersion
-from console.core import lines
+from console.core import texts
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict, check_revision
 from console.core.races import insert
@@ -97,8 +97,8 @@ def create_collection(
     collection = Collection(
         team=team,
         slug=slug,
-        name=lines.line(name, "name", most=80, is_required=True),
-        description=lines.line(description, "description", most=300),
+        name=texts.line(name, "name", most=80, is_required=True),
+        description=texts.line(description, "description", most=300),
         language=_check_language(language),
         model=model,
         payer=payer,
@@ -129,9 +129,9 @@ def change_collection(
     check_revision(collection.name, collection.revision, seen_revision, StaleCollection)
     before, had = _shown(collection), (collection.model_id, collection.language)
     if name is not None:
-        collection.name = lines.line(name, "name", most=80, is_required=True)
+        collection.name = texts.line(name, "name", most=80, is_required=True)
     if description is not None:
-        collection.description = lines.line(description, "description", most=300)
+        collection.description = texts.line(description, "description", most=300)
     if language is not None:
         collection.language = _check_language(language)
     if model is not UNSET:

@@ -9,7 +9,7 @@ from django.db.models import Sum
 from console.audit import actions
 from console.audit.actions import Action
 from console.audit.services import record
-from console.core import lines
+from console.core import texts
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict
 from console.knowledge import sql
@@ -68,7 +68,7 @@ def add_document(
     collection = locked(collection)
     if Document.objects.filter(collection=collection, deleted_at=None).count() >= MOST_DOCUMENTS:
         raise BadInput(f"{collection.name} has {MOST_DOCUMENTS:,} documents, which is the most of a collection.")
-    document = Document(collection=collection, name=lines.line(name, "name", most=120, is_required=True))
+    document = Document(collection=collection, name=texts.line(name, "name", most=120, is_required=True))
     _save_name(document, is_new=True)
     version = _add_version(
         actor=actor, document=document, text=text, kind=kind, source_name=source_name, message=message
@@ -198,7 +198,7 @@ def _save_name(document: Document, *, is_new: bool = False) -> None:
 
 
 def _rename(document: Document, name: str) -> bool:
-    name = lines.line(name, "name", most=120, is_required=True)
+    name = texts.line(name, "name", most=120, is_required=True)
     if name == document.name:
         return False
     document.name = name
@@ -229,11 +229,11 @@ def _add_version(
         number=document.newest + 1,
         text=text,
         kind=kind,
-        source_name=lines.line(source_name, "source_name", most=120),
+        source_name=texts.line(source_name, "source_name", most=120),
         sha256=hashlib.sha256(text.encode()).hexdigest(),
         characters=len(text),
         passages_made=len(pieces),
-        message=lines.line(message, "message", most=500),
+        message=texts.line(message, "message", most=500),
         author_id=actor.id,
         author_name=actor.name[:200],
     )

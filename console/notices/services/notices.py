@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from console.core.hidden import spelled
+from console.core.hidden_characters import spelled
 from console.core.tasks import enqueue_on_commit
 from console.notices.kinds import NoticeKind
 from console.notices.models import Channel, Delivery, Notice

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from console.core import formatting, hidden
+from console.core import formatting, hidden_characters
 from console.core.clock import now
 from console.core.ids import request_id
 
@@ -122,12 +122,12 @@ def visible(text: object) -> SafeString | str:
     For text between tags; in an attribute use `spelled`.
     """
     said = "" if text is None else str(text)
-    if not hidden.HIDDEN.search(said):
+    if not hidden_characters.HIDDEN.search(said):
         return said
     pieces, place = [], 0
-    for found in hidden.HIDDEN.finditer(said):
+    for found in hidden_characters.HIDDEN.finditer(said):
         pieces.append(escape(said[place : found.start()]))
-        title, number = hidden.name_of(found[0]), hidden.number_of(found[0])
+        title, number = hidden_characters.name_of(found[0]), hidden_characters.number_of(found[0])
         pieces.append(format_html('<span class="ghost" title="{}">{}</span>', title, number))
         place = found.end()
     pieces.append(escape(said[place:]))
@@ -137,7 +137,7 @@ def visible(text: object) -> SafeString | str:
 @register.filter
 def spelled(text: object) -> str:
     """Write somebody's words for an attribute: hidden characters as [U+202E]."""
-    return hidden.spelled(str(text))
+    return hidden_characters.spelled(str(text))
 
 
 @register.filter

@@ -11,7 +11,7 @@ from console.audit import actions
 from console.audit.services import record
 from console.core.clock import now
 from console.core.errors import BadInput, NotFound
-from console.core.hidden import spelled
+from console.core.hidden_characters import spelled
 from console.core.mail import send_now
 from console.teams.actors import Actor
 from console.teams.keys import digest

@@ -9,7 +9,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 
 from console.core.clock import now
-from console.telemetry.metrics import calls, installation, process, quotas, under_way
+from console.telemetry.metrics import calls, in_progress, installation, process, quotas
 from console.telemetry.metrics.families import add, gauge, moment
 from usage_app.queries.totals import Teams
 
@@ -54,7 +54,7 @@ class _Collected:
         started, at = time.monotonic(), now()
         yield from calls.families(self._teams)
         yield from quotas.families(self._teams)
-        yield from under_way.families(self._teams)
+        yield from in_progress.families(self._teams)
         if self._teams is None:
             yield from installation.families()
             yield from process.families()

@@ -23,8 +23,8 @@ from console.audit.models import AuditEvent
 from console.catalog.models import Provider
 from console.core.clock import now
 from console.telemetry.models import TraceExport
-from console.telemetry.traces import reading
-from console.telemetry.traces.reading import Place
+from console.telemetry.traces import reader
+from console.telemetry.traces.reader import Place
 
 if TYPE_CHECKING:
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -62,7 +62,7 @@ def export(seconds: float = 20.0) -> int:
 def _claim() -> TraceExport | None:
     """Return the row for as long as nobody else has it; None while it is taken or pauses."""
     moment = now()
-    start = reading.horizon()
+    start = reader.horizon()
     TraceExport.objects.get_or_create(pk=1, defaults={"next_tx": start.tx})
     free = Q(claimed_until=None) | Q(claimed_until__lt=moment)
     due = Q(not_before=None) | Q(not_before__lte=moment)
@@ -86,17 +86,17 @@ def _save(state: TraceExport, **changes: object) -> bool:
 def _one_batch(state: TraceExport, size: int) -> tuple[int, bool, int]:
     """Send the next spans. Returns how many were taken, whether there are more to try now, and how many at once."""
     # The format and what writes it are loaded where something is exported, and by nobody else.
-    from console.telemetry.traces import sending
+    from console.telemetry.traces import exporter
     from console.telemetry.traces.spans import Names
 
-    found = reading.read(Place(state.next_tx, state.after_id), size)
+    found = reader.read(Place(state.next_tx, state.after_id), size)
     if not found.events:
         return 0, _save(state, next_tx=found.end.tx, after_id=found.end.after) and not found.is_last, size
     names = Names({provider.slug: provider.host for provider in Provider.objects.all()}, _agents(found.events))
     spans = _spans(found.events, names)
     try:
-        taken = sending.send(spans) if spans else sending.Taken()
-    except sending.NotTaken as error:
+        taken = exporter.send(spans) if spans else exporter.Taken()
+    except exporter.NotTaken as error:
         if error.is_refusal and len(found.events) > 1:
             return 0, True, len(found.events) // 2
         is_patience_over = state.failures >= _PATIENCE
@@ -131,13 +131,13 @@ def _one_batch(state: TraceExport, size: int) -> tuple[int, bool, int]:
 
 def _takes_others(state: TraceExport) -> bool:
     """Say whether a span refused alone three times is at fault, and not a collector that refuses everything."""
-    from console.telemetry.traces import sending
+    from console.telemetry.traces import exporter
 
     if state.failures + 1 < _TRIES:
         return False
     try:
-        sending.send([])
-    except sending.NotTaken:
+        exporter.send([])
+    except exporter.NotTaken:
         return False
     return True
 

@@ -13,9 +13,9 @@ from console.core.forms import refuse
 from console.core.htmx import go
 from console.teams.access import needs, scope_of, teams_for
 from console.teams.callers import TeamRequest
-from console.touchpoints import access, reading
+from console.touchpoints import access, spreadsheet
 from console.touchpoints.errors import BadList
-from console.touchpoints.exporting import as_csv, as_dict
+from console.touchpoints.export import as_csv, as_dict
 from console.touchpoints.forms import ImportForm
 from console.touchpoints.services import legacy as services
 from console.touchpoints.services.exports import export_list
@@ -58,7 +58,7 @@ def import_list(request: TeamRequest) -> HttpResponse:
             made, skipped = services.import_legacy(
                 actor=request.caller.actor,
                 team=form.cleaned_data["team"],
-                rows=reading.read(form.cleaned_data["csv"]),
+                rows=spreadsheet.read(form.cleaned_data["csv"]),
                 skip_known=form.cleaned_data["skip_known"],
             )
         except BadList as refusal:

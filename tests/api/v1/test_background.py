@@ -11,7 +11,8 @@ from django.db import OperationalError
 from django.db.models.functions import Now
 
 from console.api import responses as kept_responses
-from console.api.background import answering, rows, services, sweeping, working
+from console.api.background import generation, rows, services, sweep
+from console.api.background import worker as background_worker
 from console.api.models import BackgroundResponse, ResponseFrames
 from console.audit.models import AuditEvent, Payload
 from console.audit.search import Criteria
@@ -41,17 +42,17 @@ class Worker:
         self.is_there = True
 
     def send(self, name, args, **options):
-        if self.is_there and name == sweeping.TASK:
-            working.offer(uuid.UUID(args[0]), args[1])
+        if self.is_there and name == sweep.TASK:
+            background_worker.offer(uuid.UUID(args[0]), args[1])
 
     def come(self):
         self.is_there = True
-        sweeping.drive()
+        sweep.drive()
 
     def leave(self):
         self.is_there = False
         # Whoever has just answered one looks for the next, and would find what is made from here on.
-        until(lambda: not working._busy, "it has nothing under way")
+        until(lambda: not background_worker._busy, "it has nothing under way")
 
 
 @pytest.fixture
@@ -250,7 +251,7 @@ def test_it_ends_otherwise_too_and_says_how(sdk, world, worker, monkeypatch, set
             sdk.responses.cancel(name)
 
     # Cancelled when a worker has it and has not opened its call: that comes to be on record, and sends nothing.
-    opens, cut, is_noticed = pipeline.open_by, answering.Answering._cut, threading.Event()
+    opens, cut, is_noticed = pipeline.open_by, generation.Answering._cut, threading.Event()
 
     def noticed(made, why):
         cut(made, why)
@@ -264,7 +265,7 @@ def test_it_ends_otherwise_too_and_says_how(sdk, world, worker, monkeypatch, set
 
     with monkeypatch.context() as patch:
         patch.setattr(pipeline, "open_by", cancelled_meanwhile)
-        patch.setattr(answering.Answering, "_cut", noticed)
+        patch.setattr(generation.Answering, "_cut", noticed)
         told = list(sdk.responses.create(**ASK, stream=True))
         until(lambda: world.calls()[-1].pk.hex == told[0].response.id[5:], "the call that was cancelled is on record")
     assert [event.type for event in told][-1] == "response.failed" and numbers(told) == list(range(len(told)))
@@ -349,8 +350,8 @@ def test_it_ends_otherwise_too_and_says_how(sdk, world, worker, monkeypatch, set
     late = sdk.responses.create(**ASK)
     mine = sdk.responses.create(**ASK, extra_headers={"x-facet-lane": "batch"})
     with monkeypatch.context() as patch:
-        patch.setattr(sweeping, "_MOST_AT_ONCE", 1)
-        assert sweeping.drive() == 2, "a lane whose workers are busy keeps none of another from being woken"
+        patch.setattr(sweep, "_MOST_AT_ONCE", 1)
+        assert sweep.drive() == 2, "a lane whose workers are busy keeps none of another from being woken"
     monkeypatch.setattr(services, "_MOST_OPEN", 2)
     with pytest.raises(sdks.openai.RateLimitError):
         sdk.responses.create(**ASK)
@@ -362,7 +363,7 @@ def test_it_ends_otherwise_too_and_says_how(sdk, world, worker, monkeypatch, set
     with sdks.openai.OpenAI(base_url=str(sdk.base_url), api_key=key, max_retries=0) as other:
         theirs = other.responses.create(**ASK, stream=True)
         first = next(iter(theirs)).response.id
-        working.offer(uuid.UUID(hex=first[5:]), "standard")
+        background_worker.offer(uuid.UUID(hex=first[5:]), "standard")
         assert next(e for e in theirs if e.type == "response.output_text.delta").delta == "All "
         revoke_key(actor=SYSTEM, key=revoked)
         row = BackgroundResponse.objects.filter(pk=uuid.UUID(hex=first[5:]), state="failed")
@@ -390,7 +391,7 @@ def test_a_killed_worker_loses_nothing_and_asks_nothing_twice(
 
     def wake():
         for row in BackgroundResponse.objects.filter(state__in=["queued", "in_progress"]):
-            broker.send_task(sweeping.TASK, args=[str(row.pk), "standard"], queue="standard")
+            broker.send_task(sweep.TASK, args=[str(row.pk), "standard"], queue="standard")
 
     world.upstream.enqueue_stream(*(sse(e) for e in text_chunks("All ")[:2]), done=False, hang=600)
     broken, answered = (sdk.responses.create(**ASK, stream=True) for _ in range(2))

@@ -13,7 +13,7 @@ from django.test import Client
 from console.audit import actions
 from console.audit.models import AuditEvent
 from console.audit.services import record
-from console.chat.embed import stream, vouching, watching
+from console.chat.embed import changes, signed_identity, stream
 from console.chat.models import Conversation, Message, Widget
 from console.core.crypto import encrypt
 from console.teams.actors import SYSTEM
@@ -179,10 +179,10 @@ def test_a_conversation_and_a_network_hold_a_few_streams(
     for limit in ("MOST", "MOST_OF_NETWORK"):
         with monkeypatch.context() as patched, _following(server, visiting) as events:
             next(events)
-            patched.setattr(watching, limit, 1)
+            patched.setattr(changes, limit, 1)
             refused = visiting.get("stream")
             assert refused.status_code == 429 and refused["Retry-After"], limit
-    watchers = watching._watchers.values()
+    watchers = changes._watchers.values()
     until(lambda: not any(one.watched or one.networks for one in watchers), "streams whose readers left are let go")
 
 
@@ -190,7 +190,7 @@ def test_a_stream_ends_with_what_its_token_came_of(room: Room, widget: Widget, s
     """A new secret ends whom a site vouched for with the old one; a widget for such visitors only ends the others."""
     widget.identity_secret = encrypt("s3cret")
     widget.save()
-    ada = Visiting(widget, identity={"id": "ada", "signature": vouching.sign("s3cret", "ada")})
+    ada = Visiting(widget, identity={"id": "ada", "signature": signed_identity.sign("s3cret", "ada")})
     somebody = Visiting(widget)
     for visiting, change in ((somebody, {"needs_identity": True}), (ada, {"identity_secret": encrypt("another")})):
         if visiting is ada:
@@ -207,7 +207,7 @@ def test_a_stream_ends_with_what_its_token_came_of(room: Room, widget: Widget, s
 def test_a_call_is_the_visitors_whom_the_site_vouches_for(room: Room, widget: Widget) -> None:
     widget.identity_secret = encrypt("s3cret")
     widget.save()
-    ended(Visiting(widget, identity={"id": "ada", "signature": vouching.sign("s3cret", "ada")}).say("Hello"))
+    ended(Visiting(widget, identity={"id": "ada", "signature": signed_identity.sign("s3cret", "ada")}).say("Hello"))
     ended(Visiting(widget).say("Hello"))
     calls = AuditEvent.objects.filter(surface="widget").exclude(action__gt="").order_by("id")
     assert [call.end_user for call in calls] == ["ada", ""]
@@ -219,8 +219,8 @@ def test_a_visitor_has_a_limit_for_itself_where_the_site_vouches_for_them(room: 
     subject = Subject("widget", str(widget.pk), widget.name, room.team.pk)
     limits = {"metric": "requests", "window": "day", "limit": 1, "each_end_user": True, "nameless": "refuse"}
     set_quota(actor=SYSTEM, team=room.team, widget=subject, **limits)
-    ada = Visiting(widget, identity={"id": "ada", "signature": vouching.sign("s3cret", "ada")})
-    ben = Visiting(widget, identity={"id": "ben", "signature": vouching.sign("s3cret", "ben")})
+    ada = Visiting(widget, identity={"id": "ada", "signature": signed_identity.sign("s3cret", "ada")})
+    ben = Visiting(widget, identity={"id": "ben", "signature": signed_identity.sign("s3cret", "ben")})
     for visiting in (ada, ada, ben, Visiting(widget)):
         ended(visiting.say("Hello"))
     calls = AuditEvent.objects.filter(surface="widget").exclude(action__gt="").order_by("id")

@@ -7,10 +7,10 @@ from django.core import signing
 from django.test import RequestFactory
 from django.utils import timezone
 
-from console.chat.embed import origins, tokens, vouching
+from console.chat.embed import origins, signed_identity, tokens
 from console.chat.embed.colours import contrast, on, on_white
 from console.chat.embed.errors import IdentityRefused
-from console.chat.embed.wording import _WORDS, LANGUAGES, words_for
+from console.chat.embed.texts import _WORDS, LANGUAGES, words_for
 from console.chat.models import Widget
 from console.core.crypto import encrypt
 
@@ -40,7 +40,7 @@ def test_a_token_is_good_for_its_widget_its_site_and_its_hour(monkeypatch: pytes
 
 
 def test_whoever_has_a_long_name_has_a_token_that_can_be_read() -> None:
-    widget, identity, name = _widget(), "客" * vouching.LONGEST, "🦊" * vouching.LONGEST_NAME
+    widget, identity, name = _widget(), "客" * signed_identity.LONGEST, "🦊" * signed_identity.LONGEST_NAME
     held = tokens.read(tokens.mint(widget=widget, origin=SHOP, identity=identity, name=name), widget=widget)
     assert held is not None and (held.identity, held.name) == (identity, name)
 
@@ -79,31 +79,39 @@ def test_origins_are_compared_exactly_and_written_as_browsers_do() -> None:
 
 def test_a_site_vouches_with_the_widgets_secret_only() -> None:
     widget = _widget(identity_secret=encrypt("s3cret"))
-    good = vouching.sign("s3cret", "ada@shop.example")
-    assert vouching.vouched(widget, "ada@shop.example", good.upper()) == "ada@shop.example"
+    good = signed_identity.sign("s3cret", "ada@shop.example")
+    assert signed_identity.vouched(widget, "ada@shop.example", good.upper()) == "ada@shop.example"
     wrong = [("bob@shop.example", good), ("ada@shop.example", good[:-1]), ("ada@shop.example", ""), ("", good)]
-    wrong += [(None, good), ("a\nb", vouching.sign("s3cret", "a\nb")), ("a" * 201, vouching.sign("s3cret", "a" * 201))]
+    wrong += [
+        (None, good),
+        ("a\nb", signed_identity.sign("s3cret", "a\nb")),
+        ("a" * 201, signed_identity.sign("s3cret", "a" * 201)),
+    ]
     for identity, signature in [*wrong, ({"id": 1}, good), ("ada", ["x"]), ("ä", "ä")]:
         with pytest.raises(IdentityRefused):
-            vouching.vouched(widget, identity, signature)
+            signed_identity.vouched(widget, identity, signature)
     later, past = int(time.time()) + 60, int(time.time()) - 1
-    ending = vouching.sign("s3cret", "ada", later)
-    assert vouching.vouched(widget, "ada", ending, later) == "ada"
-    endless, over = vouching.sign("s3cret", "ada"), vouching.sign("s3cret", "ada", past)
+    ending = signed_identity.sign("s3cret", "ada", later)
+    assert signed_identity.vouched(widget, "ada", ending, later) == "ada"
+    endless, over = signed_identity.sign("s3cret", "ada"), signed_identity.sign("s3cret", "ada", past)
     for signature, expires in (
         *((ending, None), (ending, later + 1), (ending, past), (ending, str(later)), (endless, later)),
-        *((over, past), (vouching.sign("s3cret", "ada", True), True), (vouching.sign("s3cret", "ada", -1), -1)),
+        *(
+            (over, past),
+            (signed_identity.sign("s3cret", "ada", True), True),
+            (signed_identity.sign("s3cret", "ada", -1), -1),
+        ),
     ):
         with pytest.raises(IdentityRefused):
-            vouching.vouched(widget, "ada", signature, expires)
+            signed_identity.vouched(widget, "ada", signature, expires)
     for unsigned in (_widget(), _widget(identity_secret="not encrypted")):
         with pytest.raises(IdentityRefused):
-            vouching.vouched(unsigned, "ada", vouching.sign("", "ada"))
+            signed_identity.vouched(unsigned, "ada", signed_identity.sign("", "ada"))
     token = tokens.mint(widget=widget, origin=SHOP, identity="ada")
     assert tokens.read(token, widget=widget) is not None
     assert tokens.read(token, widget=_widget(identity_secret=encrypt("another"))) is None
-    assert vouching.shown_name(" Ada\n\u202eLovelace \x00") == "Ada Lovelace"
-    assert vouching.shown_name({"a": 1}) == "" and len(vouching.shown_name("a" * 500)) == 80
+    assert signed_identity.shown_name(" Ada\n\u202eLovelace \x00") == "Ada Lovelace"
+    assert signed_identity.shown_name({"a": 1}) == "" and len(signed_identity.shown_name("a" * 500)) == 80
 
 
 def test_every_language_says_everything_and_every_colour_can_be_read() -> None:

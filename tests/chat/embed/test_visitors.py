@@ -16,7 +16,7 @@ from django.urls import reverse
 
 from agents_app.models import Agent
 from console.audit.models import AuditEvent, Rating
-from console.chat.embed import tokens, vouching
+from console.chat.embed import signed_identity, tokens
 from console.chat.embed.limits import DEFAULTS, MOST
 from console.chat.embed.views import face
 from console.chat.live import BEING_WRITTEN
@@ -362,10 +362,10 @@ def test_a_visitor_may_be_vouched_for_and_is_the_same_on_every_device(room: Room
     anonymous = tokens.mint(widget=widget, origin=SHOP)
     assert _error(Visiting(widget, token=anonymous).get("conversation")) == (403, "identity_needed")
     assert _error(nobody.mint(token=anonymous)) == (403, "identity_needed")
-    who = {"id": "ada@shop.example", "signature": vouching.sign("s3cret", "ada@shop.example"), "name": "Ada\n"}
+    who = {"id": "ada@shop.example", "signature": signed_identity.sign("s3cret", "ada@shop.example"), "name": "Ada\n"}
     assert _error(nobody.mint(identity={**who, "id": "bob@shop.example"})) == (403, "identity")
     past = int(time.time()) - 1
-    over = {**who, "signature": vouching.sign("s3cret", who["id"], past), "expires": past}
+    over = {**who, "signature": signed_identity.sign("s3cret", who["id"], past), "expires": past}
     assert _error(nobody.mint(identity=over)) == (403, "identity")
     ada = Visiting(widget, identity=who)
     answer = ended(ada.say("Hello"))

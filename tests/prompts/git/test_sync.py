@@ -20,7 +20,7 @@ from console.outbound.ssh import BoundedAnswer
 from console.teams.callers import SYSTEM
 from prompts_app.git import remotes, sync
 from prompts_app.git.address import check_address
-from prompts_app.git.exporting import Written
+from prompts_app.git.exports import Written
 from prompts_app.git.models import GitCommit, GitRemote, GitSync
 from prompts_app.git.packs import LARGEST_OBJECT, check_pack
 from prompts_app.git.report import Imported

@@ -14,7 +14,7 @@ from console.audit.sql import search
 from console.core.clock import now
 from console.core.errors import BadInput
 from console.core.ids import time_of
-from usage_app.queries.audit.lines import Line
+from usage_app.queries.audit.summaries import Line
 
 PAGE_ROWS = 50
 # How long one page may search: by columns, and through text.

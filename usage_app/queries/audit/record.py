@@ -15,7 +15,7 @@ from console.core.formatting import as_text, number
 from console.core.ids import TRACE_PARENT
 from usage_app.amounts import money, shown
 from usage_app.models import Metric
-from usage_app.queries.audit.lines import Line
+from usage_app.queries.audit.summaries import Line
 
 # How long the neighbours of a record may be searched for. Without them the arrows are missing, which is no harm.
 _NEIGHBOUR_SECONDS = 0.15

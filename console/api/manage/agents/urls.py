@@ -1,5 +1,5 @@
 """Addresses of agents in the management API."""
 
-from console.api.manage.agents import agents, trying
+from console.api.manage.agents import agents, tryout
 
-urlpatterns = [*agents.urlpatterns, *trying.urlpatterns]
+urlpatterns = [*agents.urlpatterns, *tryout.urlpatterns]

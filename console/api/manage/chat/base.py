@@ -3,9 +3,9 @@
 from typing import Any
 
 from console.api.manage.base import Endpoint
-from console.chat import access, asking
-from console.chat.asking import Speaker
+from console.chat import access, requests
 from console.chat.models import Conversation, Message
+from console.chat.requests import Speaker
 from console.core.errors import NotAllowed
 from console.teams.models import User
 
@@ -36,4 +36,4 @@ class ChatEndpoint(Endpoint):
         return access.message_for(self.caller, pk, to)
 
     def speaker(self, conversation: Conversation) -> Speaker:
-        return asking.person(conversation, self.person, self.client_address)
+        return requests.person(conversation, self.person, self.client_address)

@@ -20,7 +20,7 @@ from console.api.manage.chat.shapes import (
     StartedSerializer,
 )
 from console.api.pagination import page_of
-from console.chat import access, asking, files
+from console.chat import access, files, requests
 from console.chat.models import Conversation, Message
 from console.chat.queries.attached import files_without
 from console.chat.queries.listing import said_in
@@ -70,7 +70,7 @@ class Conversations(ChatEndpoint):
         agent = access.agents_to_talk_to(self.caller).filter(slug=given["agent"]).first()
         if agent is None:
             raise NotFound("There is no such assistant, or you may not use it.", param="agent")
-        attachments = files.of_values(given["files"], sees=bool(given["files"]) and asking.sees(agent))
+        attachments = files.of_values(given["files"], sees=bool(given["files"]) and requests.sees(agent))
         with transaction.atomic():
             made = conversations.start_conversation(
                 owner=self.person, team=access.team_for_agent(self.caller, agent), agent=agent
@@ -142,7 +142,7 @@ class Messages(ChatEndpoint):
     def post(self, request: Any, pk: uuid.UUID) -> Response:
         found = self.conversation(pk, "change")
         given = self.read(NewMessageSerializer)
-        attachments = files.of_values(given["files"], sees=bool(given["files"]) and asking.sees(found.agent))
+        attachments = files.of_values(given["files"], sees=bool(given["files"]) and requests.sees(found.agent))
         answer = messages.send(
             conversation=found, speaker=self.speaker(found), text=given["text"], attachments=attachments
         )

@@ -11,7 +11,7 @@ from console.api.manage.base import Endpoint, Strict, listed
 from console.api.pagination import page_of
 from console.evals import access
 from console.evals.checks import EMBED_ALIAS
-from console.evals.estimating import Estimate
+from console.evals.cost_estimate import Estimate
 from console.evals.models import Dataset, Replay, ReplayResult
 from console.evals.queries import replays as queries
 from console.evals.services import replays

@@ -18,7 +18,7 @@ from console.api.manage.prompts.shapes import (
     WhereUsedSerializer,
 )
 from console.core.errors import BadInput
-from console.playground.drafting import drafted
+from console.playground.drafts import drafted
 from console.teams import access as teams_access
 from console.teams.models import ApiKey, Environment
 from prompts_app import access, where_used

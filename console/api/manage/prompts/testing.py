@@ -15,7 +15,7 @@ from console.evals.checks import title_of
 from console.evals.models import TestCase, TestResult, TestRun
 from console.evals.services import cases, runs
 from console.gateway import sync
-from console.playground import checking
+from console.playground import answer_checks
 from console.teams.access import denied
 from console.teams.models import Environment
 from prompts_app.models import Prompt
@@ -170,9 +170,9 @@ class CheckAnswer(TestEndpoint):
             raise denied(team, self.caller, "use_models")
         given = self.read(TestCaseAnswerSerializer)
         identify = self.identify(team, what="check", environment=given.get("environment"))
-        ask = checking.asking(identify, route=request.path, client_address=self.client_address)
+        ask = answer_checks.asking(identify, route=request.path, client_address=self.client_address)
         let_go()
-        said = sync.run(checking.verdicts(case, given["answer"], ask))
+        said = sync.run(answer_checks.verdicts(case, given["answer"], ask))
         rows = [
             {"title": title_of(spec), "passed": one.passed, "reason": one.reason, "was_made": one.was_made}
             for spec, one in zip(case.checks, said, strict=True)

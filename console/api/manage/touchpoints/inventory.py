@@ -16,7 +16,7 @@ from console.api.manage.touchpoints.shapes import (
 )
 from console.api.pagination import page_of_found
 from console.touchpoints import access, queries
-from console.touchpoints.exporting import as_dict
+from console.touchpoints.export import as_dict
 from console.touchpoints.models import Kind
 from console.touchpoints.queries import FILTERS, Inventory, Wanted
 from console.touchpoints.rows import DAYS

@@ -17,7 +17,7 @@ from console.api.manage.touchpoints.shapes import (
     NewLegacyTouchpointSerializer,
 )
 from console.teams import access as teams_access
-from console.touchpoints import access, reading
+from console.touchpoints import access, spreadsheet
 from console.touchpoints.fields import spend
 from console.touchpoints.models import LegacyTouchpoint, Status
 from console.touchpoints.services import legacy
@@ -107,6 +107,6 @@ class ImportLegacy(Endpoint):
         given = self.read(LegacyImportSerializer)
         team = teams_access.team_for(self.caller, given["team"], to=access.EDIT)
         made, skipped = legacy.import_legacy(
-            actor=self.actor, team=team, rows=reading.read(given["csv"]), skip_known=given["skip_known"]
+            actor=self.actor, team=team, rows=spreadsheet.read(given["csv"]), skip_known=given["skip_known"]
         )
         return Response({"imported": made, "skipped": skipped}, status=201)

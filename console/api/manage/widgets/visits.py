@@ -17,7 +17,7 @@ from console.api.manage.widgets.widgets import WidgetEndpoint
 from console.chat import access
 from console.chat.models import Conversation
 from console.chat.queries import visits
-from console.chat.services import handing_over
+from console.chat.services import handover
 from console.core.errors import NotAllowed
 from console.teams.models import User
 
@@ -79,7 +79,7 @@ class VisitMessages(VisitEndpoint):
     def post(self, request: Any, widget_id: uuid.UUID, pk: uuid.UUID) -> Response:
         talk = self.visit(widget_id, pk, "answer")
         text = self.read(VisitAnswerSerializer)["text"]
-        said = handing_over.say(person=self.person(), conversation=talk, text=text)
+        said = handover.say(person=self.person(), conversation=talk, text=text)
         return Response(VisitMessageSerializer(said).data, status=201)
 
 
@@ -97,7 +97,7 @@ class TakeOver(VisitEndpoint):
         seen = self.read(TakeOverSerializer).get("seen")
         holder = talk.taken_by
         seen_id = holder.pk if seen and holder and holder.email == seen else None
-        handing_over.take_over(actor=self.actor, person=person, conversation=talk, seen=seen_id)
+        handover.take_over(actor=self.actor, person=person, conversation=talk, seen=seen_id)
         return self.shown_visit(talk)
 
 
@@ -112,5 +112,5 @@ class GiveBack(VisitEndpoint):
     )
     def post(self, request: Any, widget_id: uuid.UUID, pk: uuid.UUID) -> Response:
         talk = self.visit(widget_id, pk, "answer")
-        handing_over.give_back(actor=self.actor, person=self.person(), conversation=talk)
+        handover.give_back(actor=self.actor, person=self.person(), conversation=talk)
         return self.shown_visit(talk)

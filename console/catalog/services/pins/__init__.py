@@ -2,7 +2,7 @@
 
 from console.catalog.services.pins.change import SecondPersonNeeded, change_pin, move_pin, roll_back_pin
 from console.catalog.services.pins.draft import Step
-from console.catalog.services.pins.gating import TestsNeeded
+from console.catalog.services.pins.gate import TestsNeeded
 from console.catalog.services.pins.proposals import (
     approve_proposal,
     ask_for_change,

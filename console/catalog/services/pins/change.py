@@ -8,7 +8,7 @@ from django.db import transaction
 from console.audit.services import changes, record
 from console.catalog.models import Alias, ModelVersion, Pin, PinFallback, PinMove
 from console.catalog.services.pins.draft import Draft, open_draft, stale
-from console.catalog.services.pins.gating import check_tests
+from console.catalog.services.pins.gate import check_tests
 from console.catalog.services.pins.verbs import Move, RollBack, Verb
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict

@@ -7,7 +7,7 @@ from console.audit.services import changes, record
 from console.catalog.models import Alias, Decision, Pin, PinProposal
 from console.catalog.services.pins.change import Author, carry_out, change_pin, check_reason, is_held
 from console.catalog.services.pins.draft import open_draft
-from console.catalog.services.pins.gating import check_tests
+from console.catalog.services.pins.gate import check_tests
 from console.catalog.services.pins.verbs import VERBS, Verb
 from console.catalog.words import describe
 from console.core.clock import now

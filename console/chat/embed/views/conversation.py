@@ -5,7 +5,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 
-from console.chat.embed import services, watching
+from console.chat.embed import changes, services
 from console.chat.embed.access import conversation_of, pass_for, widget_for
 from console.chat.embed.allowances import network_of
 from console.chat.embed.errors import TooManyStreams
@@ -98,7 +98,7 @@ def stream(request: HttpRequest, public_id: str) -> HttpResponseBase:
     if found is None:
         raise UnknownConversation
     network = network_of(_address(request))
-    if not watching.has_room(found.pk, network):
+    if not changes.has_room(found.pk, network):
         raise TooManyStreams
     return event_stream(frames(found, widget, held, network, _after(request)))
 

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods
 
 from console.chat.embed.access import known_widget
 from console.chat.embed.errors import WrongType
-from console.chat.embed.wording import words_for
+from console.chat.embed.texts import words_for
 from console.chat.errors import StillWriting
 from console.core import strict_json
 from console.core.errors import BadInput, Refusal, TooLarge

@@ -15,7 +15,7 @@ from console.chat.embed import colours
 from console.chat.embed.access import known_widget, widget_for
 from console.chat.embed.errors import WidgetOff
 from console.chat.embed.limits import limits_of
-from console.chat.embed.wording import words_for
+from console.chat.embed.texts import words_for
 from console.chat.models import Widget
 from console.teams.access import PUBLIC, needs
 

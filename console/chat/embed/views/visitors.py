@@ -8,9 +8,9 @@ from console.chat.embed import tokens
 from console.chat.embed.access import known_widget
 from console.chat.embed.errors import IdentityNeeded, IdentityRefused, WidgetOff
 from console.chat.embed.origins import is_allowed
+from console.chat.embed.signed_identity import shown_name, vouched
 from console.chat.embed.tokens import Pass
 from console.chat.embed.views.face import for_visitors, read_body, refused
-from console.chat.embed.vouching import shown_name, vouched
 from console.chat.models import Widget
 from console.core.errors import BadInput, Refusal
 

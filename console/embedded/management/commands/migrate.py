@@ -11,8 +11,8 @@ from django.db import OperationalError, ProgrammingError
 from psycopg.errors import LockNotAvailable
 
 from console.embedded import history, sql
+from console.embedded.database_wait import until_reached
 from console.embedded.owner import as_owner
-from console.embedded.reaching import until_reached
 
 _PATIENCE_SECONDS = 600
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from console.pages.reencrypting import reencrypt_secrets
+from console.pages.reencryption import reencrypt_secrets
 from console.teams.actors import SYSTEM
 
 
