@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO, Any, TypeVar, cast
 from uuid import UUID
@@ -29,46 +30,34 @@ Made = TypeVar("Made")
 ROOT = Path(__file__).resolve().parent.parent
 _KEPT_TEMPLATES = 3
 
-# What the migrations left in the tables is kept beside them, in a schema no model looks into.
+# What the migrations left in the tables is kept beside them, in a schema no model looks into, with the function that
+# brings it back. That one names each table, so that a connection plans its questions once, and not with each test. Only
+# what holds something is touched, and what migrations filled only if it changed: rows written anew leave dead ones
+# behind.
 _SEED = """
 CREATE SCHEMA facet_seed;
 DO $$
-DECLARE it record; has_rows boolean;
+DECLARE it record; has_rows boolean; steps text = '';
 BEGIN
     FOR it IN SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace
-              AND relkind = 'r' AND relname NOT IN ('django_migrations', 'audit_epoch') LOOP
+              AND relkind = 'r' AND relname NOT IN ('django_migrations', 'audit_epoch') ORDER BY relname LOOP
         EXECUTE format('SELECT EXISTS (SELECT FROM public.%I)', it.relname) INTO has_rows;
         IF has_rows THEN
-            EXECUTE format('CREATE TABLE facet_seed.%I AS TABLE public.%I', it.relname, it.relname);
-        END IF;
-    END LOOP;
-END $$
-"""
-
-# As a replica no trigger and no foreign key is asked: the log can be emptied, and in any order. Only what holds
-# something is touched, and what migrations filled only if it changed: rows written anew leave dead ones behind.
-_RESTORE = """
-SET LOCAL session_replication_role = replica;
-SET LOCAL lock_timeout = '10s';
-DO $$
-DECLARE it record; has_changed boolean;
-BEGIN
-    FOR it IN SELECT oid::regclass AS name, to_regclass(format('facet_seed.%I', relname)) AS seed FROM pg_class
-              WHERE relnamespace = 'public'::regnamespace AND relname NOT IN ('django_migrations', 'audit_epoch')
-              AND relkind = 'r' AND pg_relation_size(oid) > 0 LOOP
-        IF it.seed IS NULL THEN
-            EXECUTE format('DELETE FROM ONLY %s', it.name);
-            CONTINUE;
-        END IF;
-        EXECUTE format('SELECT EXISTS ((TABLE %1$s EXCEPT ALL TABLE %2$s) UNION ALL'
-                       ' (TABLE %2$s EXCEPT ALL TABLE %1$s))', it.name, it.seed) INTO has_changed;
-        IF has_changed THEN
-            EXECUTE format('DELETE FROM ONLY %s', it.name);
-            EXECUTE format('INSERT INTO %s SELECT * FROM %s', it.name, it.seed);
+            EXECUTE format('CREATE TABLE facet_seed.%1$I AS TABLE public.%1$I', it.relname);
+            steps = steps || format(
+                'IF EXISTS ((TABLE public.%1$I EXCEPT ALL TABLE facet_seed.%1$I)'
+                '           UNION ALL (TABLE facet_seed.%1$I EXCEPT ALL TABLE public.%1$I)) THEN'
+                '   DELETE FROM ONLY public.%1$I; INSERT INTO public.%1$I SELECT * FROM facet_seed.%1$I;'
+                'END IF;', it.relname);
+        ELSE
+            steps = steps || format(
+                'IF EXISTS (SELECT FROM ONLY public.%1$I) THEN DELETE FROM ONLY public.%1$I; END IF;', it.relname);
         END IF;
     END LOOP;
     -- An epoch no process has seen, so that snapshots of the tests before are stale.
-    UPDATE audit_epoch SET value = (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
+    steps = steps || 'UPDATE public.audit_epoch SET value = (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;';
+    EXECUTE format('CREATE FUNCTION facet_seed.restore() RETURNS void LANGUAGE plpgsql AS %L',
+                   'BEGIN ' || steps || ' END');
 END $$
 """
 
@@ -87,6 +76,7 @@ def _fingerprint() -> str:
     ):
         if ".venv" not in path.parts:
             digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    digest.update(_SEED.encode())
     return digest.hexdigest()[:16]
 
 
@@ -183,6 +173,9 @@ def create(name: str) -> None:
 
 
 def drop(name: str) -> None:
+    if _restoring.cache_info().currsize:
+        _restoring(name).close()
+        _restoring.cache_clear()
     with _admin() as admin:
         admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
@@ -192,11 +185,20 @@ def restore() -> None:
 
     The epoch alone gets a value no process has seen: a gateway that still runs must find its snapshot stale.
     """
-    from django.db import connections, transaction
+    from django.db import connections
 
-    connection = connections["default"]
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_RESTORE)
+    _restoring(connections["default"].settings_dict["NAME"]).execute("SELECT facet_seed.restore()")
+
+
+@cache
+def _restoring(name: str) -> psycopg.Connection[Any]:
+    """Return the connection on which this process restores its database.
+
+    On a replica's no trigger and no foreign key is asked: the log can be emptied, and in any order. It has no other
+    use, because to become one, and nobody again, makes PostgreSQL forget each time how it does what it is asked.
+    """
+    options = "-c session_replication_role=replica -c lock_timeout=10s"
+    return psycopg.connect(os.environ["FACET_TEST_DATABASE_URL"], dbname=name, autocommit=True, options=options)
 
 
 @contextmanager
