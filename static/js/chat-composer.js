@@ -68,7 +68,7 @@
   form.addEventListener("htmx:afterRequest", ({ detail }) => {
     // A 422 says why it was not sent; for htmx that is a success, too.
     if (detail.elt !== form || !detail.successful || detail.xhr.status === 422) return;
-    const next = field.value === sent ? "" : field.value;
+    const next = field.value.startsWith(sent) ? field.value.slice(sent.length) : field.value;
     form.reset();
     document.getElementById("cannot-send")?.replaceChildren();
     field.value = next;

@@ -86,7 +86,7 @@ def test_it_asks_reads_stops_asks_again_and_reloads(page_as: OpenPage, room: Roo
     field.press("Enter")
     while not sent:
         page.wait_for_timeout(10)
-    field.fill("And then?")  # while it is on its way
+    field.press_sequentially("And then?")  # while it is on its way, and stands there still
     sent[0].continue_()
     expect(thread).to_contain_text("One two")
     expect(field).to_have_value("And then?")
