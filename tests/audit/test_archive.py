@@ -91,6 +91,9 @@ def test_it_goes_on_where_it_stopped_and_says_why_it_did(store: Upstream, cast: 
     said = client_of(cast.operator).get("/api/audit/seals/").json()
     assert (said["archived_number"], said["archive_problem"]) == (1, problem)
 
+    store.enqueue("<html>" + "x" * 100_000, status=403, content_type="text/html")
+    assert archive() == 0 and state().archive_problem == "The archive answered with status 403."
+
     networks, settings.PRIVATE_NETWORKS_ALLOWED = settings.PRIVATE_NETWORKS_ALLOWED, []
     assert archive() == 0 and "must be in PRIVATE_NETWORKS_ALLOWED" in state().archive_problem
     settings.PRIVATE_NETWORKS_ALLOWED = networks
@@ -98,7 +101,7 @@ def test_it_goes_on_where_it_stopped_and_says_why_it_did(store: Upstream, cast: 
     tamper("UPDATE audit_event SET cost_micros = 1 WHERE tx >= %s AND tx < %s", last.from_tx, last.to_tx)
     with pytest.raises(CommandError, match=f"Block {last.number} is not what was sealed"):
         call_command("archiveaudit")
-    assert [path[-14:-9] for path, _ in taken(store)[2:]] == [f"{n:05d}" for n in range(2, last.number)]
+    assert [path[-14:-9] for path, _ in taken(store)[3:]] == [f"{n:05d}" for n in range(2, last.number)]
     tamper("UPDATE audit_event SET cost_micros = 7100 WHERE tx >= %s AND tx < %s", last.from_tx, last.to_tx)
     out = StringIO()
     call_command("archiveaudit", stdout=out)

@@ -156,6 +156,15 @@ def _put(url: str, block: Packed) -> None:
         raise NotArchived(f"The archive answered with status {status}{reason and f' ({reason})'}.")
 
 
+async def _reason(reply: outbound.Reply) -> str:
+    """Return a store's own word for why it refuses; empty where a proxy says something else, at any length."""
+    try:
+        said = _CODE.search(await reply.read(_MOST_SAID))
+    except ProviderError:
+        return ""
+    return said[1].decode() if said else ""
+
+
 async def _send(url: str, block: Packed) -> tuple[int, str]:
     """Send a block and return what the store says. One that is not whole any more takes the place of none.
 
@@ -171,10 +180,9 @@ async def _send(url: str, block: Packed) -> tuple[int, str]:
         async with asyncio.timeout(_PUT_SECONDS):
             reply = await outbound.request("PUT", url, headers=headers, deadlines=deadlines, body=body)
             try:
-                said = _CODE.search(await reply.read(_MOST_SAID)) if reply.status >= 300 else None
+                return reply.status, await _reason(reply) if reply.status >= 300 else ""
             finally:
                 reply.close()
-            return reply.status, said[1].decode() if said else ""
     except ProviderError as error:
         raise NotArchived(outbound.sentence(error, "the archive", is_operators=True)) from error
     except TimeoutError:
