@@ -414,9 +414,10 @@ def test_what_is_set_aside_is_called_json_only_if_it_is(monkeypatch):
     queue, address = f"q-{uuid.uuid4().hex}", parsed("amqp://u:p@localhost/")
     with connection.clone() as other:
         aside = other.SimpleQueue(queue)
-        for body in (b'{"a": 1}', b"not json {\xff"):
+        others = [b"not json {\xff", '{"a": 1}'.encode("utf-16")]
+        for body in (b'{"a": 1}', *others):
             transport.send(address, queue, Message(body=body, tag=None, message_id="m"))
-        assert [aside.get(block=False).payload for _ in range(2)] == [{"a": 1}, b"not json {\xff"]
+        assert [aside.get(block=False).payload for _ in range(3)] == [{"a": 1}, *others]
 
 
 def test_who_sends_plain_text_to_sqs_is_answered_in_plain_text(monkeypatch, settings):
