@@ -11,7 +11,7 @@ _KEPT_SECONDS = 24 * 3600
 
 
 def _key(lane: str) -> str:
-    return f"heartbeat.{lane}"
+    return f"canary.{lane}"  # the name under which processes of earlier versions write and read it
 
 
 def record(lane: str) -> None:

@@ -121,13 +121,14 @@ def test_it_refuses_other_methods(client: Client) -> None:
 def test_it_shows_which_lanes_consume(db: None, client: Client, valkey: None) -> None:
     heartbeat("interactive")
     late = now() - dt.timedelta(seconds=health.HEARTBEAT_LATE_SECONDS + 5)
-    cache.set("heartbeat.batch", late.isoformat(), 1000)
+    cache.set("canary.batch", late.isoformat(), 1000)
+    assert cache.get("canary.interactive"), "where a process of the version before looks, and writes the others"
     workers = client.get("/health/ready").json()["checks"]["workers"]
     assert workers["interactive"]["state"] == "ok"
     assert workers["standard"] == {"state": "never"}
     assert workers["batch"]["state"] == "late"
     # The clock was days ahead, and was set back.
-    cache.set("heartbeat.standard", (now() + dt.timedelta(days=3)).isoformat(), 1000)
+    cache.set("canary.standard", (now() + dt.timedelta(days=3)).isoformat(), 1000)
     assert health.workers()["standard"] == {"state": "late", "seconds_ago": 0}
 
 
