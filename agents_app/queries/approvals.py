@@ -76,8 +76,7 @@ class Field:
 def fields_of(schema: Mapping[str, Any] | None) -> list[Field]:
     """Return the fields of a flat JSON schema, as they are required: the database keeps no order of the others."""
     properties, required = (schema or {}).get("properties", {}), (schema or {}).get("required", [])
-    ordered = [name for name in required if name in properties]
-    ordered += [name for name in properties if name not in ordered]
+    ordered = dict.fromkeys([*(name for name in required if name in properties), *properties])
     return [
         Field(
             name=name,

@@ -139,7 +139,7 @@ def test_the_inbox_holds_what_waits_for_the_reader(run, cast, anna):
 
 def test_it_fills_in_the_form_an_agent_asks_with(run, cast):
     form = {"type": "object", "properties": {"region": {"enum": ["eu", "us"]}, "count": {"type": "integer"}}}
-    form |= {"required": ["region"]}
+    form |= {"required": ["region", "region"]}  # as a server may say it
     step = make.make_step(run, tool_name="ask_person", arguments={})
     asked = make.make_approval(run, step, arguments={}, kind="question", form=form)
     url = f"/approvals/{asked.pk}/decide/"
@@ -147,6 +147,7 @@ def test_it_fills_in_the_form_an_agent_asks_with(run, cast):
     refused = client_of(cast.bob).post(url, sent | {"answer-count": "many"})
     shown = refused.content.decode()
     assert refused.status_code == 400 and "<option selected>eu</option>" in shown and 'value="many"' in shown
+    assert shown.count('name="answer-region"') == 1
     assert client_of(cast.bob).post(url, sent).status_code == 302
     asked.refresh_from_db()
     assert asked.answer == {"region": "eu", "count": 3}
