@@ -80,6 +80,12 @@ def test_passed_events_are_the_events_however_they_are_cut_and_written(data):
     assert kept["stop_reason"] == message["stop_reason"] and reader.usage.prompt == 150
 
 
+def test_events_whose_name_is_no_text_are_left_out():
+    events = claude.events(claude.message())
+    odd = [{"type": kind, "index": 0} for kind in ({}, ["content_block_stop"], None, 5)]
+    assert read(PassedStream(), [claude.sse(events[0], *odd, *events[1:])]) == events
+
+
 @st.composite
 def chats(draw):
     """Return chunks of a chat completion, as a model writes them, and the blocks they amount to."""

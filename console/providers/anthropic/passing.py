@@ -44,11 +44,11 @@ class PassedStream(AnthropicStream):
     def _take(self, event: dict[str, Any]) -> bytes:
         super()._take(event)
         kind = event.get("type")
-        if kind not in _PASSED:
+        if not isinstance(kind, str) or kind not in _PASSED:
             return b""
         if kind == "message_start":
             self._message = event["message"]
-        frame = sse.frame(event, str(kind))
+        frame = sse.frame(event, kind)
         if kind == "message_stop":
             self.held = frame
             return b""
