@@ -12,7 +12,7 @@ from console.core import signing
 from console.core.clock import now
 from console.notices.models import Channel, Delivery, Notice
 from console.notices.sending import mail as mail_sending
-from console.notices.services import People, channels, delivery, notify
+from console.notices.services import People, channel_tests, channels, delivery, notify
 from console.notices.services.delivery import send_due
 from console.teams.actors import SYSTEM
 from console.teams.models import Team
@@ -169,7 +169,7 @@ def test_one_that_cannot_be_written_holds_up_none(cast: Cast, upstream: Upstream
 
 
 class _Talk(socketserver.StreamRequestHandler):
-    """A mail server that hangs up when it hears of one address."""
+    """A mail server that hangs up when it hears of one address, knows another not, and lets nobody sign in."""
 
     took: list[str] = []
 
@@ -178,6 +178,15 @@ class _Talk(socketserver.StreamRequestHandler):
         for line in self.rfile:
             if b"bad@" in line:
                 return
+            if b"nobody@" in line:
+                self.wfile.write(b"550 no such user\r\n")
+                continue
+            if line.startswith(b"ehlo"):
+                self.wfile.write(b"250-here\r\n250 AUTH PLAIN\r\n")
+                continue
+            if line.startswith(b"AUTH"):
+                self.wfile.write(b"535 wrong\r\n")
+                continue
             if line.startswith(b"rcpt"):
                 self.took.append(line.decode().partition("<")[2].partition(">")[0])
             if line.startswith(b"data"):
@@ -207,6 +216,25 @@ def test_a_letter_the_server_hangs_up_on_takes_no_other_along(cast: Cast, mail_s
     assert send_due() == 3 and sorted(mail_server) == ["b@example.com", "c@example.com"]
     bad = Delivery.objects.exclude(state="delivered").get()
     assert (bad.address, bad.state, bad.problem) == ("bad@example.com", "waiting", "The mail server cannot be reached.")
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"EMAIL_USE_TLS": True}, "The mail server does not offer what is set up for it, TLS or signing in."),
+        ({"EMAIL_USE_SSL": True}, "TLS with the mail server failed."),
+        (
+            {"EMAIL_HOST_USER": "facet", "EMAIL_HOST_PASSWORD": "wrong"},
+            "The mail server refused the user name or the password (535).",
+        ),
+        ({}, "nobody@example.com: The mail server does not take mail to this address."),
+    ],
+)
+def test_a_mail_server_that_does_not_work_is_said_as_it_is(cast: Cast, mail_server, settings, changed, said) -> None:
+    for name, value in changed.items():
+        setattr(settings, name, value)
+    channel = by(None, "email", addresses=["a@example.com", "nobody@example.com"]).channel
+    assert channel_tests.try_channel(actor=SYSTEM, channel=channel).problem == said
 
 
 def test_what_ends_its_workers_is_given_up_and_repeats_nothing(cast: Cast, upstream: Upstream, monkeypatch) -> None:

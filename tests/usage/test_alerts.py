@@ -52,7 +52,7 @@ def test_it_tells_owners_and_operators_once(quota: Quota, mails) -> None:
     sent = mails()
     assert sorted(m.to[0] for m in sent) == ["alice@example.com", "olga@example.com"]
     assert sent[0].subject == "Team A has used 80 % of its quota: Cost per month"
-    assert "$80.00 of $100.00" in sent[0].body and "calls go on" in sent[0].body
+    assert "Team A has used $80.00 of $100.00: Cost per month.\n" in sent[0].body and "calls go on" in sent[0].body
     assert "/quotas/?team=team-a" in sent[0].body
     (facts,) = Notice.objects.values_list("facts", flat=True)
     assert facts["quota"] == str(quota.public_id), "as it is called in /api/quotas/"

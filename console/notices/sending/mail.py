@@ -4,7 +4,14 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from email.utils import parseaddr
-from smtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
+from smtplib import (
+    SMTPAuthenticationError,
+    SMTPException,
+    SMTPNotSupportedError,
+    SMTPRecipientsRefused,
+    SMTPResponseException,
+)
+from ssl import SSLCertVerificationError, SSLError
 
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
@@ -78,6 +85,15 @@ def _send(connection: BaseEmailBackend, letter: Letter) -> Outcome:
 
 def _trouble(error: Exception) -> Outcome:
     """Say what went wrong without the server's banner or address."""
+    if isinstance(error, SSLError):
+        is_unknown = isinstance(error, SSLCertVerificationError)
+        return Outcome(
+            "The mail server's TLS certificate is not valid." if is_unknown else "TLS with the mail server failed."
+        )
+    if isinstance(error, SMTPAuthenticationError):
+        return Outcome(f"The mail server refused the user name or the password ({error.smtp_code}).")
+    if isinstance(error, SMTPNotSupportedError):
+        return Outcome("The mail server does not offer what is set up for it, TLS or signing in.")
     if isinstance(error, SMTPRecipientsRefused):
         codes = [code for code, _ in error.recipients.values()]
         return Outcome("The mail server does not take mail to this address.", is_final=all(c >= 500 for c in codes))

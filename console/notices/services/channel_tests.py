@@ -1,5 +1,7 @@
 """Test a channel, and retry its failed deliveries."""
 
+from dataclasses import replace
+
 from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
@@ -63,8 +65,15 @@ def _test_notice(actor: Actor, channel: Channel) -> Notice:
 def _send(notice: Notice, channel: Channel) -> Outcome:
     identity = f"test-{notice.pk}"
     if channel.kind == Channel.Kind.EMAIL:
-        outcomes = list(mail.send([Letter(notice, address, identity) for address in channel.addresses]))
-        return next((outcome for outcome in outcomes if not outcome.is_accepted), ACCEPTED)
+        outcomes = zip(
+            channel.addresses, mail.send([Letter(notice, a, identity) for a in channel.addresses]), strict=True
+        )
+        failed = [(address, outcome) for address, outcome in outcomes if not outcome.is_accepted]
+        if not failed:
+            return ACCEPTED
+        address, outcome = failed[0]
+        is_of_all = len(failed) == len(channel.addresses)
+        return outcome if is_of_all else replace(outcome, problem=f"{address}: {outcome.problem}")
     try:
         return http.post([http.by_channel(notice, channel, identity)])[0]
     except SecretUnreadable:
