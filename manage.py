@@ -29,10 +29,10 @@ def main() -> None:
         if sys.argv[1:2] == ["migrate"] or not (why := why_not_set_up(error)):
             raise
         sys.exit(why)
-    except OperationalError:
+    except OperationalError as error:
         from console.embedded.checks import why_no_database
 
-        if not (why := why_no_database()):
+        if not (why := why_no_database(error)):
             raise
         sys.exit(why)
 

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+import psycopg
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, ProgrammingError, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, OperationalError, ProgrammingError, connections
 from django.db.migrations.exceptions import NodeNotFoundError
 from django.db.migrations.loader import MigrationLoader
 from psycopg.errors import InsufficientPrivilege, UndefinedColumn, UndefinedTable
@@ -27,10 +28,13 @@ def connections_wanted() -> int:
     return int(settings.DATABASE_PROCESSES) * per_process
 
 
-def why_no_database() -> str:
-    """Return what to do when this DATA_DIR's embedded PostgreSQL does not run; empty when it does or is not used."""
+def why_no_database(error: OperationalError) -> str:
+    """Return why PostgreSQL cannot be reached, and what to do if it is this DATA_DIR's own; empty when it was."""
     if not settings.HAS_EMBEDDED_POSTGRES or (defaults.socket_folder(settings.DATA_DIR) / _SOCKET).exists():
-        return ""
+        met = error.__cause__
+        if not isinstance(met, psycopg.OperationalError) or met.sqlstate:
+            return ""
+        return f"PostgreSQL cannot be reached: {str(error).strip().splitlines()[0]}"
     return (
         f"No console runs in {settings.DATA_DIR}, or it has only just begun to start. Start one with `make run`; "
         "if it was given a DATA_DIR and PORT, give this command the same ones."

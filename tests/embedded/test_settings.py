@@ -92,6 +92,15 @@ def test_what_does_not_start_says_why_in_one_sentence(tmp_path: Path, words: lis
     assert len(refused.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("command", ["quickstart", "migrate"])
+def test_a_command_without_its_database_says_why_in_one_sentence(tmp_path: Path, command: str) -> None:
+    away = "postgresql://facet:app@127.0.0.1:9/facet"
+    refused = start(["manage.py", command], DATA_DIR=str(tmp_path), DATABASE_URL=away, DATABASE_OWNER_URL=away)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("PostgreSQL cannot be reached: ") and '"127.0.0.1", port 9' in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+
+
 def test_it_does_not_start_where_it_cannot_write(tmp_path: Path) -> None:
     """Its secrets are there, and its lock cannot be made."""
     (tmp_path / "run.lock").mkdir()
