@@ -122,9 +122,22 @@ _SUM_UP = """() => ({
   width: innerWidth,
 })"""
 # Says by how much the page is too wide with letters of each size, and what is; `isDark` changes the theme first.
-_MEASURE_WIDTH = """({sizes, isDark}) => {
+# A short word of a heading or a button that goes on in the next line has too little place, too.
+_MEASURE_WIDTH = r"""({sizes, isDark}) => {
   const {classList, style} = document.documentElement;
   if (isDark !== null) classList.toggle("dark", isDark);
+  const broken = [], range = new Range();
+  for (const one of document.querySelectorAll("main :is(h1, h2, h3, .btn)")) {
+    const texts = document.createTreeWalker(one, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+      for (const {0: word, index} of texts.currentNode.data.matchAll(/\p{L}+/gu)) {
+        if (word.length > 12) continue;
+        range.setStart(texts.currentNode, index);
+        range.setEnd(texts.currentNode, index + word.length);
+        if (range.getClientRects().length > 1) broken.push(`${word} is broken in ${one.textContent.trim()}`);
+      }
+    }
+  }
   const found = sizes.flatMap((size) => {
     style.fontSize = size;
     const over = document.documentElement.scrollWidth - innerWidth;
@@ -135,7 +148,7 @@ _MEASURE_WIDTH = """({sizes, isDark}) => {
       .slice(0, 3).map((one) => one.outerHTML.slice(0, 120))];
   });
   style.fontSize = "";
-  return found;
+  return [...found, ...broken];
 }"""
 
 
@@ -364,10 +377,10 @@ def check_axe(page: Page, *, frame: bool = False) -> None:
 
 
 def check_width(page: Page, *, large: bool = False, is_dark: bool | None = None) -> None:
-    """Fail when the page is wider than its window; with `large` also with letters of twice the size."""
+    """Fail when the page is wider than its window (`large`: at twice the size, too) or breaks a word of a heading."""
     sizes = ["", "200%"] if large else [""]
     found = page.evaluate(_MEASURE_WIDTH, {"sizes": sizes, "isDark": is_dark})
-    assert not found, f"{page.url} is too wide: {found}"
+    assert not found, f"{page.url} is too wide, or too narrow for its words: {found}"
 
 
 def _resize(page: Page, size: tuple[int, int]) -> None:

@@ -78,3 +78,14 @@ def test_it_builds_publishes_talks_and_rolls_back(page_as: OpenPage, room: Room,
     check_width(page)
     check_axe(page)
     shoot(page, "agent-draft-390-dark")
+
+    # A tool's form asks of a body and a secret only where one is sent.
+    page.goto("/tools/new/?kind=http")
+    for chosen, value, asked in (
+        ("#id_body_from", "shape", "#id_shape"),
+        ("#id_secret_in", "basic", "#id_secret"),
+        ("#id_secret_in", "header", "#id_secret_name"),
+    ):
+        expect(page.locator(asked)).to_be_hidden()
+        page.locator(chosen).select_option(value)
+        expect(page.locator(asked)).to_be_visible()

@@ -120,6 +120,11 @@ def test_it_connects_imports_promotes_and_rolls_back(
     for path in ("", "parameters/production/", "fallbacks/production/"):
         take_to_phone(page, f"/models/aliases/support-chat/{path}")
         check_width(page)
+    # What would be said of a model is asked where one is chosen.
+    expect(page.get_by_label("Tries (1)")).to_be_visible()
+    expect(page.get_by_label("Tries (2)")).to_be_hidden()
+    page.get_by_label("2. Then try").select_option(index=1)
+    expect(page.get_by_label("Tries (2)")).to_be_visible()
 
 
 def test_two_people_decide_on_any_screen(page_as: OpenPage, people: Cast) -> None:

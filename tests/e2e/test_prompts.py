@@ -148,7 +148,8 @@ def test_every_page_is_whole_at_both_widths(page_as: OpenPage, people: Cast, bel
     at = "/prompts/support/answer/-"
     paths = ["/prompts/new/?kind=chat", "/prompts/?q=nothing-like-it", "/prompts/reviews/", "/prompts/rules/",
              f"{at}/edit/", f"{at}/where-used/", f"{at}/settings/", f"{at}/delete/", f"{at}/publish/?label=staging",
-             f"{at}/labels/production/remove/", "/prompts/shared/tone/-/settings/"]  # fmt: skip
+             f"{at}/labels/production/remove/", "/prompts/shared/tone/-/settings/",
+             "/prompts/shared/tone/-/where-used/"]  # fmt: skip
     for path in paths:
         look_at(page, path)
 

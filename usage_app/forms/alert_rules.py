@@ -46,7 +46,7 @@ class RuleForm(ConsoleForm):
         (RuleMetric.ERRORS.value, "The error rate is above the threshold: calls that failed for their callers"),
         (RuleMetric.LATENCY.value, "The latency is above the threshold: its 95th percentile (p95)"),
     ], initial=RuleMetric.ERRORS.value, widget=forms.RadioSelect)  # fmt: skip
-    alias = forms.ChoiceField(label="Calls", required=False)
+    alias = forms.ChoiceField(required=False)
     environment = forms.ChoiceField(choices=Environment.choices, initial=Environment.PRODUCTION.value)
     threshold = forms.CharField(
         max_length=20, help_text="In percent for the error rate, for example 5; a time for latency, for example 2.5 s."
@@ -77,7 +77,7 @@ class RuleForm(ConsoleForm):
             del self.fields["seen_revision"]
             names = aliases_of(team).values_list("name", flat=True)
             self.fields["alias"].choices = [  # type: ignore[attr-defined]
-                ("", "All calls"), *((name, f"Alias {name}") for name in names)
+                ("", "All calls"), *((name, name) for name in names)
             ]  # fmt: skip
             return
         for name in ("metric", "alias", "environment"):

@@ -113,7 +113,8 @@ class EndCanaryForm(PinForm):
 
 class ShadowForm(PinForm):
     here = "Shadow copies"
-    title, action, done = "Shadow copies of {alias} in {environment}", "Save", "Changed the shadow copies of {alias}."
+    title, action = "Shadow copies of {alias} in {environment}", "Save shadow copies"
+    done = "Changed the shadow copies of {alias}."
     version = VersionField(
         ModelVersion.objects.none(), label="Copied to", required=False, empty_label="Nothing is copied"
     )
@@ -133,7 +134,7 @@ class ShadowForm(PinForm):
 
 class LaneForm(PinForm):
     here = "Lane"
-    title, action, done = "Lane of {alias} in {environment}", "Save", "Changed the lane of {alias}."
+    title, action, done = "Lane of {alias} in {environment}", "Save lane", "Changed the lane of {alias}."
     lane = forms.ChoiceField(
         choices=[("", "No limit"), *Lane.choices],
         required=False,
