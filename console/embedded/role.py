@@ -16,7 +16,9 @@ USAGE = "Say what to run: web, worker LANE, beat, migrate, or manage and a comma
 
 
 def command(arguments: list[str]) -> list[str]:
-    """Return the command line of one part."""
+    """Return the command line of one part. `worker-LANE` is for where a part is named by one word, as in systemd."""
+    if arguments and arguments[0].startswith("worker-"):
+        arguments = ["worker", arguments[0].removeprefix("worker-"), *arguments[1:]]
     match arguments:
         case ["web"]:
             return [sys.executable, "-m", "console.embedded.web"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from django.conf import settings
 
 from console.embedded import role
 from tests.live import ROOT
@@ -39,7 +40,21 @@ def test_it_knows_every_command_its_steps_name() -> None:
         assert service in OURS and role.command(words.split()), words
 
 
-@pytest.mark.parametrize("words", [[], ["worker"], ["worker", "express"], ["manage"], ["everything"]])
+def test_systemd_starts_what_there_is() -> None:
+    """The documented unit names a part by one word, and its time to stop is longer than that of a process."""
+    text = (ROOT / "docs/running.md").read_text()
+    [unit] = re.findall(r"```ini\n(.+?)```", text, re.S)
+    [started] = re.findall(r"systemctl enable --now (.+)", text)
+    parts = re.findall(r"facet@(\S+)", started)
+    assert [role.command([part]) for part in parts] == [
+        role.command(words) for words in (["web"], *(["worker", lane] for lane in settings.LANES), ["beat"])
+    ]
+    assert int(re.findall(r"TimeoutStopSec=(\d+)", unit)[0]) > settings.STOP_SECONDS
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["worker"], ["worker", "express"], ["worker-express"], ["manage"], ["everything"]]
+)
 def test_it_says_what_it_can_run(words: list[str]) -> None:
     with pytest.raises(SystemExit, match="Say what to run|Name the lane"):
         role.command(words)
