@@ -1,6 +1,7 @@
 """The pages of an agent: the list, one agent, one version, two compared, where it is used."""
 
 import json
+import shlex
 from typing import Any
 
 from django.conf import settings
@@ -76,7 +77,8 @@ def state_page(request: TeamRequest, agent: Agent, shown: AgentVersion | AgentDr
         "base_url": settings.BASE_URL,
     }
     if agent.live is not None and agent.live.input_schema and agent.live.grants:
-        context["example"] = json.dumps({"input": example_of(agent.live.input_schema, "…")}, ensure_ascii=False)
+        example = json.dumps({"input": example_of(agent.live.input_schema, "…")}, ensure_ascii=False)
+        context["example"] = shlex.quote(example)  # names and values are whoever's who built the agent
     return render(request, "agents/detail.html", context)
 
 

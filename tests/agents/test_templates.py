@@ -2,6 +2,7 @@
 
 import html
 import re
+import shlex
 
 import pytest
 
@@ -80,6 +81,10 @@ def test_it_is_ready_to_publish_when_all_it_counts_on_is_built_in(builder, cast,
         "/agents/support-triage/run/", {"answer-subject": "A bill", "answer-text": "Twice.", "environment": "sandbox"}
     )
     assert Run.objects.get().title == "A bill"
+    whoevers = {"type": "object", "properties": {"it's": {"type": "string"}}, "required": ["it's"]}
+    make.make_agent(cast.team_a, "whoevers", alias="able", grants=[{"tool": "ask_person"}], input_schema=whoevers)
+    page = html.unescape(builder.get("/agents/whoevers/").text)
+    assert shlex.quote('{"input": {"it\'s": "…"}}') in page, "what is copied is one word to a shell"
 
 
 def test_it_says_which_tools_are_the_teams_to_make(builder, cast, able):
