@@ -46,7 +46,7 @@
       if (data.code.startsWith("identity")) token = "";
     } else if (data.type === "forget") {
       token = "";
-      visitor++;
+      if (!data.stays) visitor++;
       leave();
       clear();
       // What somebody began to write is theirs as what they said.

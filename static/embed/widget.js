@@ -216,7 +216,8 @@
   // Somebody signed in (or, with null, out): what was said before stays with whoever said it.
   const identify = async (who) => {
     const mine = ++era;
-    const isSame = !identity || identity.id === who?.id;
+    const stays = Boolean(identity) && identity.id === who?.id; // named again, as sites do with each of their pages
+    const isSame = !identity || stays;
     held = minting = null;
     refused = "";
     stored("localStorage", null);
@@ -229,7 +230,7 @@
         }
         console.warn(`Facet: ${error?.detail ?? "identify() could not reach the server."}`);
       });
-    tell("forget", { isSame });
+    tell("forget", { isSame, stays });
     if (frame) await give(false);
   };
 

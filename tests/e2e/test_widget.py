@@ -243,8 +243,19 @@ def test_a_phone_shows_it_whole_and_a_site_says_who_its_visitor_is(
     expect(chat.get_by_text("Ich bin es.")).to_be_visible()
     expect(field).to_have_value("Noch da?")
 
-    # What was asked for whoever was named before is not shown to the next.
+    # Who is named again while their message is on its way has sent it.
     late: list[Route] = []
+    page.route("**/messages/", lambda route: late.append(route), times=1)
+    field.press("Enter")
+    while not late:
+        page.wait_for_timeout(10)
+    with page.expect_response("**/conversation/"):
+        page.evaluate("(who) => Facet.identify(who, 'shop1')", who)
+    late.pop().continue_()
+    expect(chat.get_by_role("log")).to_contain_text("Noch da?")
+    expect(field).to_have_value("")
+
+    # What was asked for whoever was named before is not shown to the next.
     page.route("**/conversation/", lambda route: late.append(route), times=1)
     page.evaluate("(who) => Facet.identify(who, 'shop1')", who)
     while not late:
