@@ -1,5 +1,6 @@
 import datetime as dt
 import uuid
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -16,6 +17,7 @@ from usage_app.queries.quotas import remaining
 from usage_app.queries.recount import differences
 from usage_app.services import quotas
 from usage_app.shapes import quota_shapes
+from usage_app.sql.counters import recount
 
 _LATER = (dt.timedelta(seconds=1), dt.timedelta(minutes=10))
 
@@ -140,3 +142,17 @@ def test_it_counts_shadow_copies_on_their_own_quotas_only(cast: Cast) -> None:
     assert {d.quota_id: d.true_used for d in differences()} == {calls.pk: 300, copies.pk: 300}
     assert [q.purpose for q in quota_shapes()[cast.team_a.pk]] == ["", "shadow"]
     assert len(remaining(cast.team_a.pk, None)) == 1
+
+
+def test_it_asks_about_quotas_there_are(cast: Cast, django_assert_num_queries: Any) -> None:
+    """Planning one of the two questions takes longer than the answer, and after every test of the gateway."""
+    with django_assert_num_queries(2):
+        assert recount(clock.now()) == []
+    quota = make_quota(cast)
+    with django_assert_num_queries(3):
+        assert [one.quota_id for one in recount(clock.now())] == [quota.pk]
+    each = make_quota(cast, each_end_user=True)
+    with django_assert_num_queries(3):
+        assert recount(clock.now(), quota_id=each.pk) == []
+    with django_assert_num_queries(4):
+        assert [one.quota_id for one in recount(clock.now())] == [quota.pk]
