@@ -6,6 +6,8 @@ from functools import cache
 from itertools import count
 from typing import Any
 
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.hashers import make_password
 from django.test import Client
 
@@ -46,6 +48,7 @@ from console.teams.models import ApiKey, Role, Team, User
 from console.teams.roles import OPERATOR_SCOPES, SCOPES
 from console.teams.services import keys as key_services
 from console.teams.services import teams as team_services
+from console.teams.session_store import SessionStore
 from prompts_app.models import Label, Prompt, PromptVersion
 from prompts_app.services import labels as label_services
 from prompts_app.services import prompts as prompt_services
@@ -75,9 +78,13 @@ def make_user(email: str = "", **fields: Any) -> User:
 
 
 def client_of(user: User) -> Client:
-    """Return the browser of somebody who has signed in."""
-    client = Client()
-    client.force_login(user)
+    """Return the browser of somebody who has signed in; Django's own way there asks the database eight times."""
+    client, session = Client(), SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.create()
+    client.cookies[settings.SESSION_COOKIE_NAME] = str(session.session_key)
     return client
 
 
