@@ -83,7 +83,10 @@ def test_it_says_so_when_the_browser_knows_no_passkey(page_as: OpenPage, people:
     expect(page.locator("#passkey-button")).not_to_have_attribute("aria-busy", "true")
 
 
-def test_it_comes_in_by_single_sign_on_on_another_site(page_as: OpenPage, people: Cast, settings: Any) -> None:
+def test_it_comes_in_by_single_sign_on_on_another_site(
+    page_as: OpenPage, people: Cast, settings: Any, site: str
+) -> None:
+    settings.BASE_URL = site  # where the provider sends people back to
     provider = IdentityProvider().start()
     provider.person = {"sub": "7", "email": people.alice.email, "email_verified": True, "name": "Alice"}
     settings.SOCIALACCOUNT_PROVIDERS = of_app(provider.address)
