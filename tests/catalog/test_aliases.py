@@ -36,7 +36,7 @@ def test_it_lists_aliases_with_both_pins(cast: Cast, signed_in: SignedIn) -> Non
     page = signed_in(cast.operator).get("/models/").content.decode()
     assert '<span>big</span><span class="v">1</span>' in page
     assert '<span>big</span><span class="v">2</span>' in page
-    assert ">same</span>" in page
+    assert ">Same</span>" in page
 
 
 def test_it_shows_members_their_own_and_everybodys(cast: Cast, signed_in: SignedIn) -> None:

@@ -38,6 +38,7 @@ def test_it_offers_members_only_what_they_may(client: Client, cast: Cast) -> Non
 def test_it_finds_by_the_beginnings_of_words(client: Client, cast: Cast) -> None:
     client.force_login(cast.operator)
     assert labels(client.get("/palette/?q=aud lo", **HTMX).text)[0] == "Audit log"
+    assert "Alert rules" in labels(client.get("/palette/?q=latency", **HTMX).text)
     assert "Settings" in labels(client.get("/palette/?q=conf", **HTMX).text)
 
 

@@ -67,6 +67,7 @@ ACTIONS = (
     Action("Connect a provider", "server", "catalog:new_provider", OPERATOR, "upstream openai new"),
     Action("New alias", "tag", "catalog:new_alias", OPERATOR, "make create name pin"),
     Action("Alerts", "bell", "notices:alerts", OPERATOR, "channels slack mattermost discord webhook mail notify"),
+    Action("Alert rules", "bell", "usage:alert_rules", OPERATOR, "errors latency slow failing threshold new create"),
     Action("People of the installation", "user-cog", "teams:people", OPERATOR, "accounts operators disable"),
     Action("Your sign-in security", "shield-check", "mfa_index", SIGNED_IN, "two factor passkey 2fa totp recovery"),
     Action("Your sessions", "laptop", "usersessions_list", SIGNED_IN, "sign out devices"),
