@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.contrib.sessions.backends import db
-from django.contrib.sessions.backends.base import CreateError, UpdateError
+from django.contrib.sessions.backends.base import VALID_KEY_CHARS, CreateError, UpdateError
+from django.utils.crypto import get_random_string
 
 from console.teams import sql
 
@@ -20,6 +21,10 @@ class SessionStore(db.SessionStore):
             return {}
         found: dict[str, Any] = self.decode(data)
         return found
+
+    def _get_new_session_key(self) -> str:
+        """Draw a key. Writing it down says whether it is taken, and `create` draws another one then."""
+        return get_random_string(32, VALID_KEY_CHARS)
 
     def save(self, must_create: bool = False) -> None:
         """Write it down. Raises CreateError where the new one's key is taken, UpdateError where the old one is gone."""

@@ -12,6 +12,7 @@ from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
+from console.teams import session_store
 from console.teams.actors import SYSTEM
 from console.teams.middleware import SEEN, STARTED
 from console.teams.models import Role, User
@@ -65,6 +66,18 @@ def test_it_is_kept_as_django_keeps_it() -> None:
     ours.delete()
     with pytest.raises(UpdateError):
         ours.save()
+
+
+@pytest.mark.django_db
+def test_a_new_one_is_written_at_once_and_takes_nobodys_key(
+    django_assert_num_queries: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with django_assert_num_queries(1):
+        (first := SessionStore()).create()
+    keys = iter([str(first.session_key), "k" * 32])
+    monkeypatch.setattr(session_store, "get_random_string", lambda *_: next(keys))
+    (second := SessionStore()).create()
+    assert second.session_key == "k" * 32 and SessionStore().exists(str(first.session_key))
 
 
 def test_it_ends_when_nobody_used_it(alice: Client, settings: Any) -> None:

@@ -4,12 +4,17 @@ import re
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from console.core.clock import now
 from console.teams.actors import SYSTEM, Actor
 from console.teams.models import ApiKey, Membership, Role, Team, User
+from console.teams.rights import rights_of
+from console.teams.roles import RIGHTS
 from console.teams.services import people
+from console.teams.services import teams as team_services
 from tests import make
 from tests.conftest import Cast
 from tests.make import client_of
@@ -51,6 +56,16 @@ def test_ten_more_members_are_no_more_queries(cast: Cast, alice: Client, django_
     alice.get("/teams/team-a/")
     with django_assert_max_num_queries(16):
         alice.get("/teams/team-a/")
+
+
+def test_a_members_rights_are_looked_up_once(cast: Cast) -> None:
+    user = make.make_user()
+    with CaptureQueriesContext(connection) as asked:
+        make.make_member(cast.team_a, user, Role.BUILDER)
+    assert sum("guardian_userobjectpermission" in one["sql"] for one in asked) == 2  # and written once
+    team_services.change_role(actor=SYSTEM, membership=Membership.objects.get(user=user), role=Role.APPROVER)
+    assert RIGHTS[Role.BUILDER] - RIGHTS[Role.APPROVER] and RIGHTS[Role.APPROVER] - RIGHTS[Role.BUILDER]
+    assert rights_of(user) == {cast.team_a.pk: RIGHTS[Role.APPROVER]}
 
 
 def test_operators_create_teams(cast: Cast, alice: Client, olga: Client) -> None:

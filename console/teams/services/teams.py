@@ -24,12 +24,14 @@ def _grant(team: Team, user: User, rights: frozenset[str]) -> None:
     """Make the person's guardian permissions on the team exactly these."""
     kind = ContentType.objects.get_for_model(Team)
     mine = UserObjectPermission.objects.filter(user=user, content_type=kind, object_pk=str(team.pk))
-    mine.exclude(permission__codename__in=rights).delete()
-    have = set(mine.values_list("permission__codename", flat=True))
-    missing = Permission.objects.filter(content_type=kind, codename__in=rights - have)
-    UserObjectPermission.objects.bulk_create(
-        UserObjectPermission(user=user, content_type=kind, object_pk=str(team.pk), permission=p) for p in missing
-    )
+    have = dict(mine.values_list("permission__codename", "pk"))
+    if too_many := [pk for codename, pk in have.items() if codename not in rights]:
+        mine.filter(pk__in=too_many).delete()
+    if missing := rights - have.keys():
+        UserObjectPermission.objects.bulk_create(
+            UserObjectPermission(user=user, content_type=kind, object_pk=str(team.pk), permission=p)
+            for p in Permission.objects.filter(content_type=kind, codename__in=missing)
+        )
 
 
 def check_role(actor: Actor, team: Team, role: str) -> None:
