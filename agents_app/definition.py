@@ -1,4 +1,4 @@
-"""What an agent is, as plain fields: checked for their shape here, whether they fit together in `readiness.py`."""
+"""The fields of an agent. Their form is validated here; whether they fit together, in `readiness.py`."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What agents refuse, and how that is said."""
+"""The refusals of agents."""
 
 from collections.abc import Sequence
 

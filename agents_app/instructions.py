@@ -1,4 +1,4 @@
-"""The words an agent is given: a prompt of the library, as the agent's own team sees it."""
+"""The instructions of an agent: a prompt of the library, as the agent's own team sees it."""
 
 import uuid
 from typing import Any

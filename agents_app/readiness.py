@@ -1,4 +1,4 @@
-"""Whether a draft could answer: what is asked before it is published or tried, each point with what to do about it."""
+"""Check whether a draft could answer before it is published or tried, with a remedy for each problem."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What the gateway's snapshot keeps of agents: plain values, no rows."""
+"""The agents in the gateway's snapshot: plain values, no rows."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""Plain SQL of runs: what a worker asks before each of its steps, in one trip instead of two."""
+"""SQL of runs: what a worker checks before each step, in one round trip instead of two."""
 
 import datetime as dt
 import uuid

@@ -1,4 +1,4 @@
-"""Background work of the room: thin wrappers, safe to run twice, late or never. Messages carry ids only."""
+"""Celery tasks of agents: thin wrappers that may run twice, late or never. Messages carry ids only."""
 
 import threading
 import uuid

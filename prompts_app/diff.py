@@ -1,4 +1,4 @@
-"""How two texts differ: by line, and inside changed lines by word. Pure; what is shown of it is up to the pages."""
+"""The differences of two texts by line, and by word within changed lines."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence

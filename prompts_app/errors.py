@@ -1,4 +1,4 @@
-"""What the library refuses, and how it says so."""
+"""The refusals of the library."""
 
 from collections.abc import Iterable, Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""What stands between a version and a label that asks for green tests.
+"""Checks before a label moves, for labels whose tests must pass.
 
 The library cannot run tests itself: that needs calls, and those live above. Whoever can registers a gate when the
 process starts (`AppConfig.ready`).

@@ -1,4 +1,4 @@
-"""Who wants to know that the library changed, in the transaction of the change. Rooms register from their AppConfig.
+"""Listeners to changes of the library, called in the transaction of the change. Rooms register in their AppConfig.
 
 A listener does little: it marks what is to be done and enqueues it on commit.
 """

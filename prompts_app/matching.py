@@ -1,4 +1,4 @@
-"""What two texts have in common, within bounds: the standard comparison takes the cube of what repeats itself."""
+"""Compare two texts in bounded time: difflib takes cubic time on repetitive ones."""
 
 from collections.abc import Sequence
 from difflib import Match, SequenceMatcher

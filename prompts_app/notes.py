@@ -1,4 +1,4 @@
-"""What rooms above have to say on the pages of a prompt. They append to SOURCES in their `AppConfig.ready`."""
+"""Notes of rooms above on the pages of a prompt. They append to SOURCES in their `AppConfig.ready`."""
 
 from collections.abc import Callable
 

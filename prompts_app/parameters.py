@@ -1,4 +1,4 @@
-"""The default parameters a version may carry. They lie under the pin's and the caller's own."""
+"""The default parameters of a version, which the pin's and the caller's override."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""From a ref and values to messages, out of what this process has in memory."""
+"""Render a prompt ref with variables to messages, from memory."""
 
 import uuid
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What calls are rendered from. Versions never change, so a process keeps what it has read of them."""
+"""What calls are rendered from. Versions are immutable, so a process caches those it has read."""
 
 import uuid
 from collections.abc import Container, Iterable

@@ -1,4 +1,4 @@
-"""The tabs of a prompt's page, and the actions in its head. Rooms above add theirs when the process starts.
+"""The tabs and head actions of a prompt's page. Rooms above add theirs at start.
 
 A room that knows prompts appends to TABS or ACTIONS in its `AppConfig.ready`; nothing here names a page that may be
 missing.

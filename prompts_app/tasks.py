@@ -1,4 +1,4 @@
-"""Background work of the library: thin wrappers, safe to run twice, late or never."""
+"""Celery tasks of the library: thin wrappers that may run twice, late or never."""
 
 from celery import shared_task
 

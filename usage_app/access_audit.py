@@ -1,4 +1,4 @@
-"""The only way to get a record of the log for somebody, and whose records they may look through."""
+"""The only way to get an audit record for somebody, and whose records they may search."""
 
 import uuid
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Say an amount in the unit of its metric, and read what a person typed in it."""
+"""Format and parse amounts in the unit of their metric."""
 
 import re
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, Overflow

@@ -1,4 +1,4 @@
-"""The audit log as a file: for its page and for the management API."""
+"""Downloads of the audit log, for its page and the management API."""
 
 from collections.abc import Iterator
 

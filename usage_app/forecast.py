@@ -1,4 +1,4 @@
-"""Where a quota is heading: the period's pace so far, carried on to its end. Arithmetic only."""
+"""Forecast a quota: the pace so far, extrapolated to the end of the period."""
 
 import datetime as dt
 from dataclasses import dataclass

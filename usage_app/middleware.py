@@ -1,4 +1,4 @@
-"""Put refused requests of known callers into the log: somebody tried what their role does not allow."""
+"""Record refused requests of known callers: somebody tried what their role does not allow."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What a quota can be of besides a team, its keys and aliases: agents and widgets, which live in rooms above.
+"""Further scopes of quotas besides teams, keys and aliases: agents and widgets, which live in rooms above.
 
 Those rooms add a source when the process starts (`AppConfig.ready`).
 """

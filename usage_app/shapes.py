@@ -1,4 +1,4 @@
-"""What the gateway's snapshot keeps of quotas: plain values, no rows."""
+"""The quotas in the gateway's snapshot: plain values, no rows."""
 
 import datetime as dt
 import uuid

@@ -1,4 +1,4 @@
-"""Background work of usage: thin wrappers, safe to run twice, late or never."""
+"""Celery tasks of usage: thin wrappers that may run twice, late or never."""
 
 from celery import shared_task
 

@@ -1,4 +1,4 @@
-"""What a template is made of."""
+"""The fields of an agent template."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Addresses of brokers: taken apart once, and only to hosts the deployment's settings name.
+"""Parse broker addresses, and allow only hosts named in the deployment's settings.
 
 A broker stands in a private network, and its libraries open their sockets themselves; so it is the host that is
 allowed, by BROKER_HOSTS, and not the address it has today. What kombu would take from a URL besides (other transports,

@@ -1,4 +1,4 @@
-"""What a trigger says of the queue outside that it reads."""
+"""The part of a trigger's configuration about an external queue."""
 
 import uuid
 from typing import Any

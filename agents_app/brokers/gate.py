@@ -1,4 +1,4 @@
-"""Whether a trigger may start a run now. Asked before a message is taken, so that nothing is taken in vain."""
+"""Check whether a trigger may start a run, before a message is taken."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Who reads the queue of a trigger: one at a time, by a lease in PostgreSQL that has to be renewed."""
+"""The lease of a trigger's reader in PostgreSQL: one reader at a time, which must renew it."""
 
 import datetime as dt
 import uuid

@@ -1,4 +1,4 @@
-"""A message as it came from a broker, and what of it tells it from every other."""
+"""A message from a broker, and its identity for deduplication."""
 
 import hashlib
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What a model's answer says, made ready to be kept; whatever a model or its provider writes, nothing breaks here."""
+"""Prepare a model's answer for storage, whatever the model or its provider sends."""
 
 import json
 from dataclasses import dataclass

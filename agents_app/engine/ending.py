@@ -1,4 +1,4 @@
-"""The end of a run, written once: its state, what was still open, and its line in the log."""
+"""End a run once: its state, its open steps, and its audit record."""
 
 from collections.abc import Callable
 from typing import Any

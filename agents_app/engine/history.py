@@ -1,4 +1,4 @@
-"""What the model is sent: built each time anew from the recorded steps, so a run needs nobody who remembers it.
+"""Build the model's messages from the recorded steps, anew each time, so that no worker has to remember a run.
 
 Results of tools always stand in the place of a tool: whatever they say, they are no instructions of anybody.
 """

@@ -1,4 +1,4 @@
-"""In whose name a run calls: the person or key that started it, resolved anew for each call."""
+"""On whose behalf a run calls: the person or key that started it, resolved anew for each call."""
 
 import datetime as dt
 import uuid

@@ -1,4 +1,4 @@
-"""One worker has a run at a time, until it stops renewing. A fence number tells it from those before it."""
+"""The lease of a run: one worker at a time, which must renew it. A fence number distinguishes successive workers."""
 
 import datetime as dt
 import os

@@ -1,4 +1,4 @@
-"""What a run is held to: counted in its row, with the step that counts, and looked at before the next one begins."""
+"""The limits of a run: usage is counted in its row with each step, and checked before the next one."""
 
 import datetime as dt
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The model's part of a turn: asked once, its answer and the calls it wants written down together."""
+"""The model's step of a turn: one call, and its answer stored together with the tool calls it asks for."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""The calls of a turn, all at once: decided about, asked about, made, and written down; a step further each time.
+"""The tool steps of a turn, all at once: decide, ask for approval, call, store.
 
 1. A planned call is decided about; one for which the run's limits leave no room beside the others comes after them.
    Denied, the model is told; to be asked about, a person is, and the step waits.

@@ -1,4 +1,4 @@
-"""What a worker has of its run, and how it waits: it renews its lease, and notices who wants the run to end."""
+"""A worker's turn with a run: it renews the lease, and notices requests to stop."""
 
 import time
 from collections.abc import Sequence

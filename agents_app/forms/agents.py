@@ -1,4 +1,4 @@
-"""The small forms around an agent: naming it, its settings, publishing, rolling back."""
+"""Small forms of an agent: name, settings, publishing, rolling back."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The form of a draft: from what a person types to fields of `Definition`, and back."""
+"""The form of a draft: from what a person types to `Definition`, and back."""
 
 import json
 from typing import Any

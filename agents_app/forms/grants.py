@@ -1,4 +1,4 @@
-"""The form of one grant: what an agent may call a tool with, argument by argument."""
+"""The form of a grant: limits for each argument of a tool."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Fields for the limits of a run: times as people type them, money in the installation's currency."""
+"""Form fields for limits of runs: durations as people type them, money in the installation's currency."""
 
 from decimal import Decimal
 from typing import Any

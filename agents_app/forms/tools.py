@@ -1,4 +1,4 @@
-"""Which form each kind of tool has, and the small forms of servers and queues."""
+"""The form of each kind of tool, and the small forms of servers and queues."""
 
 from typing import Any
 

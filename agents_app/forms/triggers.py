@@ -1,4 +1,4 @@
-"""The form of a trigger: one for all kinds, of which each reads its own fields."""
+"""The form of a trigger: one for all kinds; each reads its own fields."""
 
 from typing import Any
 

@@ -1,1 +1,1 @@
-"""What an agent may call, and the one place that decides about a call."""
+"""What an agent may call, and the one place that decides it."""

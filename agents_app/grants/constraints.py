@@ -1,4 +1,4 @@
-"""Whether one argument of a call is within what a grant or a rule says of it."""
+"""Check an argument of a call against the limits of a grant or rule."""
 
 from collections.abc import Mapping
 from typing import Any

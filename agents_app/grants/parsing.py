@@ -1,4 +1,4 @@
-"""Grants as people write them, and as they are decided by: a tool's name, a mode, and limits on its arguments."""
+"""Parse grants: a tool's name, a mode, and limits of its arguments."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""JSON schemas people write, and values checked against them: strictly, and at a bounded cost."""
+"""JSON schemas from outside, and validation against them: strict, and in bounded time."""
 
 import json
 from collections.abc import Iterator, Mapping

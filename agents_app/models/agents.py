@@ -1,4 +1,4 @@
-"""Agents: workers people build. What an agent is stands in versions that never change; one of them is live."""
+"""Agents and their immutable versions, one of which is live."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models

@@ -1,4 +1,4 @@
-"""What people are asked by runs: leave for one exact call, an answer, or what became of a call nobody knows of."""
+"""Requests of runs to people: approval of one exact call, a question, or the outcome of a call that is unknown."""
 
 from django.db import models
 from django.db.models import Q

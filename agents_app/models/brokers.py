@@ -1,4 +1,4 @@
-"""Queues outside: the broker a team reads from, who reads now, and what is still to be sent there."""
+"""External queues: a team's broker, who reads it now, and unsent results."""
 
 from django.db import models
 from django.db.models import Q

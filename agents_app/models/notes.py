@@ -1,4 +1,4 @@
-"""What a run wrote down for itself."""
+"""Notes a run wrote for itself."""
 
 from django.db import models
 

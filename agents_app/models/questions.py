@@ -1,4 +1,4 @@
-"""What people asked runs afterwards, and what the run's own model said."""
+"""Questions of people about runs, and the answers of the run's own model."""
 
 from django.db import models
 

@@ -1,4 +1,4 @@
-"""Built-in queues: work put there by programs and agents, taken by agents, with the result written back."""
+"""Built-in queues: programs and agents add items, agents take them and write results."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models

@@ -1,4 +1,4 @@
-"""Runs of agents and their steps. These rows are the truth: workers hold a lease on a run, never its state."""
+"""Runs of agents and their steps. These rows are the truth: a worker only holds a lease."""
 
 from django.db import models
 from django.db.models import Q

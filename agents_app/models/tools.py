@@ -1,4 +1,4 @@
-"""Tools: what agents can do besides answering. A team makes them once and grants them to its agents."""
+"""Tools: what agents can do besides answering. A team creates them once and grants them to its agents."""
 
 from django.db import models
 from django.db.models import Q

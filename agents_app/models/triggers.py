@@ -1,4 +1,4 @@
-"""What starts runs by itself: a schedule, a signed webhook, or messages of a queue."""
+"""Triggers of runs: a schedule, a signed webhook, or messages of a queue."""
 
 from django.db import models
 from django.db.models import Q

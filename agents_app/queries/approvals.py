@@ -1,4 +1,4 @@
-"""What the inbox of approvals shows; never writes."""
+"""Queries of the inbox of approvals."""
 
 import datetime as dt
 import json

@@ -1,4 +1,4 @@
-"""What a draft can be made of: prompts, their variables, aliases."""
+"""The choices of a draft: prompts, their variables, aliases."""
 
 from collections.abc import Iterable
 from typing import Any

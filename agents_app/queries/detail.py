@@ -1,4 +1,4 @@
-"""One agent: its versions, its moves, and what two states of it differ in."""
+"""One agent: its versions, the history of its live version, and the differences between two."""
 
 import uuid
 from collections.abc import Mapping

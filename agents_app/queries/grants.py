@@ -1,4 +1,4 @@
-"""What an agent may do, in words: for the builder, and for people who look at an agent."""
+"""Describe in words what an agent may do."""
 
 from dataclasses import dataclass
 from typing import Any

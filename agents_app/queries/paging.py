@@ -1,4 +1,4 @@
-"""Lists of agents and tools: searched by words, a page at a time."""
+"""Search lists of agents and tools, a page at a time."""
 
 from collections.abc import Mapping
 from typing import TypeVar

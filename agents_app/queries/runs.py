@@ -1,4 +1,4 @@
-"""Lists of runs; never writes."""
+"""Lists of runs."""
 
 import datetime as dt
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which bearer tokens of webhooks are good now."""
+"""The valid bearer tokens of webhooks."""
 
 from collections.abc import Iterable
 

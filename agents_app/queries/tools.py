@@ -1,4 +1,4 @@
-"""What the pages of tools, servers and queues show."""
+"""Queries of the pages of tools, servers and queues."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The steps of a run on one line of work; never writes."""
+"""The steps of a run as a trace."""
 
 import datetime as dt
 from dataclasses import dataclass

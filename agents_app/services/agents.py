@@ -1,4 +1,4 @@
-"""Create, change, archive and delete agents. A slug never changes: callers hold it."""
+"""Create, change, archive and delete agents. A slug never changes, because callers store it."""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Decide what runs ask people. A decision is for one exact call, is made once, and wakes the run."""
+"""Decide requests of runs. A decision is for one exact call, is made once, and wakes the run."""
 
 import datetime as dt
 import uuid

@@ -1,4 +1,4 @@
-"""Connect brokers, change their addresses, ask whether they answer, remove them."""
+"""Connect brokers, change their addresses, test and remove them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Send what came of an item where its sender asked, if its queue names that: signed, at least once, not for ever."""
+"""Send results of items to the callback address of their sender: signed, at least once, with a last attempt."""
 
 import datetime as dt
 import json

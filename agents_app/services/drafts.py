@@ -1,4 +1,4 @@
-"""Save the draft of an agent: one for all who work on it, so nobody overwrites what they have not seen."""
+"""Save an agent's draft, which all its builders share: nobody overwrites changes they have not seen."""
 
 from typing import Any
 

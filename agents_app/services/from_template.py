@@ -1,4 +1,4 @@
-"""Start an agent from a template: its prompt, the built-in tools it counts on, and a draft that holds them together."""
+"""Create an agent from a template: its prompt, the built-in tools it needs, and a draft that uses them."""
 
 from typing import Any
 

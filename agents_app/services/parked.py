@@ -1,4 +1,4 @@
-"""Messages of queues outside that were set aside: try them again, or drop them."""
+"""Retry or drop parked messages of external queues."""
 
 from django.db import transaction
 

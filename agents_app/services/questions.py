@@ -1,4 +1,4 @@
-"""Ask a run why: the same exact model that decided answers from the recorded steps, and can call nothing."""
+"""Ask a run why: the exact model that decided answers from the recorded steps, without tools."""
 
 import uuid
 from typing import Any

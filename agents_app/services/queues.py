@@ -1,4 +1,4 @@
-"""Built-in queues: make and change them, set items aside and put them back. Items move in tools/queue/items.py."""
+"""Create and change built-in queues, park and requeue items. Items are processed in tools/queue/items.py."""
 
 import datetime as dt
 import secrets

@@ -1,4 +1,4 @@
-"""Forget what runs were given, read and said as the log forgets it, and runs themselves as it forgets its lines."""
+"""Delete content of runs when the log's is deleted, and runs themselves when its records are."""
 
 import datetime as dt
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Start and cancel runs. Starting commits the run and the wish to have it done together; a worker does the rest."""
+"""Start and cancel runs. Starting commits the run and the request to work on it; a worker does the rest."""
 
 import json
 import uuid

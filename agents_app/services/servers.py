@@ -1,4 +1,4 @@
-"""Connect MCP servers, look at what they offer, take tools over one by one, review what changed.
+"""Connect MCP servers, list their tools, adopt tools one by one, and review changes of them.
 
 1. Connecting asks nobody anything. `look` asks the server, and keeps what it says as data.
 2. `take_tool` makes a Tool of one offer, pinned by its digest.

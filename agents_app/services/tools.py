@@ -1,4 +1,4 @@
-"""Make, change, switch off and remove tools. A secret is encrypted, never shown, and leaves with its host."""
+"""Create, change, disable and remove tools. A secret is encrypted, never shown, and removed when the host changes."""
 
 from typing import Any
 

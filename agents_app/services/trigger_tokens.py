@@ -1,4 +1,4 @@
-"""Make and revoke the bearer tokens of a webhook. Needs the trigger locked by whoever calls, or locks it."""
+"""Create and revoke the bearer tokens of a webhook, with the trigger's row locked."""
 
 import datetime as dt
 

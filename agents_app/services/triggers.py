@@ -1,4 +1,4 @@
-"""Make, change and remove what starts runs by itself. A trigger's runs act for whoever owns it."""
+"""Create, change and remove triggers. Their runs act on behalf of the trigger's owner."""
 
 import datetime as dt
 import json

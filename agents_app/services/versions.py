@@ -1,4 +1,4 @@
-"""Publish a draft as a version that never changes, and roll back to an older one."""
+"""Publish a draft as an immutable version, and roll back to an older one."""
 
 from typing import Any
 

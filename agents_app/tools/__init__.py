@@ -1,1 +1,1 @@
-"""What agents can do: one folder per kind of tool, all of one shape."""
+"""The kinds of tools: one folder each, all with the same interface."""

@@ -1,4 +1,4 @@
-"""The shape every kind of tool has. Looking at a neighbour is how the next one is made."""
+"""The interface of every kind of tool. To add one, copy its neighbour."""
 
 import asyncio
 import datetime as dt

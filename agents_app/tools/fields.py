@@ -1,4 +1,4 @@
-"""Fields that the forms of several kinds share: JSON, lines of text, headers."""
+"""Form fields shared by kinds of tools: JSON, lines of text, headers."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the forms of all kinds begin and end with. A kind's form adds its fields and says what they mean."""
+"""The base form of all kinds of tools. Each kind adds its own fields."""
 
 from typing import Any, ClassVar
 

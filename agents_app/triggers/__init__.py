@@ -1,1 +1,1 @@
-"""What starts runs by itself: schedules, signed webhooks, queues."""
+"""Triggers of runs: schedules, webhooks, queues."""

@@ -1,4 +1,4 @@
-"""What tells a delivery with a bearer token from every other: a signature would, a plain service has to be read.
+"""The identity of a delivery with a bearer token, for deduplication: a signature would provide one.
 
 In this order: an id the service gives each of its deliveries; of a notification of alerts, which alerts it says are in
 which state; the body. An id is good as long as firings are kept. The others hold for `WINDOW`: what is sent again

@@ -1,4 +1,4 @@
-"""What alerting systems send, put into words a run can begin with."""
+"""Convert what alerting systems send to the input of a run."""
 
 import json
 from collections.abc import Mapping

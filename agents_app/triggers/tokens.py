@@ -1,4 +1,4 @@
-"""The bearer token of a webhook whose service cannot sign: is it one, and may it start something now?"""
+"""Check the bearer token of a webhook whose service cannot sign."""
 
 import datetime as dt
 import hmac

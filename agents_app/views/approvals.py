@@ -1,4 +1,4 @@
-"""The inbox of approvals, and the one form that decides."""
+"""The inbox of approvals, and the form for decisions."""
 
 import math
 import uuid

@@ -1,4 +1,4 @@
-"""Brokers outside: connect, look at, change, ask whether they answer, remove. For owners; their team sees them."""
+"""Brokers: connect, show, change, test, remove. Owners manage them; their team sees them."""
 
 from uuid import UUID
 

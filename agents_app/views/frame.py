@@ -1,4 +1,4 @@
-"""What every page of one agent shows around its own piece: name, tabs, buttons, the rail of versions."""
+"""The frame of all pages of an agent: name, tabs, buttons, list of versions."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where deliveries of webhooks arrive: signed, or with a bearer token where the trigger says so."""
+"""The endpoint of webhooks: signed, or with a bearer token if the trigger allows it."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""Queues: list, make, change, look at items, set items aside and put them back."""
+"""Queues: list, create, change, show items, park and requeue them."""
 
 from uuid import UUID
 

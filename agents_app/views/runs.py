@@ -1,4 +1,4 @@
-"""The pages of runs: the list, one run with its trace, stop, again."""
+"""The pages of runs: the list, one run with its trace, stop, rerun."""
 
 from collections.abc import Sequence
 from functools import cache

@@ -1,4 +1,4 @@
-"""MCP servers: connect, ask for their tools, take tools over, change, remove."""
+"""MCP servers: connect, refresh their tools, adopt tools, change, remove."""
 
 from uuid import UUID
 

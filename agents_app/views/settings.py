@@ -1,4 +1,4 @@
-"""An agent's name and audience; taking it out of use."""
+"""An agent's name and audience; archiving it."""
 
 from django.http import HttpResponse
 from django.shortcuts import render

@@ -1,4 +1,4 @@
-"""What the pages of tools, servers and queues have around them."""
+"""The frame of the pages of tools, servers and queues."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Tools: list, choose a kind, make, change, try, switch off, review, remove."""
+"""Tools: list, choose a kind, create, change, try, disable, review, remove."""
 
 from typing import Any
 from uuid import UUID

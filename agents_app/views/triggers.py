@@ -1,4 +1,4 @@
-"""What starts an agent by itself: list, make, switch, another secret, remove."""
+"""Triggers of an agent: list, create, enable and disable, renew the secret, remove."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""Who calls the management API: a key, or the browser's session with its CSRF token."""
+"""Authenticate callers of the management API: a key, or a browser session with its CSRF token."""
 
 from typing import Any
 

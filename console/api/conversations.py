@@ -1,4 +1,4 @@
-"""Conversations that go on from kept responses: all their turns, read together, and items that are only named."""
+"""Conversations that continue from stored responses, with all their turns and referenced items."""
 
 import re
 from typing import Any

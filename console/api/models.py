@@ -1,4 +1,4 @@
-"""Tables of the JSON face itself."""
+"""Tables of the JSON API."""
 
 from django.db import models
 from django.db.models import Q

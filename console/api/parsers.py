@@ -1,4 +1,4 @@
-"""JSON bodies, strictly, and forms with a file where one may be sent."""
+"""Strict JSON bodies, and forms with a file where one is allowed."""
 
 from collections.abc import Mapping
 from typing import IO, Any

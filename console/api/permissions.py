@@ -1,4 +1,4 @@
-"""The door of every API route: what its view declares with `needs`, for all methods or by method."""
+"""The permission of every API route, as its view declares it with `needs`, for all methods or by method."""
 
 from typing import Any
 

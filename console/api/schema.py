@@ -1,4 +1,4 @@
-"""What the OpenAPI document says besides what the serializers say."""
+"""Additions to the OpenAPI document that serializers do not express."""
 
 from typing import Any
 

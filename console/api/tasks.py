@@ -1,4 +1,4 @@
-"""Background work of the JSON face."""
+"""Celery tasks of the JSON API."""
 
 import uuid
 from typing import Any

@@ -1,4 +1,4 @@
-"""Who acts when the log looks after itself. `console.teams` sits above and has the actors of people and keys."""
+"""The actors of work the log does by itself. Those of people and keys are in `console.teams`, above."""
 
 import uuid
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The one log. No foreign keys: a line outlives the team, prompt or key it speaks of."""
+"""The tables of the audit log. They have no foreign keys: a record outlives the team, prompt or key it names."""
 
 import json
 import re

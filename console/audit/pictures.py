@@ -1,4 +1,4 @@
-"""Pictures inside stored bodies: found by how their base64 begins, in whichever wire format, and told from all else.
+"""Find images in stored bodies by how their base64 begins, whatever the wire format.
 
 What is found is nothing but letters of base64 that begin as a PNG, JPEG, GIF or WebP does, so that no words are ever
 taken for one.

@@ -1,4 +1,4 @@
-"""What the log keeps of an input or output: without secrets, without what PostgreSQL cannot store, and not too long.
+"""Prepare an input or output for the log: without secrets, storable in PostgreSQL, and within its size limit.
 
 On the gateway's hot path: ordinary text passes with a handful of substring searches and one digest.
 """

@@ -1,4 +1,4 @@
-"""What to look for in the log, and a page of what was found."""
+"""The criteria of a search of the log, and a page of its results."""
 
 import datetime as dt
 import uuid

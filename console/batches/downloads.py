@@ -1,4 +1,4 @@
-"""What a batch came to, as a file: for its page and for the management API."""
+"""Downloads of a batch's results, for its page and the management API."""
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, StreamingHttpResponse

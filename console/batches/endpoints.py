@@ -1,4 +1,4 @@
-"""What a batch may be made of: the addresses its lines name, and the operation each is."""
+"""The endpoints a batch may call, and the operation of each."""
 
 ENDPOINTS = {
     "/v1/chat/completions": "chat",

@@ -1,4 +1,4 @@
-"""What a person chooses for a new batch."""
+"""Forms of batches."""
 
 from typing import Any
 

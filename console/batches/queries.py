@@ -1,4 +1,4 @@
-"""What the pages of batches show; never writes."""
+"""Queries of the pages of batches."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The only way to get something of the catalog for somebody.
+"""The only way to get an object of the catalog for somebody.
 
 Operators see and change everything. Members see the aliases their teams may use, and the model versions these point at.
 """

@@ -1,4 +1,4 @@
-"""The catalog in the operators' admin: to look at. Changes go by the pages, which keep history and write the log."""
+"""The catalog in Django's admin, read-only. Changes go through the pages, which keep history and record them."""
 
 from django.contrib import admin
 

@@ -1,4 +1,4 @@
-"""What is known of families of models by their names: a first guess for an import, for people to correct.
+"""Guess a model's properties from its name when it is imported; people correct them.
 
 Figures are the ones providers publish. The first pattern that matches a name counts, so narrow ones come first.
 """

@@ -1,4 +1,4 @@
-"""What stands between an alias and a version it should mean in production, where its tests have to hold.
+"""Checks before an alias points at a version in production, for aliases whose tests must pass.
 
 The catalog cannot run tests: that needs prompts and calls, and those live above. Whoever can registers a gate when the
 process starts (`AppConfig.ready`).

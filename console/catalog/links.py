@@ -1,4 +1,4 @@
-"""Where an alias's page leads on to, in rooms above. They append to SOURCES in their `AppConfig.ready`."""
+"""Links from an alias's page to rooms above, which append to SOURCES in their `AppConfig.ready`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

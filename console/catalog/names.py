@@ -1,4 +1,4 @@
-"""What names and addresses of the catalog may look like."""
+"""Validate names and addresses of the catalog."""
 
 import re
 from urllib.parse import urlsplit

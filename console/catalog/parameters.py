@@ -1,4 +1,4 @@
-"""The parameters of a call that a pin may set or bound, and what they may be."""
+"""The call parameters that a pin may set or limit, and their allowed values."""
 
 import math
 from dataclasses import dataclass

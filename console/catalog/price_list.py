@@ -1,4 +1,4 @@
-"""Look prices up in the list that genai-prices carries; run as a program of its own.
+"""Look up prices in the list of genai-prices; it runs as a program of its own.
 
 The list takes a second and 20 MB to load, for what an operator asks now and then, and matches names by whatever pattern
 its authors wrote. So a process of its own reads it, which knows nothing of Facet and asks nobody: JSON comes in on

@@ -1,4 +1,4 @@
-"""Prices as providers publish them, to be looked at and taken: nothing here sets one."""
+"""Published prices, to look at and adopt. Nothing here sets one."""
 
 import json
 import logging

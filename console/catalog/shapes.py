@@ -1,4 +1,4 @@
-"""What the gateway's snapshot keeps of models and pins: plain values, no rows."""
+"""The models and pins in the gateway's snapshot: plain values, no rows."""
 
 import datetime as dt
 import uuid

@@ -1,4 +1,4 @@
-"""A pin's changes in words, from what was and what is: for the history, proposals and mails."""
+"""Describe changes of a pin in words, for the history, proposals and mails."""
 
 from typing import Any
 

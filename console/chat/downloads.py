@@ -1,4 +1,4 @@
-"""Files of messages, for the page and for the management API."""
+"""Downloads of files of messages, for the page and the management API."""
 
 from base64 import b64decode
 

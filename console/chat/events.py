@@ -1,4 +1,4 @@
-"""The events a page gets while an answer comes in: a fixed list."""
+"""The events a page receives while an answer is written."""
 
 from typing import Any, Literal
 

@@ -1,4 +1,4 @@
-"""Files people attach to what they say: their text is sent with it; pictures as they are, to models that look at them.
+"""Files attached to messages: documents as text, images as they are, to models with vision.
 
 What cannot be read is refused in one sentence.
 """

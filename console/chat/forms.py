@@ -1,4 +1,4 @@
-"""What people type into the chat, parsed; whether it can be sent is for the services."""
+"""Parse what people type into the chat; whether it can be sent is for the services."""
 
 from typing import Any
 

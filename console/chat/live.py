@@ -1,4 +1,4 @@
-"""Answers this process is writing, for the pages of the same process that follow them.
+"""Answers this process is writing, for pages of the same process that follow them.
 
 Written on the gateway's thread, read on the web server's loop: plain attributes, and events set across loops.
 """

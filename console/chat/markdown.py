@@ -1,4 +1,4 @@
-"""Answers as HTML: Markdown without raw HTML, code highlighted, and an allow-list as the last step.
+"""Render answers as HTML: Markdown without raw HTML, highlighted code, and an allow-list as the last step.
 
 Nothing is fetched: an image becomes a link to it. Every link shows the host it leads to.
 """

@@ -1,4 +1,4 @@
-"""What the writing of answers says to PostgreSQL, on the gateway's own kind of connection.
+"""SQL of writing answers, on the gateway's kind of connection.
 
 Not the ORM: the event loop that talks to models may not wait for Django's pool, and one statement keeps all answers of
 a process, where the ORM would send one each.

@@ -1,4 +1,4 @@
-"""Follow an answer that is being written: words as they come when this process writes it, else from its row.
+"""Follow an answer while it is written: word by word if this process writes it, else from its row.
 
 No database connection is held while it waits. Whoever comes back after a break is told everything so far.
 """

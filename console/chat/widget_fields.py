@@ -1,4 +1,4 @@
-"""What a widget is, as plain fields: each checked for itself. The page, the management API and services agree here."""
+"""The fields of a widget, validated one by one, for the page, the management API and services."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Forms of widgets: from what a person types to the fields of `widget_fields.py`, and back."""
+"""Forms of widgets: from what a person types to `widget_fields.py`, and back."""
 
 from collections.abc import Mapping
 from decimal import Decimal

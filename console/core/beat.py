@@ -1,4 +1,4 @@
-"""Beat's schedule, for machines whose clock is set back: Celery's own waits until the clock is where it was."""
+"""Celery beat's scheduler, for clocks that are set back: Celery's own would wait until the old time is reached."""
 
 import datetime as dt
 import logging

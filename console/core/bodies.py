@@ -1,4 +1,4 @@
-"""How large the body of a request may be, judged while it arrives: before it is kept, parsed, or known whose it is."""
+"""Limit the size of request bodies while they arrive, before they are stored or parsed."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Hold a value to a JSON schema that somebody wrote, in bounded time.
+"""Validate a value against a JSON schema from outside in bounded time.
 
 A schema is a small program: references can lead back to each other and double at every level of the value, and to
 compare each item of a list with each takes the square of their number. So every step is counted, one too many raises.

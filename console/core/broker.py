@@ -1,4 +1,4 @@
-"""The broker's transport: kombu's for Redis and Valkey, which lets a worker live through the loss of its broker.
+"""kombu's transport for Redis and Valkey, with workers that survive the loss of their broker.
 
 When a connection is lost, Celery first takes it apart and then closes it. Closing gives back the messages of tasks that
 are under way; for that kombu connects anew, by what was taken away, and breaks with an AttributeError that nobody takes

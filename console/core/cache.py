@@ -1,4 +1,4 @@
-"""Django's database cache, but for its culling: what protects somebody is kept until it expires."""
+"""Django's database cache without its culling: entries that protect somebody stay until they expire."""
 
 import base64
 import datetime as dt

@@ -1,4 +1,4 @@
-"""Django's settings for what runs thousands of times a second: read once each, and anew when a test changes them.
+"""Django's settings for the hot path: each is read once, and again when a test changes it.
 
 Asking Django costs a call of a Python function each time, and a call to a model asks for eight.
 """

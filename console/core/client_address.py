@@ -1,4 +1,4 @@
-"""Where a request really came from: forwarded headers count only as far as trusted proxies vouch for them."""
+"""A request's real address: forwarded headers count only as far as trusted proxies set them."""
 
 import ipaddress
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Time: one clock for the product, UTC only, and the half-open periods quotas count in."""
+"""The one clock, UTC only, and the half-open periods of quotas."""
 
 import datetime as dt
 import time

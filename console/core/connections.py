@@ -1,4 +1,4 @@
-"""Give database connections back: before a wait that needs none, and after work in a thread."""
+"""Return database connections before waits, and after work in threads."""
 
 import asyncio
 import contextvars

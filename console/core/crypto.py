@@ -1,4 +1,4 @@
-"""Secrets at rest: authenticated encryption with keys that are not in the database."""
+"""Encrypt stored secrets with keys that are not in the database."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""`asyncio.timeout` for what happens thousands of times a second: the same promise for a quarter of its price."""
+"""A cheaper `asyncio.timeout` for the hot path, with the same guarantees at a quarter of the cost."""
 
 import asyncio
 from types import TracebackType

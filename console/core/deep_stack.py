@@ -1,4 +1,4 @@
-"""Room for a deep stack in one piece.
+"""Run a function in a thread with a large stack.
 
 CPython keeps the frames of Python functions in chunks of 16 KiB, asks the system for one when a call does not fit into
 the last, and gives it back when that call returns (`push_chunk` in Python/pystate.c, 3.11 and later). Drawing a page

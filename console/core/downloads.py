@@ -1,4 +1,4 @@
-"""Files that are made while they are sent."""
+"""Stream files while they are generated."""
 
 from collections.abc import AsyncIterator, Iterator
 

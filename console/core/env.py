@@ -1,4 +1,4 @@
-"""Read settings from the environment, and fail loudly on nonsense."""
+"""Read settings from the environment, and refuse invalid ones."""
 
 import ipaddress
 import json

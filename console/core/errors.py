@@ -1,4 +1,4 @@
-"""What the house says when it refuses, and when something outside breaks."""
+"""The base classes of refusals, and of failures of other systems."""
 
 from typing import Any, ClassVar
 

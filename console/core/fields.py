@@ -1,4 +1,4 @@
-"""Columns with a meaning of their own."""
+"""Model fields with a meaning of their own."""
 
 from typing import Any
 

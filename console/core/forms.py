@@ -1,4 +1,4 @@
-"""What forms have in common."""
+"""What forms share."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Durations as counts in fixed buckets, so that percentiles of any sum of hours, teams or models can be told.
+"""Durations as counts in fixed buckets, so that percentiles can be computed of any sum of them.
 
 The bounds grow by the fourth root of two from one millisecond to seventeen minutes: four buckets an octave, one below
 and one above. They never change, because stored counts are sums over them.

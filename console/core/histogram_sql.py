@@ -1,4 +1,4 @@
-"""Pieces of SQL for histograms (console.core.histogram) that stand in columns as arrays of counts."""
+"""Pieces of SQL for histograms (console.core.histogram), which are stored as arrays of counts."""
 
 from console.core.histogram import BUCKETS
 

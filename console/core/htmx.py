@@ -1,4 +1,4 @@
-"""Answer htmx with a piece and everybody else with a redirect, and say what happened in a toast."""
+"""Answer htmx with a partial and others with a redirect, and show the result in a toast."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Identifiers: UUIDv7, so that an id sorts by the time it was made."""
+"""Identifiers: UUIDv7, which sort by time of creation."""
 
 import datetime as dt
 import re

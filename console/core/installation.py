@@ -1,4 +1,4 @@
-"""How this installation is set up: the settings people ask for and the variables that set them, never a secret."""
+"""The settings of this installation and their variables, without secrets."""
 
 import platform
 import tomllib

@@ -1,4 +1,4 @@
-"""A long list in a JSON body, an element at a time: judged as strictly as every body, and never whole in memory."""
+"""Parse a long list in a JSON body element by element, as strictly as other bodies, and never whole in memory."""
 
 import codecs
 import json

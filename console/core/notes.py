@@ -1,4 +1,4 @@
-"""One message that a room above has about something shown in a room below."""
+"""A note of a room above about an object of a room below."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Operations of migrations that Django does not have."""
+"""Migration operations that Django does not have."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Whether PostgreSQL is away: no mistake of ours, and nobody can do anything but wait."""
+"""Recognise that PostgreSQL is unavailable, as opposed to a fault of ours."""
 
 from django.db import InterfaceError, OperationalError
 

@@ -1,4 +1,4 @@
-"""Pictures in requests and answers, in whichever wire format: where they are, how large, and what looking at one costs.
+"""Find images in requests and answers of any wire format, with their sizes and token estimates.
 
 Nothing here is unpacked: a size is read from the first bytes of a file.
 """

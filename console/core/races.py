@@ -1,4 +1,4 @@
-"""What becomes of a change that meets another one of the same things. That is no mistake of ours, nor of the caller's.
+"""Handle concurrent changes of the same rows: neither we nor the caller made a mistake.
 
 Who changes something holds its row until commit (`hold`), with `no_key=True`: a plain lock also keeps off rows that
 speak of it, whose writers hold the epoch by then, which the first will want. The two would wait for each other.

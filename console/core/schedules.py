@@ -1,4 +1,4 @@
-"""Schedules: a cron expression in a time zone, and what becomes of ticks nobody was there for.
+"""Schedules: a cron expression in a time zone, and the rule for missed ticks.
 
 The next tick is worked out in the schedule's own time zone, so it keeps its hour when clocks change: an hour that is
 skipped ticks right after it, one that comes twice ticks once. What ticks every few minutes or every hour (`*` in the

@@ -1,4 +1,4 @@
-"""One scrubber for logs, audit and error reports: known secret shapes never get past it."""
+"""One scrubber of known secret formats, for logs, audit records and error reports."""
 
 import re
 

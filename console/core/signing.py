@@ -1,4 +1,4 @@
-"""The signature of a webhook: over the raw body and the moment it was sent, so that neither can be changed or kept.
+"""Signatures of webhooks, over the raw body and its timestamp, so that neither can be changed or replayed.
 
 Ours is `X-Facet-Signature: t=<seconds since 1970>,v1=<hex>` with HMAC-SHA256 over `<t>.<body>`. Grafana signs with a
 header of its own, over `<t>:<body>`, when its contact point names a timestamp header.

@@ -1,4 +1,4 @@
-"""Tokens before anybody has counted them: upper estimates, which reservations are made of."""
+"""Upper estimates of tokens, which reservations are made of."""
 
 
 def estimate_tokens(text: str) -> int:

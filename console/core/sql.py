@@ -1,4 +1,4 @@
-"""Statements that are given up when they take too long, and several questions asked as one."""
+"""Statements with a time limit, and several queries in one round trip."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

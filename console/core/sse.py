@@ -1,4 +1,4 @@
-"""Server-sent events: the one encoder, for pages and for programs."""
+"""Server-sent events: the one encoder, for pages and programs."""
 
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from typing import Any

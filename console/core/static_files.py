@@ -1,4 +1,4 @@
-"""Addresses of static files that change with what is in them: no browser keeps an old script after an update."""
+"""URLs of static files that change with their content, so that no browser keeps an old script after an update."""
 
 import hashlib
 from functools import lru_cache

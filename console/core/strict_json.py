@@ -1,4 +1,4 @@
-"""JSON from outside: everything that is ambiguous or that a database cannot store is refused, with the reason."""
+"""Parse untrusted JSON: anything ambiguous, or that a database cannot store, is refused with the reason."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Wake background work once the present transaction is committed. Messages carry ids only."""
+"""Enqueue background tasks after commit. Messages carry ids only."""
 
 import logging
 from typing import Any

@@ -1,4 +1,4 @@
-"""`call_later` for what is nearly always cancelled, to the quarter second: one timer of the event loop's serves all.
+"""`call_later` for timers that are nearly always cancelled, to a quarter second, with one timer of the event loop.
 
 A timer of the loop's own costs more to make and to cancel than reading a request's head, and each call needs two.
 """

@@ -1,4 +1,4 @@
-"""How large a form with a file may be, judged before it is parsed."""
+"""Limit the size of a form with a file before it is parsed."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The step between the data stores and the site: database, tables, first content, then everything else.
+"""The step between the data stores and the site: database, tables, initial content, then everything else.
 
 1. Wait for PostgreSQL; make the embedded one's database and role.
 2. Migrate when something is unapplied, and end the calls that were open when everything ended the last time. From here

@@ -1,4 +1,4 @@
-"""What can be wrong between the settings and the database server, said at start and not under load."""
+"""Check at start that settings and database server fit together, rather than under load."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Programs of Django's that begin as copies of the supervisor, which imports what they all work with, once.
+"""Start Django processes as forks of the supervisor, which imports once what they all need.
 
 Web, workers, beat and the boot step would each spend one to two seconds of processor time on importing the same
 modules. A copy of a process that has them begins at once, and shares their memory until it writes to it.

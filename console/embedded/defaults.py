@@ -1,4 +1,4 @@
-"""Where the embedded parts listen and keep their secrets, computed from DATA_DIR alone.
+"""Addresses and secrets of the embedded parts, derived from DATA_DIR.
 
 Read by the settings, so nothing here may import Django's settings or start anything.
 """

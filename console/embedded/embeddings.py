@@ -1,4 +1,4 @@
-"""The built-in embeddings: a small server on loopback that speaks OpenAI's wire format.
+"""The built-in embeddings: a small server on loopback with OpenAI's wire format.
 
 A program of its own (`python -m console.embedded.embeddings PORT`), supervised like the others: arithmetic on long
 texts must not hold up the streams of the web process, and every process of the console shares one copy of the weights.

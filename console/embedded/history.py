@@ -1,4 +1,4 @@
-"""From which states of a database this version can go on.
+"""The states of a database that this version can upgrade from.
 
 The first migrations of the rooms stand for all that led up to them, so a database has either all of those or none.
 """

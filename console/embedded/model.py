@@ -1,4 +1,4 @@
-"""The small model that `make run` brings along: xllamacpp's own OpenAI-compatible server, on loopback.
+"""The small model of `make run`: xllamacpp's OpenAI-compatible server, on loopback.
 
 A program of its own (`python -m console.embedded.model`), supervised like the others. It imports nothing of Django.
 """

@@ -1,4 +1,4 @@
-"""Work as the role that owns the tables, for the moment of a migration."""
+"""Work as the owner of the tables during a migration."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Ports on loopback for programs that others must find: kept in a file, so that an address rarely changes."""
+"""Ports on loopback, kept in a file so that addresses rarely change."""
 
 import socket
 from pathlib import Path

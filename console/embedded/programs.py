@@ -1,4 +1,4 @@
-"""What runs together after `make run`, as the configuration file of supervisord."""
+"""The processes of `make run`, as a configuration file of supervisord."""
 
 import shlex
 import sys

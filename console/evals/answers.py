@@ -1,4 +1,4 @@
-"""What an answer of any operation says: its words, and the functions it wants called. The first choice alone.
+"""Read answers of any operation: the text and tool calls of the first choice.
 
 A model writes what it likes. What PostgreSQL cannot keep is replaced as the log replaces it, so that an answer is an
 answer, whatever it says.

@@ -1,4 +1,4 @@
-"""Make each call of a run or a replay once, whatever happens to the process that makes it.
+"""Make each call of a run or replay once, even if its process dies.
 
 The request's id is written down before the call. Whoever goes on later finds it, and asks the log what came of it: an
 answer that is on record is taken from there, a call that is still open is waited for, one of which nothing was sent is

@@ -1,4 +1,4 @@
-"""What an answer is held to. The kinds below need no call; similarity and judge are in `model_checks.py`."""
+"""Checks of answers that need no call; similarity and judge are in `model_checks.py`."""
 
 import json
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Do the tests do worse than their baseline, or was it one flaky case? The rule, without tables.
+"""The rule of drift, without tables: worse than the baseline, or one flaky case?
 
 1. Only what can be compared is: cases of the baseline that are still as they were then, and were answered.
 2. A case is lost when it passed in the baseline and fails now. One round with more lost than the tolerance is only

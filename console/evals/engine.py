@@ -1,4 +1,4 @@
-"""Work through a run of tests or a replay: a few at a time, on a lease, taken up by anybody when the worker is gone.
+"""Work through a test run or a replay: a few calls at a time, with a lease that others take over when a worker dies.
 
 1. Claim the work (`lease.py`), and renew the lease while calls are under way.
 2. For each outcome that waits: ask, judge the answer, write what came of it. Calls are made once (`calls.py`).

@@ -1,4 +1,4 @@
-"""What tests say against a version that should get a label, or that an alias should mean, where it asks for tests."""
+"""Objections of tests to a version that should get a label, or that an alias should point at."""
 
 import datetime as dt
 

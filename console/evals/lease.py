@@ -1,4 +1,4 @@
-"""Who has a piece of work: nobody else is at it while the lease lives, and the sweeper wakes what nobody has.
+"""The lease of a piece of work: nobody else works on it while it lives, and the sweeper wakes what has none.
 
 A fence number tells a worker from those before it.
 """

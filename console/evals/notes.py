@@ -1,4 +1,4 @@
-"""Drift where people meet it: on the prompt's pages, and on the page of the alias that its tests ask."""
+"""Show drift on the prompt's pages and on the page of the alias that its tests ask."""
 
 from urllib.parse import urlencode
 

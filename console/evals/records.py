@@ -1,4 +1,4 @@
-"""From a record of the log to an item of a dataset; what cannot be asked again is refused, with the reason."""
+"""Convert records of the log to items of a dataset, or refuse with the reason."""
 
 import json
 from typing import Any

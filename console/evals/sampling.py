@@ -1,4 +1,4 @@
-"""Draw records from the log within bounds of time and number, whatever the log's size."""
+"""Sample records of the log, within limits of time and number, whatever the log's size."""
 
 import datetime as dt
 import random

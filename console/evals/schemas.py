@@ -1,4 +1,4 @@
-"""Hold an answer to a JSON schema that somebody wrote, in bounded time.
+"""Validate an answer against a JSON schema from outside, in bounded time.
 
 A schema is a small program: regular expressions can run for ever, references can lead back to each other and double
 at every step, and could point to elsewhere. So patterns are refused, nothing is fetched, and every step is counted.

@@ -1,4 +1,4 @@
-"""What a schedule's label and model mean at this moment: the version of the prompt, and the pinned model version."""
+"""Resolve a schedule's label and model to a version of the prompt and a model version."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

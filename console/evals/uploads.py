@@ -1,4 +1,4 @@
-"""Datasets from files: CSV with a head, or JSON lines. The first line that cannot be read is named."""
+"""Read datasets from files: CSV with a header, or JSON lines. Errors name the first line at fault."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""What one check says of one answer, whoever pays for the calls it needs."""
+"""The verdict of one check on one answer."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Arrays in PostgreSQL's binary form, made whole: many times cheaper than having the driver adapt each element."""
+"""Encode arrays in PostgreSQL's binary format, many times faster than the driver's element by element."""
 
 import datetime as dt
 import struct

@@ -1,4 +1,4 @@
-"""From a checked body to an Ask: what every face, batch line and agent step makes."""
+"""Build an Ask from a checked body, for every face, batch line and agent step."""
 
 import datetime as dt
 import uuid

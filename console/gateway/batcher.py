@@ -1,4 +1,4 @@
-"""Many small writes as few large ones, without waiting for company."""
+"""Combine small writes to few large ones, without waiting for more."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""A PostgreSQL connection of the gateway's own, beside Django's pool, which pages and tasks could exhaust."""
+"""The gateway's own PostgreSQL connection, besides Django's pool, which pages and tasks could exhaust."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""What the ledger writes, and the parameters of its two statements made of many of them."""
+"""What the ledger writes, and the parameters of its two batched statements."""
 
 import datetime as dt
 import uuid

@@ -1,4 +1,4 @@
-"""Ask twice when an interactive call waits too long for its first byte, and take whoever answers first.
+"""Hedged requests: send an interactive call again if its first byte takes too long, and use the first answer.
 
 Off unless GATEWAY_HEDGE_MS is set. The second request is a call of its own: admitted by the same quotas, with a
 reservation and a line in the log. The loser's connection is closed and what it may have cost is settled as estimated.

@@ -1,4 +1,4 @@
-"""From a key or a person to an Asker, against a snapshot.
+"""Resolve a key or a person to an Asker, against a snapshot.
 
 Why a key is refused is for the log; the caller hears one sentence. People are told.
 """

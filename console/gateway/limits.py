@@ -1,4 +1,4 @@
-"""What a limit says when it refuses, and what is left after it admitted."""
+"""Refusals of limits, and what limits have left."""
 
 import datetime as dt
 from dataclasses import replace

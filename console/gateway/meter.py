@@ -1,4 +1,4 @@
-"""What a call used, and the end record that says so."""
+"""Usage and cost of a call, and its end record."""
 
 import json
 import time

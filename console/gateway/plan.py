@@ -1,4 +1,4 @@
-"""From an ask to a plan, in memory: which model, what it may cost, and which limits count it."""
+"""Plan an ask in memory: which version, what it may cost, and which limits count it."""
 
 import orjson
 

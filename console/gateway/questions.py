@@ -1,4 +1,4 @@
-"""Where the question of a call stands in its body, what is looked up for it, and how something is put before it."""
+"""Find the user's question in a body, build the search query for it, and insert text before it."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""The log's line of a call as JSON, written in pieces: calls on the same terms share one, and an end adds to its start.
+"""The audit record of a call as JSON, written in pieces: calls on the same terms share one, and the end is appended.
 
 Members are columns of audit_event; what is missing takes the column's default. Where two pieces name the same member
 the later one counts, for PostgreSQL keeps the last.

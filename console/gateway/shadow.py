@@ -1,4 +1,4 @@
-"""Send copies of a share of the calls to a pin's shadow version: recorded and compared, returned to nobody.
+"""Shadow copies: send a share of the calls to a pin's shadow version, to record and compare, never to return.
 
 A copy is a call of its own with its own line in the log (type `shadow`), counted only by quotas for shadow copies.
 Where no such quota counts a call, nobody said what its copy may cost, and none is made. It starts when its original is

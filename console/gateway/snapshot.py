@@ -1,4 +1,4 @@
-"""What every call is planned from: keys, people, pins, prices and quotas in this process's memory, with their epoch.
+"""What calls are planned from: keys, people, pins, prices and quotas in memory, with their epoch.
 
 Nothing here expires. `begin` compares the epoch in the database with the one a plan was made under and refuses a stale
 plan; then the snapshot is loaded again and the plan is made again. So a revoked key or a moved pin holds from the next

@@ -1,4 +1,4 @@
-"""The sources of a call: as the model reads them, and as an answer names them."""
+"""The sources of a call, as the model reads them and as an answer lists them."""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""One prepared statement on a connection of its own, spoken to through libpq without cursors.
+"""A prepared statement on a connection of its own, executed through libpq without cursors.
 
 A cursor adapts values, looks the statement up, registers with the event loop and builds rows, anew for each execution.
 The ledger's two statements are run thousands of times a second with parameters that are bytes already and need none of

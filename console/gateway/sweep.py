@@ -1,4 +1,4 @@
-"""End the calls whose process died. Web processes sweep from their start on; the task is for when none of them runs."""
+"""Close calls whose process died. Web processes sweep as well; the task is for when none of them runs."""
 
 from django.db import connection  # noqa: TID251
 

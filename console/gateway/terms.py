@@ -1,4 +1,4 @@
-"""What the calls of one caller for one model have in common: worked out by the first and kept for the others.
+"""What the calls of one caller for one model have in common, computed for the first and cached for the others.
 
 Kept with the caller as one snapshot knows it, so that it goes when the snapshot does, and only while no period ends, no
 price changes and no increase of a limit begins or ends.

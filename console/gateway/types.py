@@ -1,4 +1,4 @@
-"""What travels through the pipeline: plain values, no behaviour. Nobody changes one; `replace` makes another.
+"""The values of the pipeline, without behaviour. They are not modified; `replace` makes another.
 
 What a call reads often has slots: each member of a named tuple is a call into a descriptor, and a call to a model read
 170 of them. It is not frozen, which would make it three times as dear to make. What is made anew for each call and read

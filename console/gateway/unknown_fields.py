@@ -1,4 +1,4 @@
-"""Fields of a request that we do not know: sent on, left out or refused, as the caller's key says.
+"""Unknown fields of a request: passed on, dropped or refused, as the caller's key says.
 
 A key without a word of its own, and whoever calls without a key, goes by the installation's setting; a laxer one holds
 only where an operator gave it (`teams/unknown_fields.py`). The word is read from the snapshot a call is planned from,

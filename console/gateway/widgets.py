@@ -1,4 +1,4 @@
-"""Widgets that may ask, so that a visitor's call ends when its widget is switched off.
+"""The widgets in the snapshot, so that a visitor's call ends when its widget is disabled.
 
 What a widget is stands in a room above. It registers a source of shapes here when the process starts
 (`AppConfig.ready`), which each snapshot reads.

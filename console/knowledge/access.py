@@ -1,4 +1,4 @@
-"""The only way to get a collection or a document for somebody.
+"""The only way to get a collection or document for somebody.
 
 People and keys see the collections of their teams and those of the whole organisation. Everything else looks like
 nothing. Writing needs the right `build` in the owning team; what is the organisation's only operators write.

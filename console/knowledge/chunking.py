@@ -1,4 +1,4 @@
-"""Cut a text into passages: by its headings, then its paragraphs, each about 1,200 characters. Pure."""
+"""Split a text into passages of about 1,200 characters, by headings and paragraphs."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Make vectors: an ordinary call of the pipeline, in the quotas and in the log, by whoever asks."""
+"""Embed texts with a call of the pipeline, subject to quotas and recorded, on behalf of the caller."""
 
 import asyncio
 import math

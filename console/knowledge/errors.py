@@ -1,4 +1,4 @@
-"""The refusals of this room."""
+"""The refusals of the knowledge room."""
 
 from console.core.errors import BadInput, Conflict, NotFound, Overtaken
 

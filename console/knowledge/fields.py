@@ -1,4 +1,4 @@
-"""Columns PostgreSQL has and Django has no words for."""
+"""Column types of PostgreSQL that Django lacks."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Files that become documents: their text, and what kind it is. What cannot be read is refused in one sentence."""
+"""Extract text from uploaded files, or refuse them."""
 
 from pathlib import PurePosixPath
 from typing import NamedTuple

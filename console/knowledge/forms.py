@@ -1,4 +1,4 @@
-"""What people type about collections and documents. What cannot be saved stays in the form."""
+"""Forms of collections and documents. What cannot be saved stays in the form."""
 
 from typing import Any
 

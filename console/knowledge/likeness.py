@@ -1,4 +1,4 @@
-"""How alike a passage must be to a question to be sent with it. What has nothing to do with it costs, and misleads.
+"""The similarity a passage needs to be sent with a question; unrelated ones cost tokens and mislead.
 
 Likeness is a model's own measure: 0.2 says much of one and nothing of another. So there is a figure only where one was
 measured (docs/decisions/knowledge.md), and whoever looks after a collection may say another, or 0 for everything.

@@ -1,4 +1,4 @@
-"""Collections of documents, documents with numbered states that never change, and the passages a search finds."""
+"""Collections of documents, their immutable versions, and the passages of the search."""
 
 from django.contrib.postgres.search import SearchVector, SearchVectorField
 from django.db import models

@@ -1,4 +1,4 @@
-"""What the pages and the API show of collections: how many documents, how far their vectors are, which models fit."""
+"""Queries of collections: number of documents, progress of vectors, suitable models."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

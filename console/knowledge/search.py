@@ -1,4 +1,4 @@
-"""Find the passages that answer a question: by its words and by its meaning, in the versions that are current.
+"""Search current versions for passages, by words and by meaning.
 
 The vector of a question is an ordinary call by whoever asks. Where it cannot be made, because a quota is used up or the
 model is away, the words alone decide, and that is said.

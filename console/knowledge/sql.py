@@ -1,4 +1,4 @@
-"""Plain SQL of the room: vectors, and the search in which words and meaning are one list.
+"""SQL of knowledge: vectors, and the search that merges words and meaning.
 
 The ORM has no words for vectors, ranks of two lists, or `row_number` over a limited set. A search is one statement; see
 docs/decisions/knowledge.md for what was measured.

@@ -1,4 +1,4 @@
-"""The only way to get a channel or a delivery for somebody: owners those of their team, operators all of them."""
+"""The only way to get a channel or delivery for somebody: owners those of their team, operators all."""
 
 import uuid
 

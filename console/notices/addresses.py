@@ -1,4 +1,4 @@
-"""What may be an address of a channel."""
+"""Validate addresses of channels."""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""The refusals of the room."""
+"""The refusals of alerts."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""Forms about channels."""
+"""Forms of channels."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is told, and who may choose to hear of it."""
+"""The kinds of notices, and who may subscribe to them."""
 
 from django.db import models
 

@@ -1,4 +1,4 @@
-"""Where alerts go, what was told, and whether it arrived."""
+"""Alert channels, notices, and their deliveries."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models

@@ -1,4 +1,4 @@
-"""Who is told by mail as long as nobody chose a channel."""
+"""Who gets mail while nobody has chosen a channel."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

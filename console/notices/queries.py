@@ -1,4 +1,4 @@
-"""What the pages of alerts need, already joined."""
+"""Queries of the pages of alerts."""
 
 from dataclasses import dataclass
 

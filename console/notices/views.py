@@ -1,4 +1,4 @@
-"""Alerts: the channels of a team or of the installation, what each is told, and what did not arrive."""
+"""Alert channels of a team or of the installation, what each subscribes to, and failed deliveries."""
 
 import uuid
 from typing import Any

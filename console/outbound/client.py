@@ -1,4 +1,4 @@
-"""The one HTTP client. Two calls, so that another can take its place: `request`, and reading what comes back."""
+"""The one HTTP client, small enough to replace: `request`, and reading the reply."""
 
 import asyncio
 import weakref

@@ -1,4 +1,4 @@
-"""What a caller may hear of trouble on the way out: no addresses, ports or banners.
+"""Describe network failures to callers: without addresses, ports or banners.
 
 It is said of the provider, to whom most requests go. Who asked somebody else says it of them, with `sentence`.
 """

@@ -1,4 +1,4 @@
-"""Git over HTTPS by way of the one HTTP client, so that its guard and deadlines hold for repositories too.
+"""Git over HTTPS through the one HTTP client, so that its guard and deadlines apply to repositories.
 
 The smart protocol only: every request goes below the one address that was checked, and redirects are refused.
 """

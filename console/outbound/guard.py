@@ -1,4 +1,4 @@
-"""Which addresses the house may speak to. Checked on the URL when it is saved and on the socket when it is opened.
+"""Which addresses may be contacted. Checked on the URL when it is saved, and on the socket when it is opened.
 
 There are two lists of private networks. One is for what operators set up: providers, git hosts. The other is for what
 anybody who builds in a team does (`is_tool`): tools, their servers, addresses of callbacks. A model server that stands

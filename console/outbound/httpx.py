@@ -1,4 +1,4 @@
-"""A client for tools' libraries that speak httpx, which goes out by our own: its guard, its deadlines, its size.
+"""An httpx client for libraries of tools that goes through our own: its guard, deadlines and size limit.
 
 Only what the client sends to one origin passes. Redirects are answers, as everywhere; a stream the server would keep
 open for its own news (a GET that resumes nothing) is turned down here, and a goodbye (DELETE) is said in two seconds or

@@ -1,4 +1,4 @@
-"""How much JSON makes, told from its bytes as they arrive and before anybody reads it.
+"""Estimate from its bytes, as they arrive, how much memory a JSON body would take.
 
 Two letters of a list can cost the reader that makes checked objects of them two kilobytes and some microseconds: five
 megabytes of `1,` are gigabytes and most of a minute. So values are counted, not only bytes. Texts are not looked into.

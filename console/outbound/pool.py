@@ -1,4 +1,4 @@
-"""The open connections of one event loop, and how new ones are made."""
+"""The open connections of one event loop."""
 
 import asyncio
 import select

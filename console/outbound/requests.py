@@ -1,4 +1,4 @@
-"""The head of a request: where it goes, and the bytes that say so."""
+"""The head of a request: its destination, and its bytes."""
 
 import re
 from functools import lru_cache

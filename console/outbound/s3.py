@@ -1,4 +1,4 @@
-"""Requests to stores that speak Amazon's S3, signed as its Signature Version 4 asks for. Paths only, no queries."""
+"""Requests to S3 stores, signed with Signature Version 4. Paths only, no queries."""
 
 import datetime as dt
 import hashlib

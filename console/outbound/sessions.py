@@ -1,4 +1,4 @@
-"""A session for libraries that speak requests, which goes out by our own client: its guard, its deadlines, its size.
+"""A requests session for libraries that goes through our own client: its guard, deadlines and size limit.
 
 Single sign-on is one. Its provider says in a document where secrets and codes are sent, so each of those addresses is
 checked like any other. Redirects are not followed, and what the environment says of proxies and passwords counts for

@@ -1,4 +1,4 @@
-"""Git over ssh: the system's `ssh`, told the address that was checked and nothing of its own configuration."""
+"""Git over ssh: the system's `ssh`, with the address that was checked and without its own configuration."""
 
 import ipaddress
 import os

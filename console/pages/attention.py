@@ -1,4 +1,4 @@
-"""What needs somebody: visitors, reviews, limits running out, keys ending, providers failing, models going away."""
+"""What needs attention: visitors, reviews, quotas, expiring keys, failing providers, models that are shut down."""
 
 import datetime as dt
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Turn a dashboard's figures into what the overview draws: key figures, series, burn-downs."""
+"""Convert figures to what the overview draws: key figures, series, burn-downs."""
 
 import datetime as dt
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""What every page's frame needs. Lazy: a piece that shows no frame asks nothing of the database."""
+"""Context of every page's frame. It is lazy: a partial without a frame queries nothing."""
 
 import json
 from dataclasses import dataclass

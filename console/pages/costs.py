@@ -1,4 +1,4 @@
-"""The bill of a month: who spent what, with names, for the page, as a table for a spreadsheet, and for programs."""
+"""The costs of a month by team, key and other dimensions, for the page, as CSV, and for programs."""
 
 import csv
 import datetime as dt

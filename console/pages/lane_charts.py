@@ -1,4 +1,4 @@
-"""The two curves that belong together: how quick the interactive lane is, and how much the others do meanwhile."""
+"""The charts of the lanes: how fast the interactive lane is, and how much the others do meanwhile."""
 
 import datetime as dt
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Give every request an id that finds it in the log, and answer people in the house's words."""
+"""Give every request an id that is also in the log, and answer errors with the console's own pages."""
 
 import gzip
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What stands on the page: a prompt with values, messages, and up to three set-ups beside each other."""
+"""The state of the page: a prompt with variables, messages, and up to three set-ups."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

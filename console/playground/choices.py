@@ -1,4 +1,4 @@
-"""What can be chosen on the page: models, versions, prompts. Reads only."""
+"""The choices of the page: models, versions, prompts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The page: what was typed, beside what can be chosen and what was answered."""
+"""The context of the page: the form, the choices, and the answers."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A call of the log, to be asked again and changed: what it said stands on the page as if it had been typed."""
+"""Load a recorded call into the playground, to change and repeat it."""
 
 import json
 from typing import Any, NamedTuple

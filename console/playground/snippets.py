@@ -1,4 +1,4 @@
-"""The same call for programs: curl, Python, JavaScript, ready to be pasted."""
+"""The same call as code: curl, Python, JavaScript."""
 
 import json
 import pprint

@@ -1,4 +1,4 @@
-"""The playground: one prompt, up to three set-ups, and their answers beside each other."""
+"""The playground: one prompt, up to three set-ups, and their answers side by side."""
 
 import asyncio
 from collections.abc import AsyncGenerator

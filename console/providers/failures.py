@@ -1,4 +1,4 @@
-"""What a caller may hear of a provider's refusal: one voice for every kind of upstream.
+"""Describe a provider's refusal to callers, in the same way for all kinds.
 
 Bad input is the caller's to mend, so the provider's sentence is passed on, scrubbed; all else is told in our words.
 """

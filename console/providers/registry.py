@@ -1,4 +1,4 @@
-"""The kinds of upstream there are. A new one is a folder beside `openai` and a line here."""
+"""The kinds of providers. A new one is a folder beside `openai` and a line here."""
 
 from collections.abc import Container
 

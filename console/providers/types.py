@@ -1,4 +1,4 @@
-"""What every kind of upstream has to offer the gateway."""
+"""The interface of a kind of provider."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

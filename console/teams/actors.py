@@ -1,4 +1,4 @@
-"""Who did it, as the log names them."""
+"""Actors: who did something, as the log names them."""
 
 import uuid
 from dataclasses import dataclass

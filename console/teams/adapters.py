@@ -1,4 +1,4 @@
-"""What allauth asks of us: who may come in, how often somebody may try, and what the log says about it."""
+"""allauth's adapter: who may sign in, how many attempts they have, and what is recorded."""
 
 import time
 import uuid

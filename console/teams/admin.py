@@ -1,4 +1,4 @@
-"""Django's admin, for operators: a window on the tables, not a second way to change them.
+"""Django's admin for operators: it shows tables, and is no second way to change them.
 
 Changes go through services, which keep the invariants and write the log; so the admin of every app starts read-only.
 Where a table has no other face, `is_editable` opens its change form, and each save is recorded.

@@ -1,4 +1,4 @@
-"""Who is calling: the one place that reads credentials, and turns a session or an API key into a Caller.
+"""Callers: the one place that reads credentials, and resolves a session or an API key to a Caller.
 
 1. A request with a key is a program's: its cookies are ignored. Pages never look at keys.
 2. Two different keys in one request, or a key in the address, are refused: one of them is in the wrong hands.

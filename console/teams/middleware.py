@@ -1,4 +1,4 @@
-"""Put the Caller of the session on the request, end sessions that lasted too long, and hold people without 2FA."""
+"""Put the session's Caller on the request, end expired sessions, and require two-factor sign-in where set."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Who is here: people, teams, what they may do in them, and the keys of programs."""
+"""People, teams, memberships, and API keys."""
 
 from typing import Any, ClassVar
 

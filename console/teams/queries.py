@@ -1,4 +1,4 @@
-"""Reads of the teams room: what a page needs, already joined."""
+"""Queries of the pages of teams."""
 
 import datetime as dt
 import uuid

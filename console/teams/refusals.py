@@ -1,4 +1,4 @@
-"""Refused credentials in the log: known keys one line each, noise counted together per minute and network.
+"""Refused credentials in the log: one record each for known keys; noise is counted per minute and network.
 
 Noise is what strangers make: keys that are malformed or unknown, and attempts to sign in beyond the limits. To refuse a
 malformed key must not cost a query, and a flood of guesses must not fill the log. So these are counted in the process

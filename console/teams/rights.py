@@ -1,4 +1,4 @@
-"""Who holds which rights now: guardian's rows on teams, read in one query for a person."""
+"""Rights in teams: guardian's permissions, read in one query per person."""
 
 import uuid
 from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""What each role may do in its team. Stored as guardian object permissions on the Team, written by services only."""
+"""The rights of each role, stored as guardian permissions on the team and written by services only."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Django's sessions in the database, without the ORM: every page reads one."""
+"""Django's database sessions with plain SQL instead of the ORM, because every page reads one."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Whether somebody is known, where there is no request yet."""
+"""Whether a request has a signed-in session, for code without a Django request."""
 
 from collections.abc import Iterable
 from http.cookies import CookieError, SimpleCookie

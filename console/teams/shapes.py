@@ -1,4 +1,4 @@
-"""What the gateway's snapshot keeps of teams and keys: plain values, no rows."""
+"""The teams, people and keys in the gateway's snapshot: plain values, no rows."""
 
 import datetime as dt
 import ipaddress

@@ -1,4 +1,4 @@
-"""Whether the sessions of people whose answers are under way are still open: a stream ends with its session."""
+"""Whether the sessions of open streams are still valid: a stream ends with its session."""
 
 from collections.abc import Collection
 

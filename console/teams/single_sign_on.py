@@ -1,4 +1,4 @@
-"""What allauth asks of us where people come by an identity provider: whom it names, and who of them may come in."""
+"""allauth's adapter for single sign-on: whom an identity provider names, and who of them may sign in."""
 
 import logging
 import secrets

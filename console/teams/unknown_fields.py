@@ -1,4 +1,4 @@
-"""What happens to request fields nobody knows: the installation's word, and how far a key's own goes before it.
+"""The handling of unknown request fields: the installation's setting, and how far a key's own may differ.
 
 A key may be stricter by itself. Laxer it is only where an operator said so: whoever set the installation's word relies
 on it, and who makes a team's keys is somebody else.

@@ -1,4 +1,4 @@
-"""Who may read the metrics: whoever holds METRICS_TOKEN, and API keys, each as far as it sees usage."""
+"""Who may read the metrics: METRICS_TOKEN, and API keys as far as they see usage."""
 
 import hmac
 

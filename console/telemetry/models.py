@@ -1,4 +1,4 @@
-"""How far the log was exported. The log itself is what is exported; nothing is kept twice."""
+"""How far the log has been exported. Nothing is stored twice."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""What this console tells other people's monitoring, and how that goes."""
+"""The state of metrics and trace export, for the settings page."""
 
 import datetime as dt
 from dataclasses import dataclass

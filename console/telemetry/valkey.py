@@ -1,4 +1,4 @@
-"""How many messages of background work wait at the broker."""
+"""The number of messages waiting at the broker."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""The only way to get a touchpoint for somebody: those who see a team's usage see its inventory, builders change it."""
+"""The only way to get a touchpoint for somebody: whoever sees a team's usage sees it, builders change it."""
 
 import uuid
 from dataclasses import dataclass

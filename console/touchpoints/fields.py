@@ -1,4 +1,4 @@
-"""What may stand in a place that is not on Facet: checked alike for the form, a list and the JSON face."""
+"""Validate a place that is not on Facet, for the form, a list and the JSON API."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What a person types about a touchpoint."""
+"""Forms of touchpoints."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is expected of a place, in seconds, and what it did."""
+"""The expected latency of a place in seconds, and the measured one."""
 
 from dataclasses import dataclass
 from typing import Protocol

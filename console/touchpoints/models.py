@@ -1,4 +1,4 @@
-"""What the inventory keeps itself: what is expected of places on Facet, and the places that are not on it yet."""
+"""The inventory's own tables: expectations of places on Facet, and places that are not on it yet."""
 
 from django.db import models
 from django.db.models import Q

@@ -1,4 +1,4 @@
-"""One line of the inventory, wherever it comes from."""
+"""One line of the inventory, whatever its source."""
 
 import datetime as dt
 import uuid

@@ -1,4 +1,4 @@
-"""What is on Facet: keys, widgets, assistants and agents, each as a line of the inventory.
+"""Touchpoints on Facet: keys, widgets, assistants and agents, each as a line of the inventory.
 
 Read from the rooms they live in, in a few queries for any number; access.py says for which teams.
 """

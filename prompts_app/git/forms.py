@@ -1,4 +1,4 @@
-"""Parse what an operator typed about the connected repository."""
+"""Forms of the connected repository."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Make prompts, versions and labels of what a Langfuse file holds; all of it or nothing.
+"""Create prompts, versions and labels from a Langfuse file; all of it or nothing.
 
 Versions that are here already are not made again, so the same file can be imported twice. A label that is set here
 stays where it is: publishing anew is a decision, not an import.

@@ -1,4 +1,4 @@
-"""The page that imports a Langfuse file: look first, then make."""
+"""The page that imports a Langfuse file, with a preview."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The connected repository, which version is which commit, and what each exchange did."""
+"""The connected repository, the commits of versions, and its syncs."""
 
 from django.db import models
 from django.db.models import Q

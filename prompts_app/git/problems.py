@@ -1,4 +1,4 @@
-"""What is wrong with a repository, so that whoever wrote it finds the place."""
+"""Problems of a repository's files, with the place of each."""
 
 import zlib
 from collections.abc import Iterator

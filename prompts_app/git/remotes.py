@@ -1,4 +1,4 @@
-"""Connect the one repository, change how it is spoken to, disconnect it, and say that a sync is wanted."""
+"""Connect, change and disconnect the repository, and request a sync."""
 
 import re
 from typing import Any

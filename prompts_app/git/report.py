@@ -1,4 +1,4 @@
-"""What an import did or would do, for people, the log of syncs and the JSON face."""
+"""The report of an import, for people, the log of syncs and the JSON API."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any

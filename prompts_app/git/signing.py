@@ -1,4 +1,4 @@
-"""Who wrote a commit, when and why: from a version to git's bytes and back."""
+"""Author, date and message of a commit, from a version and back."""
 
 import datetime as dt
 import re

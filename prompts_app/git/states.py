@@ -1,4 +1,4 @@
-"""What the console holds, as documents, so that it can be compared with what files say."""
+"""The console's prompts as documents, to compare with files."""
 
 from collections.abc import Hashable
 from dataclasses import replace

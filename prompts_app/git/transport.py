@@ -1,4 +1,4 @@
-"""The way to a repository elsewhere: what it has, fetch it, push to it. A folder of this machine needs none of this."""
+"""Access to a remote repository: list, fetch, push. A local folder needs none of this."""
 
 import hashlib
 import re

@@ -1,4 +1,4 @@
-"""What a commit holds, and what it changed, without ever checking anything out."""
+"""Read the files and changes of a commit without a checkout."""
 
 import stat
 from collections.abc import Iterator

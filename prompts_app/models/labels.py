@@ -1,4 +1,4 @@
-"""Labels, where they have been, and what is asked before they move."""
+"""Labels, their history, and the rules for moving them."""
 
 from django.db import models
 from django.db.models import Q

@@ -1,4 +1,4 @@
-"""Named texts, their versions, and what somebody is still writing."""
+"""Prompts, their versions, and drafts."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex

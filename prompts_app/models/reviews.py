@@ -1,4 +1,4 @@
-"""What somebody else has to agree to: the move of a label, or a prompt without a required partial."""
+"""Reviews of label moves, and waivers of required partials."""
 
 from django.db import models
 from django.db.models import Q

@@ -1,4 +1,4 @@
-"""Who calls prompts, and how calls of each version go. Made from the log."""
+"""Usage of prompts and their versions, computed from the log."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models

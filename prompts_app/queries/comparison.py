@@ -1,4 +1,4 @@
-"""Two versions beside each other, and three sides of a text two people changed, ready to be shown."""
+"""Compare two versions, and prepare the three sides of a concurrent change."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""One prompt's page: the rail of versions, the labels and how they came to stand there."""
+"""One prompt's page: its versions, its labels and their history."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""How the versions of a prompt do, beside each other: from days, never from the log."""
+"""Compare the figures of a prompt's versions, from daily roll-ups."""
 
 import datetime as dt
 import uuid

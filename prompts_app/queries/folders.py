@@ -1,4 +1,4 @@
-"""The folders of the library: nothing but the beginnings of slugs, counted."""
+"""The folders of the library: prefixes of slugs, with counts."""
 
 from dataclasses import dataclass, field
 

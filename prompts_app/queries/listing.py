@@ -1,4 +1,4 @@
-"""One page of the library: filtered, sorted by use, by name or by change, and paged by where the last one ended."""
+"""One page of the library: filtered, sorted by use, name or change, with a cursor."""
 
 import base64
 import datetime as dt

@@ -1,4 +1,4 @@
-"""What a text comes to while it is being written: its variables, its partials, the messages as they would be sent."""
+"""The live preview of a text: its variables, its partials, and the rendered messages."""
 
 import uuid
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Required partials: who includes them, who does not, and who has leave not to."""
+"""Required partials: which prompts include them, which do not, and which have a waiver."""
 
 import uuid
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Reviews: what waits for whom, and one review with the remarks at its lines."""
+"""Queries of reviews: what waits for whom, and one review with its comments."""
 
 import datetime as dt
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Text as pages show it: numbered lines, variables and partials marked, and what would otherwise be invisible named."""
+"""Text for pages: numbered lines, highlighted variables and partials, visible special characters."""
 
 import re
 from collections.abc import Iterator, Sequence

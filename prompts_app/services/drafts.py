@@ -1,4 +1,4 @@
-"""Keep what somebody has typed and not saved. Drafts are nobody else's business and leave no line in the log."""
+"""Save drafts. They are private and not recorded."""
 
 import datetime as dt
 import json

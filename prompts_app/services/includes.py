@@ -1,4 +1,4 @@
-"""Whether the partials a text names are there, end somewhere, and contain what the team must include."""
+"""Check that included partials exist, do not recurse, and contain what the team requires."""
 
 import uuid
 from collections.abc import Iterable, Sequence

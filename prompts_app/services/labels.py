@@ -1,4 +1,4 @@
-"""Move labels: publish, roll back, take off; and what a team asks before one of them moves."""
+"""Move labels: publish, roll back, remove; and the rules of a team for that."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Create, change and delete prompts. A slug never changes: callers hold it."""
+"""Create, change and delete prompts. A slug never changes, because callers store it."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Sum the log's new calls into the uses of prompts."""
+"""Roll up the log's new calls into uses of prompts."""
 
 import datetime as dt
 

@@ -1,4 +1,4 @@
-"""Save versions. Each is written once; saving again makes the next."""
+"""Save versions. They are immutable; saving again creates the next."""
 
 import datetime as dt
 from collections.abc import Sequence

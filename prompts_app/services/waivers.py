@@ -1,4 +1,4 @@
-"""Leave for one prompt not to include a required partial."""
+"""Waivers: allow a prompt to omit a required partial."""
 
 from django.db import transaction
 

@@ -1,4 +1,4 @@
-"""The content of a version: one text, or the ordered messages of a chat. Checked before it is ever kept."""
+"""The content of a version: a text, or the messages of a chat, validated before it is stored."""
 
 import re
 from collections.abc import Sequence

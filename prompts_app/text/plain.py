@@ -1,4 +1,4 @@
-"""What can stand beside a prompt's text: values that the database keeps and every reader opens again."""
+"""Validate values stored beside a prompt's text."""
 
 import re
 from typing import Any

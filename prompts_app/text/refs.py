@@ -1,4 +1,4 @@
-"""How prompts are named: `support/answer`, `support/answer@7`, `support/answer:canary`."""
+"""Prompt refs: `support/answer`, `support/answer@7`, `support/answer:canary`."""
 
 import re
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Put values and partials into a text by plain substitution: nothing that was put in is ever read again."""
+"""Insert values and partials by plain substitution: inserted text is never parsed again."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Declared variables: what a caller may and must give, and whether what was given fits."""
+"""Declared variables, and validation of a caller's values."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""How the versions of a prompt do, beside each other."""
+"""Compare the figures of a prompt's versions."""
 
 from django.conf import settings
 from django.http import HttpResponse

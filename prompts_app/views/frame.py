@@ -1,4 +1,4 @@
-"""What every page of one prompt shows around its own piece: name, tabs, buttons, the rail of versions."""
+"""The frame of all pages of a prompt: name, tabs, buttons, list of versions."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass

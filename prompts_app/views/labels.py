@@ -1,4 +1,4 @@
-"""Publish, roll back, take a label off; ask for a review where the team wants one first."""
+"""Publish, roll back, remove a label; request a review where the team requires one."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Reviews: the desk of what waits, one review with remarks at its lines, and the decision."""
+"""Reviews: the list of open ones, one review with comments on its lines, and the decision."""
 
 import uuid
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a team asks before a label of its prompts moves."""
+"""A team's rules for moving labels of its prompts."""
 
 from django.http import HttpResponse
 from django.shortcuts import render

@@ -1,4 +1,4 @@
-"""A prompt's settings: what is said about it, who sees it, whether others must include it; waivers; deleting."""
+"""A prompt's settings: description, visibility, required partials and waivers; deletion."""
 
 import uuid
 from typing import Any

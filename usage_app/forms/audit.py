@@ -1,4 +1,4 @@
-"""The filter of the audit log, as its address carries it."""
+"""The filter of the audit log, as in its URL."""
 
 import datetime as dt
 import re

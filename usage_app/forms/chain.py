@@ -1,4 +1,4 @@
-"""A head of the chain that somebody kept, pasted."""
+"""The form to verify a head of the chain that was kept elsewhere."""
 
 from django import forms
 

@@ -1,4 +1,4 @@
-"""The forms behind the quotas page. Amounts are typed in the unit people think in; see usage_app.amounts."""
+"""Forms of quotas. Amounts are typed in the unit people use; see usage_app.amounts."""
 
 import datetime as dt
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""What somebody says of an answer, as the record's form sends it."""
+"""The form of a rating."""
 
 from django import forms
 

@@ -1,4 +1,4 @@
-"""When somebody is told how calls go: of the errors their callers met, and of how long they took."""
+"""Alert rules for the error rate and latency of calls."""
 
 from django.db import models
 

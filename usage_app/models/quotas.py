@@ -1,4 +1,4 @@
-"""Limits, how much of them each period has used, and whom it was told."""
+"""Quotas, their use in each period, and the thresholds that were reported."""
 
 from typing import cast
 

@@ -1,4 +1,4 @@
-"""Calls that are open."""
+"""Reservations: calls that are open."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models

@@ -1,4 +1,4 @@
-"""Calls summed up, by everything pages, metrics and months cut by. Made from the log, never counted twice."""
+"""Roll-ups of calls by every dimension of pages, metrics and bills. Each call is counted once."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models

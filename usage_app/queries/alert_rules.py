@@ -1,4 +1,4 @@
-"""How calls went in the minutes an alert rule looks at."""
+"""Error rate and latency in the minutes of an alert rule."""
 
 import datetime as dt
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What calls cost, month by month: for bills and budgets, from days and never from the log."""
+"""Costs by month, from daily roll-ups, never from the log."""
 
 import datetime as dt
 import uuid

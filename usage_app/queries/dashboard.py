@@ -1,4 +1,4 @@
-"""What the overview draws: figures, series and tops of a stretch of time, from hours and days only, never the log."""
+"""Figures, series and rankings of the overview, from roll-ups, never from the log."""
 
 import datetime as dt
 import uuid

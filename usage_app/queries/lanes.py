@@ -1,4 +1,4 @@
-"""How quick and how busy each lane was: what shows whether chats wait behind batch work."""
+"""Latency and load of each lane."""
 
 import datetime as dt
 import uuid

@@ -1,4 +1,4 @@
-"""What the quotas page shows: limits by team, the most urgent one, its money over the month, the last changes."""
+"""Queries of the quotas page: limits by team, the most urgent one, spending of the month, recent changes."""
 
 import datetime as dt
 import json

@@ -1,4 +1,4 @@
-"""What limits there are and how much of them is left, for pages, answers, mails and programs."""
+"""Quotas and what is left of them, for pages, answers, mails and programs."""
 
 import datetime as dt
 import uuid

@@ -1,4 +1,4 @@
-"""Do the counters say what the log says? The question behind `manage.py recountquotas` and every integration test."""
+"""Compare the counters with the log, for `manage.py recountquotas` and integration tests."""
 
 import datetime as dt
 from dataclasses import dataclass

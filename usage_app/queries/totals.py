@@ -1,4 +1,4 @@
-"""Everything that was counted since the first call, for counters that never fall."""
+"""Totals since the first call, for counters that never decrease."""
 
 import datetime as dt
 import uuid

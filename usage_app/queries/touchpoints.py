@@ -1,4 +1,4 @@
-"""What single places where AI is used did lately: a key, a widget, an agent.
+"""Recent usage of single keys, widgets and agents.
 
 A month of hundreds of busy places is tens of thousands of days with histograms. All but today are over, and each
 process remembers what they came to; it reads them again when a call was added to them, as shortly after midnight.

@@ -1,4 +1,4 @@
-"""Set, change and remove alert rules; tell people once that one alerts, and once that it no longer does."""
+"""Create, change and remove alert rules; notify once when an alert starts, and once when it ends."""
 
 import datetime as dt
 import logging

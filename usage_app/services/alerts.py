@@ -1,4 +1,4 @@
-"""Tell people, once per period and threshold, that a quota is nearly or entirely used."""
+"""Notify once per period and threshold that a quota is nearly or fully used."""
 
 from django.db import transaction
 from django.template.loader import render_to_string

@@ -1,4 +1,4 @@
-"""Reading the log is itself recorded."""
+"""Record reads of the log."""
 
 import uuid
 from typing import Any

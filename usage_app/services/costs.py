@@ -1,4 +1,4 @@
-"""Take what was spent out as a file."""
+"""Record exports of costs."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Forget counters nobody asks for any more. What was used stays in the log and in the days."""
+"""Delete old counters. Usage stays in the log and in the roll-ups."""
 
 import datetime as dt
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Set, change, raise and remove quotas. Every change holds from the next admitted call on."""
+"""Create, change, raise and remove quotas. A change applies from the next call on."""
 
 import datetime as dt
 import uuid

@@ -1,4 +1,4 @@
-"""Rate an answer. The log has a line of each change, and keeps the words of a comment beside the call alone."""
+"""Rate an answer. Each change is recorded, and a comment's text is stored only beside the call."""
 
 import uuid
 from typing import Any

@@ -1,4 +1,4 @@
-"""Bring counters back to what the log says."""
+"""Correct counters from the log."""
 
 from django.db import transaction
 

@@ -1,4 +1,4 @@
-"""Sum the log's new calls into the hours and days the dashboards read."""
+"""Roll up the log's new calls into hours and days."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""What quotas count: what was used before, and counters counted again."""
+"""Counters of quotas: usage before they existed, and recounts."""
 
 import datetime as dt
 import uuid

@@ -1,4 +1,4 @@
-"""How many end users are near a limit that each of them has, of as many as there may be."""
+"""How many end users are near their limit, however many there are."""
 
 import datetime as dt
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What cost most of what callers name themselves, of as many names as there may be."""
+"""The end users with the highest cost, however many there are."""
 
 import datetime as dt
 import uuid

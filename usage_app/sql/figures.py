@@ -1,4 +1,4 @@
-"""Figures of dashboards, read from hours and days and never from the log."""
+"""Figures of dashboards, from roll-ups and never from the log."""
 
 import datetime as dt
 import uuid

@@ -1,4 +1,4 @@
-"""Sum up what calls were for: by each value of each name in their metadata, as far as there are not too many."""
+"""Roll up calls by the values of their metadata, within a limit of distinct values."""
 
 from typing import Any
 

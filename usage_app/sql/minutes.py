@@ -1,4 +1,4 @@
-"""The last minutes of calls, as their callers met them: what alert rules look at."""
+"""The last minutes of calls, for alert rules."""
 
 import datetime as dt
 import uuid

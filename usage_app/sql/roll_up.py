@@ -1,4 +1,4 @@
-"""Hours, days and totals, summed from the log a stretch of transactions at a time."""
+"""Roll up hours, days and totals from the log, a range of transactions at a time."""
 
 from django.db import connection  # noqa: TID251
 

@@ -1,4 +1,4 @@
-"""Durations since the first call, for histograms that are scraped."""
+"""Histograms of durations since the first call, for scrapes."""
 
 import uuid
 from typing import Any

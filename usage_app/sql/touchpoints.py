@@ -1,4 +1,4 @@
-"""Figures of single places where AI is used, from their days and never from the log."""
+"""Figures of single keys, widgets and agents, from daily roll-ups."""
 
 import datetime as dt
 import uuid

@@ -1,4 +1,4 @@
-"""The audit log: the list, one record beside it, its content, the live view and the export."""
+"""The audit log: the list, a record, its content, the live view and the export."""
 
 from collections.abc import Collection
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The chain that seals the audit log: its head, its checks, and whether a head somebody kept is part of it."""
+"""The hash chain of the audit log: its head, its checks, and verification of a head kept elsewhere."""
 
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render

@@ -1,4 +1,4 @@
-"""The quotas page, and its questions: a dialog for htmx, a page of their own for everybody else."""
+"""The quotas page, and its confirmations: a dialog for htmx, a page otherwise."""
 
 import uuid
 from typing import Any

@@ -1,4 +1,4 @@
-"""The form of a question to a model."""
+"""The form of a model tool."""
 
 from django import forms
 

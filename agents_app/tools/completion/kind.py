@@ -1,4 +1,4 @@
-"""Ask a model by its alias, with a prompt of the library before the message: through the one pipeline, as the actor."""
+"""Ask a model by its alias, optionally with a prompt of the library, through the pipeline and as the actor."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The form of a reader of pages."""
+"""The form of a page reader."""
 
 from django.utils.safestring import mark_safe
 

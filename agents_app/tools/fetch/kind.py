@@ -1,4 +1,4 @@
-"""Read a page of an allowed host: a GET, nothing else, and the words of what comes back."""
+"""Read a page of an allowed host: a GET, and the text of the answer."""
 
 import asyncio
 import re

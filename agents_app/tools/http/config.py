@@ -1,4 +1,4 @@
-"""The configuration of an HTTP tool, checked field by field. Nothing is called."""
+"""Validate the configuration of an HTTP tool, field by field, without calling anything."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Read the text of an OpenAPI document (3.0 to 3.2), JSON or YAML. It is a stranger's.
+"""Read an untrusted OpenAPI document (3.0 to 3.2), JSON or YAML.
 
 It is bounded, and YAML knows no anchors and no types. What it says is for `openapi.py`.
 """

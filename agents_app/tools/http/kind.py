@@ -1,4 +1,4 @@
-"""An HTTP request as a tool: arguments fill places of a template, the answer is cut to what the model needs."""
+"""An HTTP request as a tool: arguments fill a template, and the answer is cut to what the model needs."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""What operations an OpenAPI document has, and each as an HTTP tool. Nothing is called.
+"""Convert the operations of an OpenAPI document to HTTP tools, without calling anything.
 
 The document is a stranger's: its references stay inside it, and an operation we cannot make a tool of says why,
 while the others go on.

@@ -1,4 +1,4 @@
-"""What arguments may fill: path segments, query values, header values, the body. Never the scheme, host or port."""
+"""The places arguments may fill: path segments, query values, header values, the body. Never scheme, host or port."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The form of a search in documents."""
+"""The form of a document search."""
 
 from django import forms
 

@@ -1,4 +1,4 @@
-"""A tool of an MCP server. Its name, description and schema are what a person reviewed; anything else suspends it."""
+"""A tool of an MCP server, with the name, description and schema that a person reviewed; other ones suspend it."""
 
 import json
 import uuid

@@ -1,4 +1,4 @@
-"""What a server says of its tools: read as data, measured, and pinned by a digest."""
+"""The tools a server offers: read as data, limited in size, and pinned by a digest."""
 
 import hashlib
 import json

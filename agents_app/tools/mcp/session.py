@@ -1,4 +1,4 @@
-"""One visit to an MCP server: connect, say hello, do one thing, leave. Nothing is kept open between visits.
+"""One session with an MCP server: connect, initialise, do one thing, close. Nothing is kept open between sessions.
 
 A server over HTTP is called through the one way out. It gets its own bearer token and nothing of the console's; it may
 ask for nothing (no sampling, no questions to people, no roots), and what it says of itself is data.

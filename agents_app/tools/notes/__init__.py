@@ -1,4 +1,4 @@
-"""What a run keeps in mind for itself."""
+"""Notes of a run."""
 
 from agents_app.tools.notes.kind import Notes
 

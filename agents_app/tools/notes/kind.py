@@ -1,4 +1,4 @@
-"""Notes of one run: they stay when its history is shortened, and no other run sees them."""
+"""Notes of one run: they survive compaction of its history, and no other run sees them."""
 
 import uuid
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Ask a person: the run waits without a worker until somebody answered the form, in the inbox of approvals."""
+"""Ask a person: the run waits without a worker until somebody answers in the inbox of approvals."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""A tool in Python, of a package that whoever runs the installation installed and allowed."""
+"""A Python tool of a package that the operator of the deployment installed and allowed."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Where results of a queue may be sent: what its builders name, and not whatever whoever puts an item asks for.
+"""Where results of a queue may be sent: only to addresses its builders allow.
 
 The result is signed with the queue's secret, so whoever receives one holds proof that it is the team's.
 """

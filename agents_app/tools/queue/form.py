@@ -1,4 +1,4 @@
-"""The form of what an agent does with a queue."""
+"""The form of a queue tool."""
 
 from django import forms
 

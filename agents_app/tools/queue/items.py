@@ -1,4 +1,4 @@
-"""Items of built-in queues: put, taken, finished. Taken at least once, ended once; no audit line, there are many.
+"""Items of built-in queues: delivered at least once, finished once. They are many, so they have no audit records.
 
 1. `put` adds an item; one with the `dedupe_id` of an earlier item of the queue is that earlier one.
 2. `take` gives the oldest item that is ready to one taker, with a lease. Two takers never hold the same item.

@@ -1,4 +1,4 @@
-"""Put work into a queue of the team, take some, or write its result. One tool does one of these."""
+"""Add an item to a queue of the team, take one, or write its result. One tool does one of these."""
 
 import json
 import uuid

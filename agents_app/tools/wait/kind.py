@@ -1,4 +1,4 @@
-"""Wait: the run sleeps in the database until its time has come."""
+"""Wait: the run sleeps in the database until its time."""
 
 import datetime as dt
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The row of a response in the background: who may have it, and what may be written to it.
+"""The row of a background response: who may access it, and what may be written to it.
 
 Whatever is written asks in the same statement whether the response is still open and still its writer's: a worker that
 lost its lease, or whose response was cancelled, finds another fence and writes nothing more.

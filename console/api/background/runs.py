@@ -1,4 +1,4 @@
-"""Responses that a run answers: agents with tools. The run is the durable thing; the response is told from it."""
+"""Background responses that a run answers: agents with tools. The run is stored; the response is derived from it."""
 
 from typing import NamedTuple
 

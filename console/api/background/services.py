@@ -1,4 +1,4 @@
-"""Create, cancel and delete responses in the background."""
+"""Create, cancel and delete background responses."""
 
 import datetime as dt
 

@@ -1,4 +1,4 @@
-"""A response in the background as its caller sees it, from its row: the object, and the events that end it."""
+"""A background response as its caller sees it: the object, and the events that end it."""
 
 from dataclasses import replace
 from typing import Any

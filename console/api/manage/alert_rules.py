@@ -1,4 +1,4 @@
-"""Alert rules: when a team, or the operators, are told that calls fail or are slow."""
+"""Alert rules for errors and latency, of a team or of the installation."""
 
 import uuid
 from typing import Any

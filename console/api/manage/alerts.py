@@ -1,4 +1,4 @@
-"""Alerts: channels of a team or of the installation, their tests, and what became of each delivery."""
+"""Alert channels of a team or of the installation, their tests and deliveries."""
 
 import uuid
 from typing import Any

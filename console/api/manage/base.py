@@ -1,4 +1,4 @@
-"""What every view of the management API shares."""
+"""What all views of the management API share."""
 
 from collections.abc import Collection, Iterable
 from functools import cache

@@ -1,4 +1,4 @@
-"""Batches over the management API: what the pages do, for programs and people. /v1/batches is OpenAI's face of them."""
+"""Batches. OpenAI's own endpoints are at /v1/batches."""
 
 from typing import Any
 

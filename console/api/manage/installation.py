@@ -1,4 +1,4 @@
-"""The OpenAPI document, the installation's facts, and the answer to every address that is not there."""
+"""The OpenAPI document, facts about the installation, and the 404 of the API."""
 
 from collections.abc import Callable
 from functools import cache

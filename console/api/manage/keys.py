@@ -1,4 +1,4 @@
-"""API keys: their full text is in the answer that makes them, and nowhere else."""
+"""API keys. The full text of a key is only in the answer that creates it."""
 
 import datetime as dt
 import uuid

@@ -1,4 +1,4 @@
-"""Idempotency-Key on changes of the management API: the same request sent twice changes something once."""
+"""Idempotency-Key for changes in the management API: a request sent twice makes its change once."""
 
 import functools
 import hashlib

@@ -1,4 +1,4 @@
-"""What somebody says of an answer they got in the playground."""
+"""Ratings of answers in the playground."""
 
 from typing import Any
 

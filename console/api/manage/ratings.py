@@ -1,4 +1,4 @@
-"""What a program or a person says of an answer: good or bad, how good, and why."""
+"""Ratings of answers: good or bad, a score, a comment."""
 
 from decimal import Decimal
 from typing import Any

@@ -1,4 +1,4 @@
-"""A person's sessions: where they are signed in, and ending that. For people only, each for their own."""
+"""A person's own sessions: list and end them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Who is calling; teams, their members and invitations."""
+"""The caller; teams, members and invitations."""
 
 import uuid
 from typing import Any

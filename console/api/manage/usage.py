@@ -1,4 +1,4 @@
-"""What was used, in figures."""
+"""Usage figures."""
 
 import uuid
 from typing import Any, NamedTuple

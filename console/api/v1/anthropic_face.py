@@ -1,4 +1,4 @@
-"""What is Anthropic's about /v1/messages: the shape of its errors, its replays, and the count of tokens."""
+"""Anthropic's specifics of /v1/messages: the format of errors, replays, and the token count."""
 
 from typing import Any
 

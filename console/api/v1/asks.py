@@ -1,4 +1,4 @@
-"""What the log and admission want to know of requests under /v1/ that call no model."""
+"""Asks for requests under /v1/ that call no model, for the log and admission."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`background: true` at /v1/responses: written down at once, answered by a worker, followed and cancelled by its id."""
+"""`background: true` at /v1/responses: stored at once, answered by a worker, retrieved and cancelled by its id."""
 
 import time
 import uuid

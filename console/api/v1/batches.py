@@ -1,4 +1,4 @@
-"""/v1/batches in OpenAI's shape: create, list, look at, cancel."""
+"""/v1/batches in OpenAI's format: create, list, retrieve, cancel."""
 
 from typing import Any
 

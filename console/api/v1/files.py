@@ -1,4 +1,4 @@
-"""/v1/files in OpenAI's shape: upload, list, look at, read, delete."""
+"""/v1/files in OpenAI's format: upload, list, retrieve, download, delete."""
 
 import asyncio
 import datetime as dt

@@ -1,4 +1,4 @@
-"""GET /v1/models: what the key may call, in OpenAI's shape or, for their client, Anthropic's."""
+"""GET /v1/models: the models the key may call, in OpenAI's or Anthropic's format."""
 
 import datetime as dt
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""Idempotency-Key on /v1/files, /v1/batches and responses in the background: what is sent twice is made once."""
+"""Idempotency-Key on /v1/files, /v1/batches and background responses: a request sent twice creates one object."""
 
 import hashlib
 from collections.abc import Callable

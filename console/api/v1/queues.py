@@ -1,4 +1,4 @@
-"""/v1/queues/{name}/items: put work into a queue of the key's team, and read what came of it."""
+"""/v1/queues/{name}/items: add items to a queue of the key's team, and read their results."""
 
 import hashlib
 import time

@@ -1,4 +1,4 @@
-"""A whole answer as the stream a client would have got."""
+"""Convert a whole answer to the stream a client would have received."""
 
 from typing import Any
 

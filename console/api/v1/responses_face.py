@@ -1,4 +1,4 @@
-"""What is OpenAI's about /v1/responses: how a stream fails, and how an answer is streamed again."""
+"""OpenAI's specifics of /v1/responses: how streams fail and are replayed."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""GET /v1/agents/{slug}/runs/{id}/events: what a run does, as it does it."""
+"""GET /v1/agents/{slug}/runs/{id}/events: stream what a run does."""
 
 import time
 from typing import NamedTuple

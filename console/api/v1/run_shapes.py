@@ -1,4 +1,4 @@
-"""Runs and their steps as programs read them at /v1/agents/{slug}/runs."""
+"""Runs and steps as /v1/agents/{slug}/runs returns them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""/v1/agents/{slug}/runs: start a run of an agent, wait for it or follow it, look at it, cancel it."""
+"""/v1/agents/{slug}/runs: start a run, wait for it or follow it, retrieve it, cancel it."""
 
 import hashlib
 import time

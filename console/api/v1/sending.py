@@ -1,4 +1,4 @@
-"""Answers under /v1/: their headers, errors in the shape the client knows, and whole bodies."""
+"""Send answers under /v1/: headers, errors in the client's format, and whole bodies."""
 
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any

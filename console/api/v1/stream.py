@@ -1,4 +1,4 @@
-"""The response of one stream, and the headers of every answer of a model."""
+"""Stream an answer, and the headers of all answers of models."""
 
 import time
 from collections.abc import Iterable, Sequence

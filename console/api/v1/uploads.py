@@ -1,4 +1,4 @@
-"""What is larger than a call, as it arrives: a form with a file, or a list. On disk, and never whole in memory."""
+"""Receive large bodies (a form with a file, or a list) on disk, and never whole in memory."""
 
 import tempfile
 from typing import IO, Any, NamedTuple

@@ -1,4 +1,4 @@
-"""Looks after one long call: does the client still listen, is the stream silent, may the key still do this?
+"""Watch a long call: whether the client is still there, the stream is silent, and the key is still valid.
 
 Most calls are over before the first look and pay one tick. From then on a listener waits for the client to leave, and
 every second the rest is checked.

@@ -1,4 +1,4 @@
-"""What is written to the log, and what keeps it whole."""
+"""Write, seal, verify and expire audit records."""
 
 from console.audit.services.calls import record_call
 from console.audit.services.records import ActorLike, changes, record, take_turn

@@ -1,4 +1,4 @@
-"""Copy sealed blocks of the log to a store that speaks S3, where who administers this database need not reach.
+"""Copy sealed blocks to an S3 store that administrators of this database need not have access to.
 
 1. Blocks leave in their order, each as one object: a line that says what the block is, then its rows.
 2. Rows are digested on the way. A block that is not what was sealed stays, and all that follow it.

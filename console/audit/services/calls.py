@@ -1,4 +1,4 @@
-"""Write the one line of a call that did not go through the gateway's pipeline: a tool's, with what went in and out."""
+"""Record a call that does not go through the gateway: that of a tool, with its input and output."""
 
 import datetime as dt
 import json

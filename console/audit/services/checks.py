@@ -1,4 +1,4 @@
-"""Check the whole chain because somebody asks: in spans, one check at a time, and on record with what it found.
+"""Check the whole chain on request, in spans, one check at a time; its result is recorded.
 
 A check says where it is in its row, so that pages can show it and any worker goes on with it. Between two spans it
 rests as long as the last one took, five seconds at most: it takes half of one worker and one statement at a time.

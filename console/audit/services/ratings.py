@@ -1,4 +1,4 @@
-"""Keep what people and programs say of answers."""
+"""Store ratings of answers by people and programs."""
 
 import datetime as dt
 import uuid

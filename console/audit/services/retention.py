@@ -1,4 +1,4 @@
-"""Months come and go: room is made ahead of time, and whole months leave when they are old enough."""
+"""Create the log's monthly partitions ahead of time, and drop those past their retention."""
 
 import datetime as dt
 from collections.abc import Callable

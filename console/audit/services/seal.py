@@ -1,4 +1,4 @@
-"""Seal the log: every row that is finished becomes part of one block of the hash chain."""
+"""Seal the log: every finished record becomes part of one block of the hash chain."""
 
 import datetime as dt
 

@@ -1,4 +1,4 @@
-"""Check the chain: nothing changed, missing, added or reordered since it was sealed."""
+"""Verify the chain: nothing was changed, removed, added or reordered since it was sealed."""
 
 import datetime as dt
 import logging

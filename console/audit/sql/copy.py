@@ -1,4 +1,4 @@
-"""Write many lines at once.
+"""Write many records at once.
 
 COPY takes a tenth of the time of inserts, and the ORM cannot send it. One call is one statement of the caller's
 transaction, so a lot is there whole or not at all.

@@ -1,4 +1,4 @@
-"""Fill the log with made-up calls, where the rows are: a benchmark needs millions, and nothing may travel."""
+"""Fill the log with generated calls inside the database, as benchmarks need millions."""
 
 import datetime as dt
 import uuid

@@ -1,4 +1,4 @@
-"""Make and drop the log's months. DDL goes through functions that run with the owner's rights."""
+"""Create and drop monthly partitions, through functions with the owner's rights."""
 
 import datetime as dt
 

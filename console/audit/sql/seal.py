@@ -1,4 +1,4 @@
-"""Seal the log in blocks and check them again. Digests are made where the rows are: nothing travels but one hash."""
+"""Seal and verify blocks. Digests are computed in the database, so only one hash travels."""
 
 import datetime as dt
 import uuid

@@ -1,4 +1,4 @@
-"""Find rows of the log at any volume: by an index in order, or span by span, newest first, within a time.
+"""Search a log of any size within a time limit: by an index, or span by span, newest first.
 
 The ORM can say neither a time-out per statement nor "per team the newest, merged". Conditions are fixed pieces of SQL
 chosen by the criteria; every value is a parameter.

@@ -1,4 +1,4 @@
-"""What can come of sending a line."""
+"""The possible outcomes of sending a line."""
 
 from typing import Any, NamedTuple
 

@@ -1,4 +1,4 @@
-"""One line of an input file: what it must look like, and the call it is."""
+"""Parse and validate one line of an input file."""
 
 import datetime as dt
 import uuid

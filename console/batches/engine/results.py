@@ -1,4 +1,4 @@
-"""What is written down of a line's outcome: its row, its line of an output file, and the batch's counts."""
+"""Store the result of a line: its row, its line of an output file, and the batch's counts."""
 
 from typing import Any, NamedTuple
 

@@ -1,4 +1,4 @@
-"""A batch: one file of calls, and how far it is."""
+"""A batch: a file of calls, and its progress."""
 
 import datetime as dt
 

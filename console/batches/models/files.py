@@ -1,4 +1,4 @@
-"""Files of a team. Their bytes are rows as well: every process of every machine finds them, and so does a backup."""
+"""Files of a team. Their content is stored in rows, so every process on every machine has it, and backups do."""
 
 from django.db import models
 

@@ -1,4 +1,4 @@
-"""One line of a batch's input file: where it stands in the file, and what came of it."""
+"""One line of a batch's input file: its position in the file, and its result."""
 
 from django.db import models
 from django.db.models import Q

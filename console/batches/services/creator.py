@@ -1,4 +1,4 @@
-"""Who makes a file or a batch: a key, or a person on the page."""
+"""Who creates a file or a batch: a key, or a person on the page."""
 
 import uuid
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Upload and delete files, and forget those whose time is over."""
+"""Upload and delete files, and delete those past their retention."""
 
 import datetime as dt
 import uuid

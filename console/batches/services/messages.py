@@ -1,4 +1,4 @@
-"""Make a batch of messages that come as one request, in Anthropic's shape, and not as a file."""
+"""Create a batch of messages from one request, in Anthropic's format."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any

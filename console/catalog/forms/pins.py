@@ -1,4 +1,4 @@
-"""Forms about pins: one for each thing that can be done to one. Each says which change a person asks for."""
+"""Forms of pins, one for each change."""
 
 from typing import Any, ClassVar
 

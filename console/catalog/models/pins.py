@@ -1,4 +1,4 @@
-"""What a name means in an environment, and how it came to mean that."""
+"""Which version an alias means in an environment, and the history of that."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models

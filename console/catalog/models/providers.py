@@ -1,4 +1,4 @@
-"""Upstreams, and what went wrong with them lately."""
+"""Providers and their recent failures."""
 
 from urllib.parse import urlsplit
 

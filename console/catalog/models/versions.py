@@ -1,4 +1,4 @@
-"""Exact models, what they cost over time, and what people were told of their end."""
+"""Model versions, their prices over time, and the shutdown warnings sent for them."""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What the pages of aliases and pins show."""
+"""Queries of the pages of aliases and pins."""
 
 import datetime as dt
 import uuid

@@ -1,4 +1,4 @@
-"""What one version lacks beside another: for people who are about to let it answer in the other's place."""
+"""What a version lacks compared with the one it would replace."""
 
 from console.catalog.models import Capability, ModelVersion
 from console.catalog.queries.versions import price_now

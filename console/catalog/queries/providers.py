@@ -1,4 +1,4 @@
-"""What the pages of providers show: how many models and pins they serve, and how they are."""
+"""Queries of the pages of providers: their models, pins and health."""
 
 import datetime as dt
 import uuid

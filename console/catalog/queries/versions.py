@@ -1,4 +1,4 @@
-"""What the pages of model versions show, and what uses them."""
+"""Queries of the pages of model versions."""
 
 import uuid
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The small models that `make run` brings along, as providers like any other."""
+"""The small models of `make run`, as providers like any other."""
 
 from decimal import Decimal
 from typing import NamedTuple

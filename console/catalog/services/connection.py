@@ -1,4 +1,4 @@
-"""Ask a provider which models it has: the smallest real call there is."""
+"""Test a provider's connection by asking for its models: the smallest real call there is."""
 
 import asyncio
 import re

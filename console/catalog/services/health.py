@@ -1,4 +1,4 @@
-"""Remember what went wrong at a provider, for its page: the last errors, one line per minute and kind."""
+"""Store recent failures of a provider for its page, one row per minute and kind."""
 
 import uuid
 

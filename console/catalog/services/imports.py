@@ -1,4 +1,4 @@
-"""Add several of a provider's models at once, with what their names say about them."""
+"""Add several models of a provider at once, with properties guessed from their names."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal

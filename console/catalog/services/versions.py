@@ -1,4 +1,4 @@
-"""Add model versions, change their limits, price them, and retire them."""
+"""Add, change, price and retire model versions."""
 
 import datetime as dt
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Ask before something is lost: in a dialog, or on a page of its own where there is no script."""
+"""Confirm a removal: in a dialog, or on a page of its own without script."""
 
 from django.http import HttpResponse
 from django.shortcuts import render

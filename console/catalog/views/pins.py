@@ -1,4 +1,4 @@
-"""Change pins: one address for each thing that can be done, all asked the same way.
+"""Change pins: one URL for each change, all confirmed the same way.
 
 GET asks in a dialog (htmx) or on a page of its own; POST changes the pin, or leaves a proposal where the alias wants
 two people to agree. A form that saw an older pin is shown again over the pin as it is now, with what happened since.

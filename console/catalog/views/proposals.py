@@ -1,4 +1,4 @@
-"""The rules of an alias: two people, whose proposals are decided on here, and tests that hold."""
+"""The rules of an alias (two-person approval, passing tests), and decisions on proposals."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""The only way to get something for a visitor: the widget that answers their site, and what is theirs there."""
+"""The only way to get an object for a visitor: the widget of their site, and their own conversations."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""Take what a visitor's message uses of the widget's limits, all of it or nothing."""
+"""Count a visitor's message against the widget's limits: all of them or none."""
 
 import datetime as dt
 import ipaddress

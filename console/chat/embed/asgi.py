@@ -1,4 +1,4 @@
-"""In front of Django for what visitors send: cookies stay outside, and so do bodies nobody needs.
+"""Filter visitors' requests before Django: no cookies, and no bodies nobody needs.
 
 Django reads a body whole before it asks anybody. And whoever is signed in to the console stays a stranger here, on
 whatever site they are.

@@ -1,4 +1,4 @@
-"""A widget's one colour, made readable wherever it stands."""
+"""Make a widget's colour readable on any background."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The refusals visitors meet. `code` finds the sentence in their language (texts.py); the message is for builders."""
+"""Refusals visitors see. `code` selects the text in their language (texts.py); the message is for builders."""
 
 from typing import ClassVar
 

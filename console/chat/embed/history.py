@@ -1,4 +1,4 @@
-"""A visitor's conversation as the frame shows it: words, who said them, and nothing about models, costs or the team."""
+"""A visitor's conversation as the widget shows it, without models, costs and names of the team."""
 
 import uuid
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Who asks when a visitor does: their widget, for its team. The visitor has no rights of their own."""
+"""The identity of a visitor's calls: the widget, for its team. Visitors have no rights of their own."""
 
 import uuid
 

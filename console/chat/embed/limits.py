@@ -1,4 +1,4 @@
-"""What visitors of a widget may use: the names in `Widget.limits`, what holds where it says nothing, and the most.
+"""The limits of a widget's visitors: names in `Widget.limits`, defaults, and maximums.
 
 A visitor is whoever holds a token, a network is an address (IPv6: its /64), so new tokens bring no fresh allowance.
 A day is one of UTC. The cost of a day lies inside the quotas of the team, which hold as well.

@@ -1,4 +1,4 @@
-"""Which sites a widget answers: scheme, host and port, compared exactly. No list means nobody.
+"""The sites a widget answers: scheme, host and port, compared exactly. An empty list means none.
 
 What the browser says in `Origin` counts, and nothing a page writes into a body or an address.
 """

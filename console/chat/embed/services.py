@@ -1,4 +1,4 @@
-"""What a visitor can do: say something, have it answered again, stop or rate an answer, ask for a person."""
+"""What a visitor can do: send a message, regenerate, stop or rate an answer, ask for a person."""
 
 import uuid
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""What the gateway's snapshot keeps of widgets."""
+"""The widgets in the gateway's snapshot."""
 
 from console.chat.models import Widget
 from console.gateway.widgets import Widgets, WidgetShape

@@ -1,4 +1,4 @@
-"""Counting what visitors use, and giving back what lost answers hold, in one statement each.
+"""Count visitors' usage, and release what lost answers reserved, in one statement each.
 
 Not the ORM: a limit that is read and then written lets two through at once, and the ORM's upsert cannot refuse.
 """

@@ -1,4 +1,4 @@
-"""Follow a visitor's conversation: answers as they are written, and whatever is said by people.
+"""Stream a visitor's conversation: answers while they are written, and messages of people.
 
 No database connection is held while it waits. It ends when the widget is switched off, when its secret is
 not the one a visitor was vouched with, and when a stream's time is up.

@@ -1,4 +1,4 @@
-"""What a visitor holds: a text signed by this installation that names the widget, the site and the visitor.
+"""A visitor's token: signed by this installation, it names the widget, the site and the visitor.
 
 It opens the routes of its own widget for an hour. For a week it can be exchanged for a new one, from the same site, so
 whoever comes back finds their conversation; that of a visitor whom the site vouches for cannot, as the site vouches

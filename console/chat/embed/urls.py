@@ -1,4 +1,4 @@
-"""Addresses of the widget for visitors, by the public id of the widget."""
+"""URLs of the widget for visitors, by the widget's public id."""
 
 from django.urls import path
 

@@ -1,1 +1,1 @@
-"""What the chat page reads."""
+"""Queries of the chat."""

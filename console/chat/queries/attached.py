@@ -1,4 +1,4 @@
-"""Files of messages, read without what is long in them."""
+"""Files of messages, without their large columns."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db.models import Func, JSONField, TextField, Value

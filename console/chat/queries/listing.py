@@ -1,4 +1,4 @@
-"""The conversations beside the one that is open: pinned ones, then by day, a page at a time."""
+"""The list of conversations: pinned ones first, then by day, a page at a time."""
 
 import datetime as dt
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""The branch of a conversation that is shown: its newest turns, and those before them a page at a time."""
+"""The branch of a conversation that is shown: its newest turns, and older ones a page at a time."""
 
 import uuid
 from collections import defaultdict

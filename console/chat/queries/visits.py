@@ -1,4 +1,4 @@
-"""What visitors of a widget say: the list of their conversations, and one of them with what they thought of it."""
+"""Conversations of a widget's visitors: the list, and one of them with its ratings."""
 
 import datetime as dt
 import uuid

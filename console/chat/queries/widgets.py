@@ -1,4 +1,4 @@
-"""What the pages of widgets show: each with its day so far, and what keeps it from answering."""
+"""Queries of the pages of widgets: usage of the day, and reasons why one does not answer."""
 
 import uuid
 from collections.abc import Sequence

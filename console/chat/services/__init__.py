@@ -1,1 +1,1 @@
-"""What can be done in the chat: one function per verb."""
+"""The services of the chat."""

@@ -1,4 +1,4 @@
-"""Start a conversation and look after it."""
+"""Create, change and delete conversations."""
 
 from collections.abc import Iterator
 from functools import partial

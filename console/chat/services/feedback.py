@@ -1,4 +1,4 @@
-"""Say whether an answer helped. The log knows it of the call as well."""
+"""Rate an answer; its audit record gets the rating as well."""
 
 from django.db import transaction
 

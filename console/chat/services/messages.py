@@ -1,4 +1,4 @@
-"""Say something, have it answered, ask again differently: turns of a conversation, which form a tree."""
+"""Send, regenerate and edit messages: the turns of a conversation, which form a tree."""
 
 import uuid
 from typing import Any

@@ -1,4 +1,4 @@
-"""Titles made by the model, in the batch lane: nobody waits, the beginning of the question stands until then."""
+"""Let the model write titles, in the batch lane. Until then, the beginning of the question is shown."""
 
 import logging
 import uuid

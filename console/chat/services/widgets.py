@@ -1,4 +1,4 @@
-"""Make a widget, change it, switch it off and on, and hold the secret its site vouches with.
+"""Create and change widgets, switch them on and off, and manage the secret of signed identities.
 
 Every write takes the widget's row first, so writers of one widget take their turn.
 """

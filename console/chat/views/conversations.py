@@ -1,4 +1,4 @@
-"""Start a conversation, read it, look after it."""
+"""Create, show, change and delete conversations."""
 
 import uuid
 from typing import Any

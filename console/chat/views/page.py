@@ -1,4 +1,4 @@
-"""What stands on every page of the chat."""
+"""What all pages of the chat share."""
 
 from typing import Any
 

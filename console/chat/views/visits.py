@@ -1,4 +1,4 @@
-"""Visitors' conversations for the team of a widget: read along, take over, answer, give back."""
+"""Conversations of visitors for the widget's team: read, take over, answer, give back."""
 
 import uuid
 from typing import Any

@@ -1,4 +1,4 @@
-"""How a widget would look: its frame with what is typed, for those who build it. It asks no model and keeps nothing."""
+"""Preview a widget with the values in the form. It asks no model and stores nothing."""
 
 from typing import Any
 from urllib.parse import urlencode

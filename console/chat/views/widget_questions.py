@@ -1,4 +1,4 @@
-"""What is asked before it happens to a widget: deleting it, making and forgetting its secret."""
+"""Confirmations: deleting a widget, creating and deleting its secret."""
 
 import uuid
 

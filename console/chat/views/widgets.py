@@ -1,4 +1,4 @@
-"""The widgets of a team: the list, a new one, and the page on which one is made to look and behave."""
+"""The widgets of a team: the list, a new one, and its settings."""
 
 import uuid
 from typing import Any

@@ -1,4 +1,4 @@
-"""Read a file by a program of its own: one can be made to take minutes or gigabytes, and nothing ends a thread.
+"""Read an untrusted file in a process of its own, with limits of time and memory, which threads cannot have.
 
 The program is reader.py, which knows nothing of Facet.
 """

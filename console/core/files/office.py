@@ -1,4 +1,4 @@
-"""The words of Word documents and spreadsheets."""
+"""The text of Word documents and spreadsheets."""
 
 from console.core.files.isolated import CannotRead, read_isolated
 from console.core.files.page_words import marked_words_of

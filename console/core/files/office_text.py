@@ -1,4 +1,4 @@
-"""Read the html of a Word document or the text of a spreadsheet; in a program of its own, see reader.py."""
+"""Extract the text of a Word document or spreadsheet; runs in a process of its own, see reader.py."""
 
 import csv
 import warnings

@@ -1,4 +1,4 @@
-"""The words of an HTML page, for a reader that pays by the letter.
+"""The text of an HTML page, for a model that is paid by the token.
 
 By hand, because the page is a stranger's: the standard library reads an unfinished comment to the end of the page again
 for every one that begins, and parsers that build a tree do much the same with elements that nest without end. Here what

@@ -1,4 +1,4 @@
-"""Read the text of a PDF; in a program of its own, see reader.py."""
+"""Extract the text of a PDF; runs in a process of its own, see reader.py."""
 
 from io import BytesIO
 

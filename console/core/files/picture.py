@@ -1,4 +1,4 @@
-"""Pictures as models look at them: small enough, and without what a camera wrote beside them."""
+"""Prepare images for models: small enough, and without metadata."""
 
 from base64 import b64decode
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Files that are text already."""
+"""Files that are plain text."""
 
 
 def plain_text(raw: bytes) -> str | None:

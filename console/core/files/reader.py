@@ -1,4 +1,4 @@
-"""Run one of the readers beside this file within limits; the program that isolated.py starts.
+"""Run a reader within its limits; the program that isolated.py starts.
 
 Arguments: the reader, its limits, the seconds it has. The file comes from standard input, one line of JSON goes out.
 A reader is a module with `read(raw, *limits)`, which returns what it found or {"problem": ...}.

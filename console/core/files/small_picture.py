@@ -1,4 +1,4 @@
-"""Write a picture anew, as small as models need it; in a program of its own, see reader.py."""
+"""Re-encode an image as small as models need it; runs in a process of its own, see reader.py."""
 
 import warnings
 from base64 import b64encode

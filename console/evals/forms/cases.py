@@ -1,4 +1,4 @@
-"""A test case as it is typed: fields for the variables of the prompt, and a row for each check."""
+"""The form of a test case: fields for the prompt's variables, and a row for each check."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

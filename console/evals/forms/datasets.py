@@ -1,4 +1,4 @@
-"""A dataset as it is asked for: a file, or which records of the log."""
+"""The form of a dataset: a file, or records of the log."""
 
 import uuid
 from collections.abc import Sequence

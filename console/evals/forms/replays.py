@@ -1,4 +1,4 @@
-"""A replay as it is planned: which items, which candidate, and how answers are judged."""
+"""The form of a replay: items, candidate, and how answers are judged."""
 
 import uuid
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""The form of a schedule: how often in words, or as a cron expression of one's own."""
+"""The form of a schedule: a choice of intervals, or a cron expression."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Datasets, and what a candidate answers to them beside what was answered before."""
+"""Datasets, and replays of them: a candidate's answers beside the recorded ones."""
 
 from typing import Any, ClassVar
 

@@ -1,4 +1,4 @@
-"""Tests that are run again and again: when, against what they are held, and what was found."""
+"""Schedules of tests: when they run, their baselines, and the results."""
 
 from django.db import models
 from django.db.models import Q

@@ -1,4 +1,4 @@
-"""Tests of prompts: what is asked, what is expected of the answer, and what came of it."""
+"""Tests of prompts: input, checks and results."""
 
 from django.db import models
 

@@ -1,4 +1,4 @@
-"""What a run of tests and a replay have in common: work that makes many calls, and what comes of each piece of it.
+"""What test runs and replays share: work of many calls, with a result for each.
 
 Whoever works holds the lease; when that runs out, anybody may go on where the outcomes stand.
 """

@@ -1,1 +1,1 @@
-"""What the pages of tests need, already joined."""
+"""Queries of the pages of tests."""

@@ -1,4 +1,4 @@
-"""What a replay says: what was recorded and what the candidate did, beside each other, and item by item."""
+"""Queries of a replay: recorded answers beside those of the candidate, in total and by item."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""Schedules as pages show them: what the last round found, the history of scores, what is open."""
+"""Queries of schedules: last result, history of scores, open incidents."""
 
 import uuid
 from collections.abc import Sequence

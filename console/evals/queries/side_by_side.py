@@ -1,4 +1,4 @@
-"""The report of a replay as a table shows it: a figure, what it was, what it is, and whether the change is good."""
+"""The report of a replay as a table: metric, before, after, and whether the change is good."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Freeze a run as what a schedule's later rounds are held against."""
+"""Make a run the baseline of a schedule's later rounds."""
 
 from collections.abc import Sequence
 

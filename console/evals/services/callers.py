@@ -1,4 +1,4 @@
-"""Whose calls a run of tests or a replay may be: somebody's, and of the team it is for."""
+"""On whose behalf a test run or replay makes its calls."""
 
 from console.core.errors import NotAllowed
 from console.teams.actors import Actor

@@ -1,4 +1,4 @@
-"""Write down, change and forget test cases."""
+"""Create, change and delete test cases."""
 
 from typing import Any
 

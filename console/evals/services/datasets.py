@@ -1,4 +1,4 @@
-"""Make datasets, from a file or from the log, and remove them."""
+"""Create datasets from a file or the log, and remove them."""
 
 import uuid
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Open and close incidents: that a schedule's tests do worse than their baseline."""
+"""Open and close incidents: a schedule's tests do worse than their baseline."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Plan, start, stop and remove replays. The work itself is in `engine.py` and `replay_items.py`."""
+"""Create, start, stop and remove replays. They are carried out in `engine.py` and `replay_items.py`."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Forget what was said in tests, datasets and replays as the log does, and runs of tests as it forgets its lines."""
+"""Delete content of tests, datasets and replays when the log's is deleted, and runs when its records are."""
 
 import datetime as dt
 from typing import Any

@@ -1,4 +1,4 @@
-"""Begin a round of a schedule: once per tick, promotion or wish, and in somebody's name who may."""
+"""Start a round of a schedule: once per tick, promotion or request, on behalf of somebody who may."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Start and stop runs. The work itself is in `engine.py` and `case_run.py`."""
+"""Start and stop test runs. They are carried out in `engine.py` and `case_run.py`."""
 
 from typing import Any
 

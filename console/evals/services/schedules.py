@@ -1,4 +1,4 @@
-"""Make, change, pause and remove schedules of a prompt's tests."""
+"""Create, change, pause and remove schedules of a prompt's tests."""
 
 import datetime as dt
 from typing import Any

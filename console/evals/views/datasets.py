@@ -1,4 +1,4 @@
-"""Pages of datasets: the list, a new one from a file or from the log, one with its items, and one item."""
+"""Pages of datasets: the list, a new one, one with its items, and one item."""
 
 import json
 import uuid

@@ -1,4 +1,4 @@
-"""All schedules one may see, and what a cron expression means."""
+"""The list of schedules, and the explanation of a cron expression."""
 
 from django.http import HttpResponse
 from django.shortcuts import render

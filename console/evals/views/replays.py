@@ -1,4 +1,4 @@
-"""Pages of replays: the list, a new one with what it would cost, its report, and one item beside the record."""
+"""Pages of replays: the list, a new one with its estimated cost, its report, and one item."""
 
 import uuid
 from typing import Any

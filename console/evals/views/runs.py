@@ -1,4 +1,4 @@
-"""The tab Tests of a prompt: two versions beside each other, and the runs."""
+"""The Tests tab of a prompt: two versions compared, and the runs."""
 
 import uuid
 from typing import Any

@@ -1,4 +1,4 @@
-"""Chat completions told as Anthropic's messages."""
+"""Convert chat completions to Anthropic's messages."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Names of tools: Anthropic's may have 128 letters and OpenAI's 64, and for one that is longer it refuses the request.
+"""Names of tools: Anthropic allows 128 characters, OpenAI refuses more than 64.
 
 A longer name is said by its beginning and a digest of the whole, and told in full again where it is called.
 """

@@ -1,4 +1,4 @@
-"""A request to /v1/messages as a chat completion request. What has no counterpart is refused by its name."""
+"""Convert a request to /v1/messages to a chat completion. Fields without counterpart are refused by name."""
 
 import base64
 import hashlib

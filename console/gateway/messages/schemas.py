@@ -1,4 +1,4 @@
-"""Which schemas OpenAI's models can be held to; of any other, `strict` would refuse the whole request."""
+"""Which schemas OpenAI's `strict` supports; it refuses requests with others."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A stream of chat completion chunks told as Anthropic's named events.
+"""Convert a stream of chat completion chunks to Anthropic's events.
 
 A chunk's text and calls may grow side by side; blocks come one after another. So a block is closed when a piece of
 another arrives, which is the order models write in, and a call that goes on after the next has begun is an error.

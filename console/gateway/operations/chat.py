@@ -1,4 +1,4 @@
-"""Answer a conversation."""
+"""Chat completions."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Go on with a text."""
+"""Text completions."""
 
 from typing import Any
 

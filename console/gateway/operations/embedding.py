@@ -1,4 +1,4 @@
-"""Turn texts into vectors."""
+"""Embeddings."""
 
 from typing import Any
 

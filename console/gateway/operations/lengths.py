@@ -1,4 +1,4 @@
-"""How long an answer may get, and how much of other things."""
+"""Limits of the length of answers."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Answer a conversation written as Anthropic's messages.
+"""Anthropic's messages.
 
 A provider that speaks them gets and gives them as they are, so nothing is lost between two that understand each other.
 Any other is asked for a chat completion, and its answer is told as a message.

@@ -1,4 +1,4 @@
-"""Answer a conversation written as OpenAI's response.
+"""OpenAI's responses.
 
 Every provider is asked for a chat completion, and its answer is told as a response, so that all of them answer alike.
 """

@@ -1,4 +1,4 @@
-"""What the pipeline must know of an operation, so that it need not know which one it relays."""
+"""The interface of operations, so that the pipeline need not know which one it relays."""
 
 from typing import Any, NamedTuple, Protocol
 

@@ -1,4 +1,4 @@
-"""Whether a call has pictures, which not every model looks at and none counts by their bytes."""
+"""Images in requests: not every model accepts them, and their tokens are not a matter of bytes."""
 
 from collections.abc import Iterable
 from itertools import chain

@@ -1,1 +1,1 @@
-"""What keeps one provider's trouble, or one lane's crowd, from becoming everybody's."""
+"""Keep the trouble of one provider, or the load of one lane, from spreading."""

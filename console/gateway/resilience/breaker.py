@@ -1,4 +1,4 @@
-"""Stop calling an endpoint that only fails, and find out carefully when it works again.
+"""A circuit breaker: stop calling an endpoint that keeps failing, and probe when it works again.
 
 closed      calls go; when half of the last ones failed, and at least five, it opens
 open        nothing goes for a pause that doubles with each failed probe, up to a minute

@@ -1,4 +1,4 @@
-"""How many calls a provider gets at once, by lane, over all processes.
+"""Permits: how many calls a provider gets at once, by lane, across all processes.
 
 An interactive call may use every permit a provider has, a standard one three quarters, a batch call half, and less of
 that while the interactive lane is slow: so a chat never waits behind batch work. Permits are leases in Valkey, taken by

@@ -1,4 +1,4 @@
-"""What processes tell each other through Valkey: open breakers, held permits, the pace of the interactive lane.
+"""State shared by processes through Valkey: open breakers, held permits, the pace of the interactive lane.
 
 Valkey is never the truth. While it is away, every question here is answered with None at once, and whoever asked goes
 on with what this process knows.

@@ -1,4 +1,4 @@
-"""Chat completions told as responses."""
+"""Convert chat completions to responses."""
 
 import time
 import uuid

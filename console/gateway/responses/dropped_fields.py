@@ -1,4 +1,4 @@
-"""What of a request to /v1/responses is lost where it is told as a chat completion, by its names."""
+"""The fields of a request to /v1/responses that have no counterpart in a chat completion."""
 
 from typing import Any
 

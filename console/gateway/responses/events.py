@@ -1,4 +1,4 @@
-"""A response as it grows: each piece changes the object and becomes events, numbered in the order they are told.
+"""Build a response piece by piece: each changes the object and becomes numbered events.
 
 Items come one after another: one is closed when a piece of another arrives, which is the order models write in, and a
 call that goes on after the next has begun is an error. A whole answer is told the same way, and its events not sent.

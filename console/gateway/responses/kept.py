@@ -1,4 +1,4 @@
-"""What a kept request said, as the items that a later one goes on from, and as those a client lists."""
+"""The items of a stored request, for requests that continue it and for clients that list them."""
 
 from collections.abc import Iterable
 from typing import Any

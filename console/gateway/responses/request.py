@@ -1,4 +1,4 @@
-"""A request to /v1/responses as a chat completion request. What has no counterpart is refused by its name."""
+"""Convert a request to /v1/responses to a chat completion. Fields without counterpart are refused by name."""
 
 from collections.abc import Iterable
 from typing import Any

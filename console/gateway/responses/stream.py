@@ -1,4 +1,4 @@
-"""A stream of chat completion chunks told as the events of a response."""
+"""Convert a stream of chat completion chunks to events of a response."""
 
 from typing import Any
 

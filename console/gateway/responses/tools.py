@@ -1,4 +1,4 @@
-"""The tools of a response as functions of a chat completion, and the way back.
+"""Convert tools of a response to functions of a chat completion, and back.
 
 A chat completion has functions only. The name of a namespace, which groups tools, stands before the names of those in
 it. A custom tool, which takes text of any form, is a function with that text for its one argument.

@@ -1,4 +1,4 @@
-"""Items of a response's input as messages of a chat completion.
+"""Convert items of a response's input to messages of a chat completion.
 
 Items come one after another where a chat completion has one message: what the assistant thinks, says and calls in a
 row is one turn, and the results of its calls follow it before anybody else speaks, wherever they stand in the input:

@@ -1,4 +1,4 @@
-"""What the bodies of all operations have in common."""
+"""What the bodies of all operations share."""
 
 from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any

@@ -1,4 +1,4 @@
-"""`knowledge` of a call: the collections to look the question up in, and how many passages to put before it."""
+"""`knowledge` of a call: the collections to search, and how many passages to insert."""
 
 from typing import Any, NamedTuple
 

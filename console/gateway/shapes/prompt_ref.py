@@ -1,4 +1,4 @@
-"""`prompt` of a chat completion: which prompt of the library stands before the messages, and its values."""
+"""`prompt` of a call: a prompt of the library, and its variables."""
 
 from typing import Any, NamedTuple
 

@@ -1,4 +1,4 @@
-"""Text given to a model in any of the four forms of the wire format: a text, texts, a token list, token lists."""
+"""Text in the four forms of the wire format: a string, strings, a token list, token lists."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Make, change and delete collections, and have their vectors made anew."""
+"""Create, change and delete collections, and rebuild their vectors."""
 
 import re
 from typing import Any

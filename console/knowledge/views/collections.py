@@ -1,4 +1,4 @@
-"""Collections: list, make, look into, try a search, change, delete."""
+"""Collections: list, create, show, search, change, delete."""
 
 import uuid
 from typing import Any

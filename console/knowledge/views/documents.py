@@ -1,4 +1,4 @@
-"""Documents: add, look at, edit into the next version, delete."""
+"""Documents: add, show, edit, delete."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""What several pages of the room share: the question before something is lost, and who searches."""
+"""What the pages of knowledge share."""
 
 from typing import Any
 

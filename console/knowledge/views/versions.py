@@ -1,4 +1,4 @@
-"""A document's versions: look at one, compare two, make one current."""
+"""A document's versions: show one, compare two, make one current."""
 
 import uuid
 from typing import Any

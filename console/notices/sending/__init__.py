@@ -1,1 +1,1 @@
-"""How a notice is written for each kind of channel, and how it leaves the house."""
+"""Format notices for each kind of channel, and send them."""

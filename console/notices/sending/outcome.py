@@ -1,4 +1,4 @@
-"""How one attempt went."""
+"""The outcome of one attempt."""
 
 from dataclasses import dataclass
 

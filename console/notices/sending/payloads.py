@@ -1,4 +1,4 @@
-"""The two bodies of webhooks: our own JSON, and what Slack, Mattermost and Discord's `/slack` read."""
+"""The payloads of webhooks: our own JSON, and the format of Slack, Mattermost and Discord's `/slack`."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Set up, change, switch off and remove channels."""
+"""Create, change, disable and remove channels."""
 
 import base64
 import secrets

@@ -1,4 +1,4 @@
-"""Forget what was told long ago."""
+"""Delete old notices."""
 
 import datetime as dt
 

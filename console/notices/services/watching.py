@@ -1,4 +1,4 @@
-"""Tell of what a room below found, which cannot tell itself."""
+"""Notify of problems found by rooms below, which cannot send notices themselves."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""The part of an export that speaks of queues, tools, agents, triggers and widgets."""
+"""The part of an export about queues, tools, agents, triggers and widgets."""
 
 from typing import Any
 

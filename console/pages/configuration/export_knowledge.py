@@ -1,4 +1,4 @@
-"""The part of an export that speaks of documents, schedules of tests and places that are not on Facet."""
+"""The part of an export about documents, schedules of tests, and places that are not on Facet."""
 
 from pathlib import PurePosixPath
 from typing import Any

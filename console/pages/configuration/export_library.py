@@ -1,4 +1,4 @@
-"""The part of an export that speaks of the library: prompts, what their labels mean, and their tests."""
+"""The part of an export about prompts, labels and tests."""
 
 from collections import defaultdict
 from typing import Any

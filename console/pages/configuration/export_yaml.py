@@ -1,4 +1,4 @@
-"""How an export is written: in the order people think in, and so that a change of a text can be read."""
+"""Write the YAML of an export in a readable order, with texts that diff well."""
 
 from decimal import Decimal
 from typing import Any

@@ -1,4 +1,4 @@
-"""The forms values of a configuration file have: each reads one, refuses it in a sentence, and has a JSON schema."""
+"""Forms of values in a configuration file: each parses one, refuses it in a sentence, and has a JSON schema."""
 
 import datetime as dt
 import re

@@ -1,4 +1,4 @@
-"""Values a configuration file only passes on: JSON, as schemas of arguments and a tool's configuration are."""
+"""Free-form JSON values that a configuration file passes on, such as schemas and tool configurations."""
 
 import math
 import re

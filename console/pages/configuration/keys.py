@@ -1,4 +1,4 @@
-"""Keys as files name them: by team and name, those that can still be called with; and those that have ended."""
+"""API keys as files name them, by team and name."""
 
 from django.db.models import Q
 

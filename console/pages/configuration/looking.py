@@ -1,4 +1,4 @@
-"""Ask the tool servers a file speaks of, before its transaction begins: the network is slow."""
+"""Ask tool servers named in a file before its transaction begins, because the network is slow."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The part of a plan that speaks of agents: their instructions, what they are, and what starts them."""
+"""The part of a plan about agents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The part of a plan that speaks of alert rules. One is known by what it looks at; its threshold may change."""
+"""The part of a plan about alert rules, identified by what they watch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The part of a plan that speaks of aliases and what is pinned to them."""
+"""The part of a plan about aliases and their pins."""
 
 from __future__ import annotations
 

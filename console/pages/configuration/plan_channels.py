@@ -1,4 +1,4 @@
-"""The part of a plan that speaks of channels of alerts."""
+"""The part of a plan about alert channels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The part of a plan that speaks of collections and documents. A document is known by its collection and name."""
+"""The part of a plan about collections and documents, identified by collection and name."""
 
 from __future__ import annotations
 

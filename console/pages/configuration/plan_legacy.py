@@ -1,4 +1,4 @@
-"""The part of a plan that speaks of places that are not on Facet. One is known by its team and name, in any case."""
+"""The part of a plan about places that are not on Facet, identified by team and name."""
 
 from __future__ import annotations
 

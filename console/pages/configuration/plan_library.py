@@ -1,4 +1,4 @@
-"""The part of a plan that speaks of the library: prompts, their versions and labels, and their tests."""
+"""The part of a plan about prompts, versions, labels and tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The part of a plan that speaks of model versions and their prices."""
+"""The part of a plan about model versions and prices."""
 
 from __future__ import annotations
 

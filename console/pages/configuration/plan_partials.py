@@ -1,4 +1,4 @@
-"""The part of a plan that speaks of what prompts must include: required partials, and who need not have them."""
+"""The part of a plan about required partials and waivers."""
 
 from __future__ import annotations
 

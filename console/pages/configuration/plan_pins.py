@@ -1,4 +1,4 @@
-"""The part of a plan that speaks of what surrounds a pin: canary, shadow, fallbacks, parameters, lane."""
+"""The part of a plan about pins: canary, shadow, fallbacks, parameters, lane."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The part of a plan that speaks of the tests of prompts."""
+"""The part of a plan about tests of prompts."""
 
 from __future__ import annotations
 

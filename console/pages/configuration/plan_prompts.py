@@ -1,4 +1,4 @@
-"""The part of a plan that speaks of instructions: text prompts whose labels a file moves."""
+"""The part of a plan about instructions: text prompts whose labels a file moves."""
 
 from __future__ import annotations
 

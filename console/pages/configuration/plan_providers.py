@@ -1,4 +1,4 @@
-"""The part of a plan that speaks of providers."""
+"""The part of a plan about providers."""
 
 from __future__ import annotations
 

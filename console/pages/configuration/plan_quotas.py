@@ -1,4 +1,4 @@
-"""The part of a plan that speaks of quotas: of a team, or of one thing inside it."""
+"""The part of a plan about quotas."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The part of a plan that speaks of schedules of tests. One is known by its prompt, its label and its model."""
+"""The part of a plan about schedules of tests, identified by prompt, label and model."""
 
 from __future__ import annotations
 

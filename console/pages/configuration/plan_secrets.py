@@ -1,4 +1,4 @@
-"""Secrets of a configuration file: read when it is applied, compared with what is kept, never shown."""
+"""Secrets of a configuration file: read when it is applied, compared with stored ones, never shown."""
 
 from collections.abc import Mapping
 from pathlib import Path

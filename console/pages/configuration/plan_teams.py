@@ -1,4 +1,4 @@
-"""The part of a plan that speaks of teams: people, which aliases are theirs, and what is asked before labels move."""
+"""The part of a plan about teams: people, aliases, and label rules."""
 
 from __future__ import annotations
 

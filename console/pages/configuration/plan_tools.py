@@ -1,4 +1,4 @@
-"""The part of a plan that speaks of queues, tool servers and tools. Each belongs to a team and is named `team/slug`."""
+"""The part of a plan about queues, tool servers and tools, which are named `team/slug`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The part of a plan that speaks of what starts agents. A trigger is known by its agent and its name."""
+"""The part of a plan about triggers, identified by agent and name."""
 
 from __future__ import annotations
 

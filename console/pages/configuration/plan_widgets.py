@@ -1,4 +1,4 @@
-"""The part of a plan that speaks of widgets. A widget is known by its team and its name."""
+"""The part of a plan about widgets, identified by team and name."""
 
 from __future__ import annotations
 

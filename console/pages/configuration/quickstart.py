@@ -1,4 +1,4 @@
-"""Make a new installation usable: an operator, a team, two keys, an alias that answers, an assistant that uses it.
+"""Set up a new installation: an operator, a team, two keys, an alias that answers, and an assistant.
 
 It may run any number of times, by several processes at once. What is there stays as it is; what people changed or
 revoked since is not undone.

@@ -1,4 +1,4 @@
-"""Read the files a configuration file takes documents from, before its transaction begins: a PDF takes seconds."""
+"""Read the documents a file refers to before its transaction begins, because a PDF takes seconds."""
 
 from collections.abc import Mapping
 from pathlib import Path

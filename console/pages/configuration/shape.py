@@ -1,4 +1,4 @@
-"""What a configuration file may say: one description, from which both the reader and the JSON schema are made."""
+"""The schema of configuration files, from which the reader and the JSON schema are made."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a configuration file may say of agents, their triggers and widgets."""
+"""The part of the schema about agents, triggers and widgets."""
 
 from agents_app.definition import LIMITS, LONGEST_OPENING, LONGEST_QUESTION
 from agents_app.grants.parsing import EFFECTS

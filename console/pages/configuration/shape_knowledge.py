@@ -1,4 +1,4 @@
-"""What a configuration file may say of collections and their documents."""
+"""The part of the schema about collections and documents."""
 
 from console.knowledge.models import Document, Language
 from console.knowledge.services.documents import MOST_CHARACTERS

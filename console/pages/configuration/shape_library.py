@@ -1,4 +1,4 @@
-"""What a configuration file may say of the library: prompts, what their labels mean, and their tests."""
+"""The part of the schema about prompts, labels and tests."""
 
 from console.evals.checks import KINDS
 from console.pages.configuration.forms import Choice, Field, Flag, ListOf, Number, OrNone, Record, Text, Whole

@@ -1,4 +1,4 @@
-"""What a configuration file may say of schedules of tests, and of places that are not on Facet."""
+"""The part of the schema about schedules of tests, and places that are not on Facet."""
 
 from console.core.schedules import LONGEST_CRON
 from console.pages.configuration.forms import Choice, Field, Flag, Number, OrNone, Record, Text, Whole

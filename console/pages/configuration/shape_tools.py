@@ -1,4 +1,4 @@
-"""What a configuration file may say of queues, tool servers and tools."""
+"""The part of the schema about queues, tool servers and tools."""
 
 from agents_app.models import Tool, ToolServer
 from agents_app.services.tools import LONGEST_DESCRIPTION, LONGEST_NAME

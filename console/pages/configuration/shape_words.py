@@ -1,4 +1,4 @@
-"""Forms of values that several parts of a configuration file have."""
+"""Forms that several parts of the schema share."""
 
 from console.catalog import names
 from console.pages.configuration.forms import Field, Record, Text

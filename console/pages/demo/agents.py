@@ -1,4 +1,4 @@
-"""Make the demo's assistants by the services that people use."""
+"""Create the demo's assistants through the services."""
 
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,4 +1,4 @@
-"""Make the demo's batches: its last nights' calls, as the files they came from and went into. All invented."""
+"""Create the demo's batches, all invented."""
 
 import datetime as dt
 import random

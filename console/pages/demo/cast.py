@@ -1,4 +1,4 @@
-"""Who and what there is in the demo. Names of people, providers and models are invented; addresses never resolve."""
+"""The people, teams, providers and models of the demo. All are invented; addresses never resolve."""
 
 from dataclasses import dataclass, field
 

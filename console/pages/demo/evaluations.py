@@ -1,4 +1,4 @@
-"""Make the demo's schedule of tests: weeks of made-up nights, with drift that came and went."""
+"""Create the demo's schedule of tests: weeks of invented nights, with drift that came and went."""
 
 import datetime as dt
 from dataclasses import dataclass

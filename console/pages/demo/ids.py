@@ -1,4 +1,4 @@
-"""Identifiers of things that happened in the past."""
+"""Ids of objects created in the past."""
 
 import datetime as dt
 import secrets

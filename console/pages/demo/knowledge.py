@@ -1,4 +1,4 @@
-"""Make the demo's documents by the services that people use: what the support team's assistant answers from."""
+"""Create the demo's documents through the services."""
 
 import re
 

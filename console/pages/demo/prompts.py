@@ -1,4 +1,4 @@
-"""Make the demo's prompts by the services that people use, then put them where they belong in the past."""
+"""Create the demo's prompts through the services, then date them back."""
 
 import datetime as dt
 import json

@@ -1,4 +1,4 @@
-"""What the programs of the demo said of answers: some of each version, so that versions can be told apart."""
+"""Ratings by the demo's programs, with differences between versions."""
 
 import datetime as dt
 import random

@@ -1,4 +1,4 @@
-"""Make the demo's replay: calls of the demo's log, and what a newer version might have said to them. All invented."""
+"""Create the demo's replay, with invented answers of a newer version."""
 
 import datetime as dt
 import json

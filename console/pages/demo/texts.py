@@ -1,4 +1,4 @@
-"""What the demo's people asked and what they were told. All invented; read in the log's drawer."""
+"""Questions and answers of the demo, all invented; they are shown in the log."""
 
 import random
 from typing import Any

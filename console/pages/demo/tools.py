@@ -1,4 +1,4 @@
-"""Make the demo's tools by the services that people use. Their addresses never resolve: nothing is called for real."""
+"""Create the demo's tools through the services. Their addresses never resolve, so nothing is called."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""Make the demo's inventory: what is expected of its keys, and places that are still to come over."""
+"""Create the demo's inventory: expectations of its keys, and places to migrate."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What the demo's agents did: what the model said, what it called, what came back. All invented."""
+"""The runs of the demo's agents, all invented."""
 
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,4 +1,4 @@
-"""Make the demo's widget, and what visitors of a made-up site asked through it."""
+"""Create the demo's widget and its visitors' conversations."""
 
 import datetime as dt
 from dataclasses import dataclass

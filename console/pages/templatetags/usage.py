@@ -1,4 +1,4 @@
-"""What pages of rooms below the usage show of it: `{% load usage %}`. Read from the roll-ups, never from the log."""
+"""Usage on pages of rooms below: `{% load usage %}`. Read from the roll-ups, never from the log."""
 
 from collections.abc import Sequence
 

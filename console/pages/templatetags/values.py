@@ -1,4 +1,4 @@
-"""How templates write values: one filter per kind. Builtins everywhere, as the components in ui.py are.
+"""Template filters that format values. They are builtins, like the components in ui.py.
 
 The words themselves are in console/core/formatting.py; here they get the markup of a page.
 """

@@ -1,4 +1,4 @@
-"""What was spent in a month, and by whom."""
+"""The costs of a month."""
 
 from django.http import HttpResponse
 from django.shortcuts import render

@@ -1,4 +1,4 @@
-"""The docs inside the console: a quick start with the reader's own address, and the management API by operation."""
+"""The docs inside the console: a quick start with the installation's address, and the management API."""
 
 import json
 import shlex

@@ -1,4 +1,4 @@
-"""What people see when something was refused, is missing or broke: a page, a toast for htmx, JSON under /api/."""
+"""Error pages: a page, a toast for htmx, JSON under /api/."""
 
 import logging
 import sys

@@ -1,4 +1,4 @@
-"""The lanes: that chats do not wait behind batch work, shown."""
+"""The page of lanes, which shows that chats do not wait behind batch work."""
 
 from django.conf import settings
 from django.http import HttpResponse

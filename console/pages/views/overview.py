@@ -1,4 +1,4 @@
-"""The first page: what the teams use, what it costs, how fast it is, and what needs somebody."""
+"""The overview: usage, cost, latency, and what needs attention."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""The palette: one field that finds pages, actions and records, and by name whatever else you may see."""
+"""The command palette: find pages, actions, records, and other objects by name."""
 
 import uuid
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Your own page: your name, and whether single letters act."""
+"""The profile page: name and keyboard shortcuts."""
 
 from django import forms
 from django.http import HttpResponse

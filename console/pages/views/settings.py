@@ -1,4 +1,4 @@
-"""How this installation is set up, for operators. Settings come from the environment, so the page says where."""
+"""The settings of this installation, for operators, with the environment variable of each."""
 
 from dataclasses import dataclass
 from typing import Any

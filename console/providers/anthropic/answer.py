@@ -1,4 +1,4 @@
-"""Whole messages of Anthropic's as chat completions, and the words both wire formats have for the same."""
+"""Convert Anthropic's messages to chat completions."""
 
 from typing import Any
 

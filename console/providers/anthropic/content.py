@@ -1,4 +1,4 @@
-"""Parts of a message's content as Anthropic's blocks: text, pictures and documents."""
+"""Convert parts of a message's content to Anthropic's blocks: text, images and documents."""
 
 import base64
 import binascii

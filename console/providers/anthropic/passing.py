@@ -1,4 +1,4 @@
-"""Messages for callers who speak them themselves: read for the count and the log, and passed on block by block."""
+"""Pass messages on for callers of Anthropic's own format, reading them for usage and the log."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A chat completion request as a request to /v1/messages. What has no counterpart is refused by its name."""
+"""Convert a chat completion request to /v1/messages. Fields without counterpart are refused by name."""
 
 import hashlib
 import re

@@ -1,4 +1,4 @@
-"""Server-sent events of /v1/messages, read and told again as chunks of a chat completion.
+"""Convert events of /v1/messages to chat completion chunks.
 
 message_start, then for each block content_block_start, its deltas and content_block_stop, then message_delta with the
 reason and the count, then message_stop. The type is read from the data and the `event:` line is not believed. Every

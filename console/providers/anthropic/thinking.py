@@ -1,4 +1,4 @@
-"""How hard the model thinks, and the thoughts that have to come back to it unchanged.
+"""The reasoning effort, and thinking blocks that must be returned unchanged.
 
 Thoughts go to the caller twice: as `reasoning_content`, for reading, and as `reasoning_details`, one entry a block with
 its signature, which a client sends back with the assistant's message. `index` is the block's place in the answer, so

@@ -1,4 +1,4 @@
-"""A chat completion's messages as Anthropic's: one system text, then turns of user and assistant in blocks."""
+"""Convert messages of a chat completion to Anthropic's: one system text, then turns of blocks."""
 
 import re
 from typing import Any

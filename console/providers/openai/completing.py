@@ -1,4 +1,4 @@
-"""What clients insist on and not every provider gives: whole answers and chunks are completed here.
+"""Fill in fields that clients require and not every provider sends, in whole answers and chunks.
 
 Nothing is invented about the answer itself: a word of a provider's own is put into OpenAI's, and what only names or
 numbers things is added where it is missing.

@@ -1,4 +1,4 @@
-"""Embeddings of the OpenAI wire format: checked, put in order, and in the encoding that was asked for."""
+"""Embeddings of the OpenAI wire format: validate, sort, encode as requested."""
 
 import base64
 import binascii

@@ -1,4 +1,4 @@
-"""What a provider says of a request it refuses, in any of the forms that go for OpenAI's."""
+"""Read a provider's error in any of the formats that claim to be OpenAI's."""
 
 from typing import Any
 

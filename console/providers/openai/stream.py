@@ -1,4 +1,4 @@
-"""Server-sent events of chat completions: read, check, forward, and keep what the log needs.
+"""Read events of chat completions: validate, forward, and keep what the log needs.
 
 Events go to the client as the bytes they came in whenever they are one plain `data:` line of JSON, which is nearly
 always; anything else that the standard allows (CRLF, comments, several data lines) is put into that form first. So a

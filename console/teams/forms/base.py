@@ -1,4 +1,4 @@
-"""What the forms of this room share."""
+"""What the forms of teams share."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""allauth's forms for codes, which say whose codes they are: of an app, or only those for the day a key is lost."""
+"""allauth's forms for codes of an authenticator app or recovery codes, with labels that say which."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""allauth's forms for passkeys, with what it leaves open: which challenge was answered, how often, and how deep."""
+"""allauth's forms for passkeys, with limits it lacks: which challenge, how often, and how deep."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

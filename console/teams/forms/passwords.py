@@ -1,4 +1,4 @@
-"""allauth's forms in the console's own words: sentence case, and no placeholder that says the label once more."""
+"""allauth's forms in the console's style: sentence case, no placeholders."""
 
 from typing import Any
 

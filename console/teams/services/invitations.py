@@ -1,4 +1,4 @@
-"""Invite somebody to a team, and let them accept: once, and within a few days."""
+"""Invite somebody to a team; an invitation is accepted once, within a few days."""
 
 import datetime as dt
 import secrets

@@ -1,4 +1,4 @@
-"""What a key may be: its name, scopes and owner, and what happens to fields that calls with it send unknown."""
+"""Validate keys: name, scopes, owner, and the handling of unknown fields."""
 
 from collections.abc import Sequence
 

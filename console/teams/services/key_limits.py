@@ -1,4 +1,4 @@
-"""The limits of keys: which could never match, which are wider than others; and a key gives away no wider ones."""
+"""Limits of keys: which can never match, which are wider than others; a key cannot grant wider ones than its own."""
 
 import datetime as dt
 import ipaddress

@@ -1,4 +1,4 @@
-"""Make, change, rotate, hand over and revoke API keys."""
+"""Create, change, rotate, hand over and revoke API keys."""
 
 import datetime as dt
 import uuid

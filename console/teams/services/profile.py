@@ -1,4 +1,4 @@
-"""What a person changes about themselves."""
+"""Changes a person makes to their own profile."""
 
 from django.db import transaction
 

@@ -1,4 +1,4 @@
-"""What a person calls the keys they sign in with."""
+"""Names of a person's passkeys."""
 
 from allauth.mfa.models import Authenticator
 from django.db import transaction

@@ -1,4 +1,4 @@
-"""Sessions people have open, here and elsewhere."""
+"""A person's sessions: list and end them."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Make teams and decide who is in them."""
+"""Create and change teams and memberships."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""The pages about API keys."""
+"""Pages of API keys."""
 
 import uuid
 from collections.abc import Iterable

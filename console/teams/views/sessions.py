@@ -1,4 +1,4 @@
-"""Where a person is signed in, and ending that. The page stands at allauth's address, whose own log keeps nothing."""
+"""The page of a person's sessions, at allauth's URL, whose own page records nothing."""
 
 from typing import cast
 

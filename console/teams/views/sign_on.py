@@ -1,4 +1,4 @@
-"""allauth's pages of single sign-on, for a provider that is away or says what nobody can use."""
+"""allauth's pages of single sign-on, for a provider that is unavailable or sends something unusable."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""The pages about teams, their members and invitations."""
+"""Pages of teams, members and invitations."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""Calls, tokens, cost and durations, from the same roll-ups as the Overview."""
+"""Calls, tokens, cost and durations, from the same roll-ups as the overview."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Families of series, and the one way a sample gets into them: past the scrubber."""
+"""Metric families; every sample passes the scrubber."""
 
 import datetime as dt
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""How the parts of the installation are: workers, queues, providers, the log."""
+"""The state of the installation: workers, queues, providers, the log."""
 
 from collections.abc import Iterator
 

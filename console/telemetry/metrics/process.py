@@ -1,4 +1,4 @@
-"""Memory, processor and files of the web processes of this machine, whichever of them is asked."""
+"""Memory, CPU and file descriptors of the web processes of this machine."""
 
 import os
 from collections.abc import Iterator

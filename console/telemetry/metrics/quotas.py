@@ -1,4 +1,4 @@
-"""Every limit, and what is left of it in its present period."""
+"""Every limit, and what is left of it in its period."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""The text of a scrape, made at most every few seconds for all who ask for the same."""
+"""The text of a scrape, cached for a few seconds."""
 
 import threading
 import time

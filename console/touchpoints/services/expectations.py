@@ -1,4 +1,4 @@
-"""Say what is expected of a key, a widget or an agent, or take that back."""
+"""Set or clear the expectations of a key, widget or agent."""
 
 import uuid
 from typing import Any

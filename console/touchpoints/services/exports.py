@@ -1,4 +1,4 @@
-"""Take the inventory out as a file."""
+"""Record exports of the inventory."""
 
 from typing import Any
 

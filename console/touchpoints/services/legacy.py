@@ -1,4 +1,4 @@
-"""List a place that is not on Facet, change it, bring it over, or take it off the list."""
+"""Add, change, migrate and remove places that are not on Facet."""
 
 import uuid
 from collections.abc import Sequence

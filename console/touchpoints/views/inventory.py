@@ -1,4 +1,4 @@
-"""The list of every touchpoint, what is expected of one, set in its line, and the signals that are read from all."""
+"""The inventory, expectations, and the signals."""
 
 import uuid
 from typing import Any

@@ -1,4 +1,4 @@
-"""Places that are not on Facet: list one, change it, say that it came over, take it off the list."""
+"""Places that are not on Facet: add, change, migrate, remove."""
 
 import uuid
 from typing import Any

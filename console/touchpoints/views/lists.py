@@ -1,4 +1,4 @@
-"""The inventory in and out as a file."""
+"""Import and export of the inventory."""
 
 from dataclasses import asdict
 

@@ -1,4 +1,4 @@
-"""The log as CSV or JSON lines, some records at a time: memory stays the same however much there is."""
+"""Export the log as CSV or JSON lines in batches, with constant memory."""
 
 import csv
 import datetime as dt

@@ -1,4 +1,4 @@
-"""One page of the log, and what its head says."""
+"""One page of the log, and the figures above it."""
 
 import datetime as dt
 import re

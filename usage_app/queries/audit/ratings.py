@@ -1,4 +1,4 @@
-"""What was said of answers, for a record, a page of records and exports."""
+"""Ratings for a record, a page of records and exports."""
 
 import uuid
 from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""One record of the log with everything that is known about it, except its content."""
+"""One record of the log with everything but its content."""
 
 import json
 import re

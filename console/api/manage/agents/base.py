@@ -1,4 +1,4 @@
-"""What every view of an agent shares."""
+"""What all views of an agent share."""
 
 from django.db.models import Prefetch, QuerySet
 from rest_framework.response import Response

@@ -1,4 +1,4 @@
-"""What agents, their drafts and versions look like in the management API."""
+"""Serializers of agents, drafts and versions."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Addresses of agents in the management API."""
+"""URLs of agents in the management API."""
 
 from console.api.manage.agents import agents, tryout
 

@@ -1,4 +1,4 @@
-"""The chain of blocks that seals the log: the blocks, its head, checks of it, and heads somebody kept."""
+"""The hash chain of the log: blocks, head, checks, and verification of heads kept elsewhere."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Records of the log: the list, one of them, its content, the export. Reading content is itself recorded."""
+"""Audit records: list, one record, content, export. Reading content is itself recorded."""
 
 from collections.abc import Collection
 from typing import Any, cast

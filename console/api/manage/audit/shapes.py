@@ -1,4 +1,4 @@
-"""What programs read of the log: a record, its content, the blocks that seal it, and checks of their chain."""
+"""Serializers of the log: records, content, blocks and checks."""
 
 import json
 from typing import Any

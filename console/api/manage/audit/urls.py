@@ -1,4 +1,4 @@
-"""Addresses of the audit log in the management API."""
+"""URLs of the audit log in the management API."""
 
 from django.urls import path
 

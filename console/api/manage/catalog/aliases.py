@@ -1,4 +1,4 @@
-"""Aliases: make, change, delete, and their rules: two people, tests that hold."""
+"""Aliases and their rules: two-person approval, passing tests."""
 
 from typing import Any
 

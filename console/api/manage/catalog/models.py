@@ -1,4 +1,4 @@
-"""Model versions: add, change, price, retire, and what uses them."""
+"""Model versions: add, change, price, retire, and where they are used."""
 
 import uuid
 from typing import Any

@@ -1,4 +1,4 @@
-"""Providers: connect, change, test, remove; what went wrong with them; and their models, imported by name."""
+"""Providers: connect, change, test, remove; their recent failures, and imports of models."""
 
 from dataclasses import asdict
 from typing import Any

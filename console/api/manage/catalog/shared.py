@@ -1,4 +1,4 @@
-"""What several of these modules need."""
+"""What the modules of the catalog share."""
 
 from console.api.manage.base import Endpoint
 from console.catalog import access

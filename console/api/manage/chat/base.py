@@ -1,4 +1,4 @@
-"""What the views of the chat share: only people come in, to what is theirs."""
+"""What views of the chat share: only people have access, and only to their own conversations."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""List, start, read, change, delete and export conversations."""
+"""Conversations: list, create, read, change, delete, export."""
 
 import uuid
 from typing import Any

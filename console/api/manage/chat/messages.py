@@ -1,4 +1,4 @@
-"""One message: read it, stop it, have it written again or differently, switch to its branch, say whether it helped."""
+"""One message: read, stop, regenerate, edit, switch branch, rate."""
 
 import uuid
 from typing import Any

@@ -1,4 +1,4 @@
-"""Conversations and messages as JSON, and what may be sent."""
+"""Serializers of conversations and messages."""
 
 from typing import Any
 

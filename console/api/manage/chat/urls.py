@@ -1,4 +1,4 @@
-"""Addresses of conversations below /api/."""
+"""URLs of conversations in the management API."""
 
 from django.urls import path
 

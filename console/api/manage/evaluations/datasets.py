@@ -1,4 +1,4 @@
-"""Datasets: from a file, or sampled from the log. Reading items is recorded."""
+"""Datasets, uploaded or sampled from the log. Reading items is recorded."""
 
 import uuid
 from typing import Any

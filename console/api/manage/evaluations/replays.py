@@ -1,4 +1,4 @@
-"""Replays: what one would cost, starting it, its report, and its answers. Reading answers is recorded."""
+"""Replays: cost estimate, start, report, answers. Reading answers is recorded."""
 
 import uuid
 from typing import Any

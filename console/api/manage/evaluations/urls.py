@@ -1,4 +1,4 @@
-"""Addresses of datasets and replays in the management API."""
+"""URLs of datasets and replays in the management API."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""Collections, and the making of their vectors."""
+"""Collections and their vectors."""
 
 from typing import Any
 from uuid import UUID

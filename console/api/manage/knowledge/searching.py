@@ -1,4 +1,4 @@
-"""The search, for programs that put passages into what they ask themselves."""
+"""Search collections, for programs that build their own requests."""
 
 import uuid
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the API says of knowledge, and what it takes."""
+"""Serializers of collections and documents."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Addresses of knowledge in the management API."""
+"""URLs of knowledge in the management API."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""What every view of the library shares: the prompt of its address, and what the address names below it."""
+"""What all views of the library share: the prompt in the URL, and what the URL names below it."""
 
 from django.db.models import Prefetch, QuerySet
 from django.http import Http404

@@ -1,4 +1,4 @@
-"""Labels: publish, roll back, take off; their moves, and what a team asks before one moves."""
+"""Labels: publish, roll back, remove; their history, and the rules of a team."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Prompts, versions and labels out of a Langfuse file."""
+"""Import prompts, versions and labels from a Langfuse file."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""List, create, show, change, delete, render; and who uses a prompt."""
+"""Prompts: list, create, show, change, delete, render, and where they are used."""
 
 from typing import Any
 

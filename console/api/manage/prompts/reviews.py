@@ -1,4 +1,4 @@
-"""Reviews of a move, and waivers of a required partial."""
+"""Reviews of label moves, and waivers of required partials."""
 
 import uuid
 from typing import Any

@@ -1,4 +1,4 @@
-"""What goes in and comes out: prompts, versions, labels, reviews."""
+"""Serializers of prompts, versions, labels and reviews."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Tests of a prompt: cases, runs, and what came of them."""
+"""Tests of a prompt: cases, runs and results."""
 
 import uuid
 from typing import Any

@@ -1,4 +1,4 @@
-"""Addresses of the library. A prompt's name has slashes, so what stands below it comes after `/-/`, and first here."""
+"""URLs of the library. Prompt names contain slashes, so what is below a prompt comes after `/-/`, and first here."""
 
 from django.urls import path, re_path
 

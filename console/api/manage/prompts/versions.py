@@ -1,4 +1,4 @@
-"""Versions, what differs between two, and one's own draft."""
+"""Versions, differences between two, and one's own draft."""
 
 from dataclasses import asdict
 from typing import Any

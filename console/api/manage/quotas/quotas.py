@@ -1,4 +1,4 @@
-"""Quotas, their increases, and what is left of them."""
+"""Quotas, temporary increases, and what is left."""
 
 import uuid
 from typing import Any

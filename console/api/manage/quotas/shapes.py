@@ -1,4 +1,4 @@
-"""What of quotas is read and written: amounts in the unit people use, which the metric decides."""
+"""Serializers of quotas, with amounts in the unit of their metric."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""Addresses of quotas."""
+"""URLs of quotas in the management API."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""Approvals over the management API: the inbox, one with its exact arguments, and the decision, which people make."""
+"""Approvals: the inbox, one with its exact arguments, and the decision, which only people make."""
 
 import uuid
 from functools import cache

@@ -1,4 +1,4 @@
-"""Runs over the management API: what the pages do, for programs. /v1/agents/{slug}/runs is the face for callers."""
+"""Runs of agents. Callers use /v1/agents/{slug}/runs instead."""
 
 from typing import Any
 

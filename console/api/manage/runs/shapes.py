@@ -1,4 +1,4 @@
-"""How runs, their steps, questions and approvals look in the management API.
+"""Serializers of runs, steps, questions and approvals.
 
 What somebody said or a tool gave is null for those who may not read content.
 """

@@ -1,4 +1,4 @@
-"""What starts agents by itself, over the management API."""
+"""Triggers of agents."""
 
 import datetime as dt
 import uuid

@@ -1,4 +1,4 @@
-"""Addresses of runs, approvals and triggers in the management API."""
+"""URLs of runs, approvals and triggers in the management API."""
 
 from console.api.manage.runs import approvals, runs, triggers, versions
 

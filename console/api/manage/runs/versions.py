@@ -1,4 +1,4 @@
-"""What two versions of an agent say differently, and which of them answered when."""
+"""Differences between two versions of an agent, and the history of its live version."""
 
 from typing import Any
 

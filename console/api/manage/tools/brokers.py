@@ -1,4 +1,4 @@
-"""Brokers outside over the management API, and the messages of their queues that were set aside."""
+"""Brokers, and parked messages of their queues."""
 
 from typing import Any
 from uuid import UUID

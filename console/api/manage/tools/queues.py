@@ -1,4 +1,4 @@
-"""Queues over the management API. Putting items and reading results is at /v1/queues/."""
+"""Queues. Items are added, and results read, at /v1/queues/."""
 
 from typing import Any
 from uuid import UUID

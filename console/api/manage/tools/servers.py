@@ -1,4 +1,4 @@
-"""MCP servers over the management API."""
+"""MCP servers."""
 
 from typing import Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Tools over the management API: what the pages do, for programs."""
+"""Tools."""
 
 from typing import Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Addresses of tools, tool servers, queues and brokers in the management API."""
+"""URLs of tools, tool servers, queues and brokers in the management API."""
 
 from console.api.manage.tools import brokers, queues, servers, tools
 

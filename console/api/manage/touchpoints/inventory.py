@@ -1,4 +1,4 @@
-"""Every place where AI is used, and what is expected of those on Facet."""
+"""The inventory of places where AI is used, and the expectations of those on Facet."""
 
 import uuid
 from typing import Any

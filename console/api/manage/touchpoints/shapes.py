@@ -1,4 +1,4 @@
-"""Wire shapes of the inventory."""
+"""Serializers of the inventory."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Addresses of the inventory."""
+"""URLs of the inventory in the management API."""
 
 from django.urls import path
 

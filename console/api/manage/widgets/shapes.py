@@ -1,4 +1,4 @@
-"""What of widgets and their visitors' conversations is read and written."""
+"""Serializers of widgets and their visitors' conversations."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Addresses of widgets and their visitors' conversations."""
+"""URLs of widgets and their visitors' conversations in the management API."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""Visitors' conversations: read, answered, taken over from the assistant and given back to it."""
+"""Visitors' conversations: read, answer, take over from the assistant, give back."""
 
 import uuid
 from typing import Any

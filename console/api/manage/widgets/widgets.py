@@ -1,4 +1,4 @@
-"""Widgets: what they are, whether they are on, and the secret their sites sign identities with."""
+"""Widgets: settings, switching on and off, and the secret of signed identities."""
 
 import uuid
 from typing import Any

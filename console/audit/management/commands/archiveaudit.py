@@ -1,4 +1,4 @@
-"""Copy what is sealed of the audit log to the archive."""
+"""Copy sealed blocks of the audit log to the archive."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Remove what is past its retention from the audit log."""
+"""Remove records past their retention from the audit log."""
 
 from typing import Any
 

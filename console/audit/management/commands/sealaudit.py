@@ -1,4 +1,4 @@
-"""Seal what is finished in the audit log."""
+"""Seal finished records of the audit log."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Check that the audit log is what was sealed."""
+"""Verify the hash chain of the audit log."""
 
 import argparse
 from typing import Any

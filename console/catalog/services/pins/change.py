@@ -1,4 +1,4 @@
-"""Carry out a change of a pin: check, change, remember, record. Every way to change a pin ends up here."""
+"""Carry out a change of a pin: check, change, keep history, record. All changes of pins go through here."""
 
 import uuid
 from typing import Any, NamedTuple

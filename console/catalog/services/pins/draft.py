@@ -1,4 +1,4 @@
-"""A pin with a change applied in memory: what is saved when it may be, and what a proposal shows until then."""
+"""A pin with a change applied in memory: to be saved, or shown in a proposal."""
 
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""The rule of two people: a change waits until somebody else who may make it agrees."""
+"""Two-person approval: a change waits until somebody else who may make it approves."""
 
 from django.db import IntegrityError, transaction
 

@@ -1,4 +1,4 @@
-"""Everything that can be done to a pin. Each verb changes a draft or refuses; who may do it is not its business."""
+"""The changes of a pin. Each changes a draft or refuses; permissions are checked elsewhere."""
 
 import uuid
 from abc import ABC, abstractmethod

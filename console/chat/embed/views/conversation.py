@@ -1,4 +1,4 @@
-"""What a visitor does in the frame: read their conversation, say something, rate an answer, ask for a person."""
+"""A visitor's requests: read their conversation, send a message, rate an answer, ask for a person."""
 
 import uuid
 from typing import Any

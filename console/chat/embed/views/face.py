@@ -1,4 +1,4 @@
-"""What the routes of visitors share: no cookies, JSON in and out, and refusals in the visitor's language."""
+"""What routes for visitors share: no cookies, JSON, and refusals in the visitor's language."""
 
 from collections.abc import Callable
 from functools import wraps

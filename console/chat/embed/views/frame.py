@@ -1,4 +1,4 @@
-"""What a site loads: the snippet, and the frame it mounts."""
+"""What a site loads: the script, and the frame it mounts."""
 
 import json
 from functools import cache

@@ -1,4 +1,4 @@
-"""Make a visitor: the one route other sites call, so the only one that answers them."""
+"""Create a visitor: the one route that other sites call directly."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Django's `migrate`, as the owner of the tables, one at a time; what the application may do is set afterwards."""
+"""Django's `migrate`, as the owner of the tables, one at a time; then set the application's rights."""
 
 import gc
 import time

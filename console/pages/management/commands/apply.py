@@ -1,4 +1,4 @@
-"""Make the installation what a configuration file says."""
+"""Apply a configuration file to the installation."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Make an API key from the shell."""
+"""Create an API key from the shell."""
 
 import json
 from argparse import ArgumentParser

@@ -1,4 +1,4 @@
-"""Fill the console with a made-up company, for looking around."""
+"""Fill the console with a demo: an invented company."""
 
 from argparse import ArgumentParser
 from typing import Any

@@ -1,4 +1,4 @@
-"""Write the installation's configuration as a file."""
+"""Export the installation's configuration to a file."""
 
 from argparse import ArgumentParser
 from pathlib import Path

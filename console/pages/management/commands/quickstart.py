@@ -1,4 +1,4 @@
-"""Make a new installation usable, and print how to get in."""
+"""Set up a new installation, and print how to sign in."""
 
 from argparse import ArgumentParser
 from contextlib import suppress
