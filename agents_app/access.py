@@ -81,7 +81,7 @@ def agent_for(caller: Caller, slug: str, to: str = "view") -> Agent:
 
 
 def may(caller: Caller, agent: Agent, to: str) -> bool:
-    """Say whether the caller may do `to` with an agent they can see."""
+    """Return whether the caller may do `to` with an agent they can see."""
     return agents_for(caller, to).filter(pk=agent.pk).exists()
 
 
@@ -153,7 +153,7 @@ def run_for(caller: Caller, run_id: str, to: str = "view") -> Run:
 
 
 def may_read(caller: Caller, run: Run) -> bool:
-    """Say whether the caller may see what a run was given, said and did: who started it, and who may read content."""
+    """Return whether the caller may see the content of a run: who started it, and who may read content."""
     is_own = run.actor_kind == caller.actor.kind and run.actor_id in _own_ids(caller)
     return is_own or caller.may("read_content", run.agent.team_id)
 
@@ -266,5 +266,5 @@ def parked_message_for(caller: Caller, firing_id: uuid.UUID, to: str = "inspect"
 
 
 def may_read_items(caller: Caller, team: Team) -> bool:
-    """Say whether the caller may read what queue items say: it is content, as the log's is."""
+    """Return whether the caller may read what queue items say: it is content, as the log's is."""
     return caller.may("read_content", team.pk)

@@ -87,7 +87,7 @@ class UnknownStep(NotFound):
 
 
 class CannotGoOnFrom(Conflict):
-    """Nothing can be asked anew at this step; the message says where it can."""
+    """Nothing can be asked again at this step; the message says where it can."""
 
     code = "cannot_go_on_from"
 

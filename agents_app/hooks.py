@@ -1,7 +1,7 @@
 """Hooks of installed packages around every call of a model and of a tool in a run.
 
 A hook looks and may stop the step by raising. It changes nothing: what was approved and what is sent stay as they are.
-One that breaks or takes too long stops the step as well, and the worker goes on.
+One that breaks or takes too long stops the step as well, and the worker continues.
 """
 
 import logging

@@ -1,6 +1,6 @@
 """Installed packages that bring tools and hooks: found by entry point, loaded only when the deployment allows them.
 
-Their code runs in threads of its own, with a time limit. Whatever it does, the step fails and the worker goes on: a
+Their code runs in threads of its own, with a time limit. Whatever it does, the step fails and the worker continues: a
 thread that does not come back in time is left behind, and holds one of the few places its package has.
 """
 
@@ -27,7 +27,7 @@ _LOOK_SECONDS = 0.01
 
 
 class Busy(Exception):
-    """As many calls of a package are under way as may be."""
+    """As many calls of a package are in progress as may be."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from console.gateway.agents import PREFIX
 def ask_of(
     version: AgentVersion, history: Sequence[Mapping[str, Any]], *, is_stream: bool = True, whom: str = ""
 ) -> dict[str, Any]:
-    """Return the body of a chat completion that goes on with a conversation (`{"role", "content"}`, oldest first).
+    """Return the body of a chat completion that continues with a conversation (`{"role", "content"}`, oldest first).
 
     It names the agent, so the pipeline adds what the live version says at that moment: instructions, parameters,
     limits. Of a long conversation the newest messages are sent, a question first. `whom` tells callers of one surface

@@ -79,7 +79,7 @@ def tell_of_approval(approval_id: str) -> None:
 
 @worker_shutting_down.connect
 def stop_starting(**_: Any) -> None:
-    """Let no further step begin; what is under way ends if it can, and the next worker goes on from there."""
+    """Let no further step begin; what is in progress ends if it can, and the next worker continues from there."""
     runner.stopping.set()
 
 

@@ -1,4 +1,4 @@
-"""Addresses of agents."""
+"""URLs of agents."""
 
 from django.urls import path
 

@@ -86,7 +86,7 @@ def _upload_bytes(path: str) -> int:
 
 
 def _has_strayed(scope: _Scope) -> bool:
-    """Say whether a key came to the pages, which take none: mostly from a client whose base URL lacks /v1."""
+    """Return whether a key came to the pages, which take none: mostly from a client whose base URL lacks /v1."""
     if scope["path"].startswith(_TAKE_KEYS):
         return False
     return any(name in _KEY_HEADERS and _A_KEY(value) for name, value in scope["headers"])

@@ -40,7 +40,7 @@ def be_patient(conf: Any, **_: Any) -> None:
 
 @celeryd_after_setup.connect  # type: ignore[untyped-decorator]
 def say_no_more_than_once(**_: Any) -> None:
-    """Leave out that tasks go on while the broker is away, of which Celery warns each time: ours may run twice.
+    """Leave out that tasks continue while the broker is away, of which Celery warns each time: ours may run twice.
 
     Not earlier, since Celery's own setup of logs has all its warnings said again.
     """

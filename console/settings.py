@@ -494,18 +494,18 @@ FILE_KEEP_DAYS = env_int("FILE_KEEP_DAYS", 30, minimum=1)
 # Of batches that come as one request.
 BATCH_BODY_BYTES = env_int("BATCH_BODY_BYTES", 64 * 1024 * 1024, minimum=1024)
 BATCH_MAX_LINES = env_int("BATCH_MAX_LINES", 100_000, minimum=1)
-# Lines of one batch that are under way at once; how many a provider really gets is up to the batch lane's permits.
+# Lines of one batch that are in progress at once; how many a provider really gets is up to the batch lane's permits.
 BATCH_CONCURRENCY = env_int("BATCH_CONCURRENCY", 8, minimum=1)
 # A batch whose worker has not been heard of for this long is taken over by another one.
 BATCH_LEASE_SECONDS = env_int("BATCH_LEASE_SECONDS", 30, minimum=2)
 BATCH_LINE_ATTEMPTS = env_int("BATCH_LINE_ATTEMPTS", 3, minimum=1)
 BATCH_WINDOW_SECONDS = env_int("BATCH_WINDOW_SECONDS", 24 * 3600, minimum=60)
-# Responses in the background that one worker has under way at once; they wait for models.
+# Responses in the background that one worker has in progress at once; they wait for models.
 BACKGROUND_CONCURRENCY = env_int("BACKGROUND_CONCURRENCY", 32, minimum=1)
 
 # Runs of agents ---------------------------------------------------------------------------------------------------
 
-# Runs of one worker that are under way at once; they mostly wait for models and tools.
+# Runs of one worker that are in progress at once; they mostly wait for models and tools.
 AGENT_CONCURRENCY = env_int("AGENT_CONCURRENCY", 24, minimum=1)
 # A run whose worker has not been heard of for this long is taken over by another one.
 AGENT_LEASE_SECONDS = env_int("AGENT_LEASE_SECONDS", 15, minimum=2)

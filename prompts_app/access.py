@@ -57,7 +57,7 @@ def prompt_for(caller: Caller, slug: str, to: str = "view", *, param: str | None
 
 
 def may(caller: Caller, prompt: Prompt, to: str) -> bool:
-    """Say whether the caller may do `to` (see RIGHTS) with a prompt they can see."""
+    """Return whether the caller may do `to` (see RIGHTS) with a prompt they can see."""
     return to == "view" or caller.may(RIGHTS[to], prompt.team_id)
 
 

@@ -90,5 +90,5 @@ def fill_now(
 
 
 def is_callable(kind: str) -> bool:
-    """Say whether calls may name a prompt of this kind; a partial is only ever included."""
+    """Return whether calls may name a prompt of this kind; a partial is only ever included."""
     return kind != Kind.PARTIAL

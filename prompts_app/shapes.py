@@ -92,7 +92,7 @@ class Catalogue(Protocol):
 class Finder:
     """Finds what a ref means for a team.
 
-    Nobody calls a prompt of a team that is put away (`closed`). A partial it shares goes on answering where others
+    Nobody calls a prompt of a team that is put away (`closed`). A partial it shares continues answering where others
     include it: what is live stays live.
     """
 

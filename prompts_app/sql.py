@@ -1,4 +1,4 @@
-"""Plain SQL of the library: sums over the log, which the ORM would fetch row by row.
+"""SQL of the library: sums over the log, which the ORM would fetch row by row.
 
 The log names what took part in a call as JSON in one column; only the database can take that apart and sum it in place.
 """

@@ -21,7 +21,7 @@ class Tab:
     label: str
     url: Callable[[Prompt], str]
     count: Callable[[Prompt], int | None] = lambda prompt: None
-    # Tabs stand in this order; the house's own are 10 (text) to 50 (settings).
+    # Tabs stand in this order; Facet's own are 10 (text) to 50 (settings).
     order: int = 30
 
 

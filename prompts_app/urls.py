@@ -1,4 +1,4 @@
-"""Addresses of the library. A prompt's slug has slashes in it, so what is done with a prompt stands behind `/-/`."""
+"""URLs of the library. A prompt's slug has slashes in it, so what is done with a prompt stands behind `/-/`."""
 
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter

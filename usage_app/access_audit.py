@@ -94,7 +94,7 @@ def _is_near(caller: Caller, event: AuditEvent) -> bool:
 
 
 def may_rate(caller: Caller, event: AuditEvent) -> bool:
-    """Say whether somebody who can see a call may rate its answer."""
+    """Return whether somebody who can see a call may rate its answer."""
     is_own = event.actor_kind == "user" and caller.user is not None and event.actor_id == caller.user.pk
     sees = caller.key_id is not None or is_own or caller.may("view_audit", event.team_id)
     return sees and caller.may("use_models", event.team_id)

@@ -9,7 +9,7 @@ _TOO_EARLY = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What one period will have used by its end if it goes on like this."""
+    """What one period will have used by its end if it continues like this."""
 
     expected: int
     runs_out_at: dt.datetime | None

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def flowing(text: str) -> str:
-    """Return a text as it is read: a line goes on until a blank one or the next point of a list."""
+    """Return a text as it is read: a line continues until a blank one or the next point of a list."""
     return re.sub(r"(?<!\n)\n(?!\n|- ) *", " ", text)
 
 

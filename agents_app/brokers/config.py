@@ -46,7 +46,7 @@ def checked(team_id: uuid.UUID, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _leads_to(address: Address, url: str) -> bool:
-    """Say whether a queue's URL stays at the broker: its host, its port, with TLS where the broker has it."""
+    """Return whether a queue's URL stays at the broker: its host, its port, with TLS where the broker has it."""
     scheme, usual = ("https", 443) if address.is_tls else ("http", 80)
     try:
         split = urlsplit(url)

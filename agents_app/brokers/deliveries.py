@@ -170,7 +170,7 @@ def _set_aside(
 
 
 def _kept_headers(message: Message) -> dict[str, str | int]:
-    """Return the headers a message goes on with: those that are one text or number, as far as they can be kept."""
+    """Return the headers a message continues with: those that are one text or number, as far as they can be kept."""
     found: dict[str, str | int] = {}
     for name, value in list(message.headers.items())[:_MOST_HEADERS]:
         if isinstance(value, str):

@@ -163,7 +163,7 @@ def publish(address: Address, queue: str, message: Message) -> None:
 
 
 def _is_json(body: bytes) -> bool:
-    """Say whether a reader can take it for JSON; what is set aside may be anything."""
+    """Return whether a reader can take it for JSON; what is set aside may be anything."""
     try:
         json.loads(body.decode())  # of bytes it would take UTF-16, too
     except (ValueError, RecursionError):

@@ -37,7 +37,7 @@ def send_due() -> int:
 
 
 def _send_all(claimed: list[Outgoing], latest: float) -> int:
-    """Send what was claimed of one broker; a queue that fails once is left for later, the others go on."""
+    """Send what was claimed of one broker; a queue that fails once is left for later, the others continue."""
     sent, failed = 0, set[str]()
     for outgoing in claimed:
         if outgoing.queue in failed:

@@ -31,7 +31,7 @@ _BRIEF_SECONDS = 1.0
 class Reading:
     """The state of one reader. `step` does one thing and says how long to wait before the next; None is to stop.
 
-    `rest` waits, holding nothing of the database, and says whether to go on.
+    `rest` waits, holding nothing of the database, and says whether to continue.
     """
 
     def __init__(self, trigger_id: uuid.UUID, holder: uuid.UUID, rest: Callable[[float], bool]) -> None:
@@ -80,7 +80,7 @@ class Reading:
         return self._hold(gate.Hold(received.said))
 
     def _take(self, consumer: transport.Consumer) -> tuple[Message | None, bool]:
-        """Wait a while for a message, and say whether that took long enough for things to have changed."""
+        """Wait a while for a message, and return whether that took long enough for things to have changed."""
         latest = time.monotonic() + min(_LONGEST_IDLE, settings.AGENT_LEASE_SECONDS / 3)
         self._rest(0)
         message, has_waited = consumer.take(), False

@@ -1,1 +1,1 @@
-"""What makes runs go on: one worker at a time takes turns with a run, and every step is on record before the next."""
+"""What makes runs continue: one worker at a time takes turns with a run, and every step is recorded before the next."""

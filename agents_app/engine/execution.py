@@ -31,7 +31,7 @@ _PAUSE = 1.0
 
 
 def make_calls(turn: Turn, steps: Sequence[Step]) -> float:
-    """Make the calls of these steps and write down what comes of each; return how long to rest before a repeat."""
+    """Make the calls of these steps and store what comes of each; return how long to rest before a repeat."""
     run = turn.run
     limits.check(run, tool_calls=len(steps), steps=len(steps))
     moment = time.monotonic()
@@ -74,7 +74,7 @@ def _outcome(call: "Future[Outcome]") -> Outcome:
 
 
 def _cut_off(turn: Turn, open_calls: "dict[Future[Outcome], Step]") -> None:
-    """End what still runs, because the run ends. What came to its end all the same is written down."""
+    """End what still runs, because the run ends. What came to its end all the same is stored."""
     for call in open_calls:
         call.cancel()
     wait(open_calls, timeout=_PATIENCE)

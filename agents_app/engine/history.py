@@ -1,4 +1,4 @@
-"""Build the model's messages from the recorded steps, anew each time, so that no worker has to remember a run.
+"""Build the model's messages from the recorded steps, again each time, so that no worker has to remember a run.
 
 Results of tools always stand in the place of a tool: whatever they say, they are no instructions of anybody.
 """

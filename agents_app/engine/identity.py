@@ -1,4 +1,4 @@
-"""On whose behalf a run calls: the person or key that started it, resolved anew for each call."""
+"""On whose behalf a run calls: the person or key that started it, resolved again for each call."""
 
 import datetime as dt
 import uuid

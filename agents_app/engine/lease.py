@@ -21,12 +21,12 @@ class LeaseLost(Exception):
 
 
 def _length() -> dt.timedelta:
-    """Return how long a lease is: short, so that a run whose worker died goes on soon. It is renewed all the time."""
+    """Return how long a lease is: short, so that a run whose worker died continues soon. It is renewed all the time."""
     return dt.timedelta(seconds=settings.AGENT_LEASE_SECONDS)
 
 
 def free() -> Q:
-    """Match runs a worker may take: without one, and under way, or at the end of their wait."""
+    """Match runs a worker may take: without one, and in progress, or at the end of their wait."""
     has_no_worker = Q(lease_until=None) | Q(lease_until__lt=Now())
     goes_on = Q(state__in=[State.QUEUED, State.RUNNING, State.CANCELLING]) & (Q(wake_at=None) | Q(wake_at__lte=Now()))
     return has_no_worker & (goes_on | Q(state=State.WAITING, wake_at__lte=Now()))

@@ -26,7 +26,7 @@ NAMES = {
 
 
 class LimitReached(Exception):
-    """The run may not go on; the message names the limit."""
+    """The run may not continue; the message names the limit."""
 
     def __init__(self, name: str, limit: int) -> None:
         super().__init__(f"It reached its limit of {limit_text(name, limit)} {NAMES[name]}.")
@@ -63,7 +63,7 @@ def tokens_left(run: Run) -> int | None:
 
 
 def has_room_beside(run: Run, step: Step, tool: Tool, begun: Sequence[tuple[Step, Tool]]) -> bool:
-    """Say whether a call may begin beside those of the same turn, which are not counted before they end.
+    """Return whether a call may begin beside those of the same turn, which are not counted before they end.
 
     Calls that are paid for share what is left of the run's tokens. What they will cost nobody knows before, so a run
     with a limit of cost makes them one after the other.

@@ -44,7 +44,7 @@ _LOOK_AGAIN = 2.0
 
 
 def ask_next(turn: Turn, steps: Sequence[Step]) -> bool | None:
-    """Ask the model for the next turn. Returns None to go on, else whether the run can go on at once."""
+    """Ask the model for the next turn. Returns None to continue, else whether the run can continue at once."""
     run = turn.run
     limits.check(run, steps=1, model_calls=1, tokens=1)
     if shortened(turn, steps):

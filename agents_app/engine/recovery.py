@@ -49,6 +49,6 @@ def look_up(step: Step) -> Found:
 
 
 def _is_settled(step: Step) -> bool:
-    """Say whether a call without a trace will never leave one: its worker begins it within its lease or not at all."""
+    """Return whether a call without a trace can leave none any more, because its worker's lease has expired."""
     assert step.request_id is not None
     return step.request_id.int >> 80 < (now().timestamp() - settings.AGENT_LEASE_SECONDS) * 1000

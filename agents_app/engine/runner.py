@@ -35,7 +35,7 @@ stopping = threading.Event()
 
 
 def advance(run_id: uuid.UUID) -> bool:
-    """Take a run as far as one turn goes; return whether it can go on at once. Harmless twice, late or never."""
+    """Take a run as far as one turn goes; return whether it can continue at once. Harmless twice, late or never."""
     run = lease.take(run_id)
     return run is not None and work(run)
 
@@ -74,7 +74,7 @@ def _work(run: Run) -> bool:
 
 
 def _step(turn: Turn, steps: list[Step]) -> bool | None:
-    """Take one step. Returns None to go on, else whether the run can go on at once."""
+    """Take one step. Returns None to continue, else whether the run can continue at once."""
     unfinished = [step for step in steps if step.state not in Step.OVER]
     for step in unfinished:
         if step.kind == Step.Kind.MODEL and step.state in {Step.State.INTENDED, Step.State.PLANNED}:
@@ -88,7 +88,7 @@ def _step(turn: Turn, steps: list[Step]) -> bool | None:
 
 
 def is_last_word(step: Step) -> bool:
-    """Say whether a model's answer asks for nothing more and needs no better one."""
+    """Return whether a model's answer asks for nothing more and needs no better one."""
     output = step.output or {}
     return not output.get("message", {}).get("tool_calls") and not output.get("feedback")
 

@@ -87,5 +87,5 @@ async def _shown(call: ToolCall, outcome: Outcome) -> Outcome:
 
 
 def may_repeat(tool: Tool | None) -> bool:
-    """Say whether a call that may have happened can simply be made again: it says so of itself, or only reads."""
+    """Return whether a call that may have happened can simply be made again: it says so of itself, or only reads."""
     return tool is not None and (tool.is_idempotent or tool.effect == Tool.Effect.READ)

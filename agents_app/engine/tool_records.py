@@ -17,7 +17,7 @@ LOST, UNKNOWN = "worker_lost", "tool_unknown"
 
 
 def may_have_happened(step: Step) -> bool:
-    """Say whether an earlier attempt at this call may have taken effect, whatever came of the last."""
+    """Return whether an earlier attempt at this call may have taken effect, whatever came of the last."""
     if step.attempts < 2:
         return False
     lines = AuditEvent.objects.filter(at__gte=step.created_at, type=EventType.TOOL)

@@ -3,7 +3,7 @@
 1. A planned call is decided about; one for which the run's limits leave no room beside the others comes after them.
    Denied, the model is told; to be asked about, a person is, and the step waits.
 2. What people have said in the meantime is heard; before its call every step is decided about once more.
-3. Intents are committed, the calls are made side by side, and each outcome is written down as it comes.
+3. Intents are committed, the calls are made side by side, and each outcome is stored as it comes.
 4. An intent without an outcome, of a worker who is gone, is made again if that is harmless; otherwise a person says
    what became of it.
 """
@@ -32,7 +32,7 @@ State = Step.State
 
 
 def take_further(turn: Turn, steps: Sequence[Step]) -> bool | None:
-    """Take the unfinished calls further. Returns None to go on, else whether the run can go on at once."""
+    """Take the unfinished calls further. Returns None to continue, else whether the run can continue at once."""
     run = turn.run
     mine = [step for step in steps if step.state not in Step.OVER]
     ready: list[Step] = []
@@ -113,13 +113,13 @@ def _decide(turn: Turn, steps: Sequence[Step], step: Step, asked: list[Approval]
 
 
 def _mark_asked_about(step: Step, present: dict[str, str]) -> str | None:
-    """Return what the tool was when the step was last decided about; what it is now, when nothing is on record."""
+    """Return what the tool was when the step was last decided about; what it is now, when nothing is recorded."""
     marks = [decision["tool"] for decision in step.decisions if "tool" in decision]
     return marks[-1] if marks else present.get("tool")
 
 
 def _is_approved(run: Run, step: Step, approved: Sequence[Approval]) -> bool:
-    """Say whether a person said yes to exactly this call."""
+    """Return whether a person said yes to exactly this call."""
     wanted = digest_of(run, step, step.arguments or {})
     return any(one.kind == Kind.CALL and one.sha256 == wanted for one in approved)
 

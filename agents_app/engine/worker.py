@@ -31,7 +31,7 @@ def offer(run_id: uuid.UUID) -> bool:
 
 
 def wait_until_idle(seconds: float) -> None:
-    """Give what is under way a moment to end, because the process stops."""
+    """Give what is in progress a moment to end, because the process stops."""
     latest = time.monotonic() + seconds
     while _busy and time.monotonic() < latest:
         time.sleep(0.05)

@@ -21,7 +21,7 @@ _INPUT = {
 
 
 class OverlapForm(forms.Form):
-    """How long the tokens before a new one go on."""
+    """How long the tokens before a new one continue."""
 
     overlap = forms.ChoiceField(
         label="Old token",

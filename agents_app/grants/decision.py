@@ -34,8 +34,8 @@ def decide(
     """Return what the agent, the caller, the team and the tool together allow.
 
     `name` is what the model wrote; `tool` is the team's living tool of exactly that name, its server at hand.
-    `calls_before` counts the calls of it this run has made. `problem` says why its caller may not go on; a run that has
-    one takes no step, so only who decides outside of one asks for it.
+    `calls_before` counts the calls of it this run has made. `problem` says why its caller may not continue; a run that
+    has one takes no step, so only who decides outside of one asks for it.
     """
     if grant is None:
         return _no("grant", f"There is no tool {name[:64]!r} for this agent. Use only the tools you were given.")

@@ -51,7 +51,7 @@ class Run(models.Model):
     input = models.JSONField(default=dict)
     output = models.JSONField(null=True, blank=True)
 
-    # On whose behalf it acts; looked up anew before each step.
+    # On whose behalf it acts; looked up again before each step.
     actor_kind = models.CharField(max_length=10)
     actor_id = models.UUIDField(null=True)
     actor_name = models.CharField(max_length=200)

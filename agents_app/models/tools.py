@@ -89,7 +89,7 @@ class Tool(models.Model):
 
     @property
     def is_callable(self) -> bool:
-        """Say whether it may be called at all; `server` must be loaded for a tool of one."""
+        """Return whether it may be called at all; `server` must be loaded for a tool of one."""
         return (
             self.is_enabled
             and not self.suspended

@@ -27,5 +27,5 @@ def listing(agents: QuerySet[Agent], words: str, number: int) -> tuple[Page[Agen
 
 
 def is_changed(agent: Agent) -> bool:
-    """Say whether the draft waits to be published."""
+    """Return whether the draft waits to be published."""
     return agent.live is None or fields_of(agent.draft) != fields_of(agent.live)

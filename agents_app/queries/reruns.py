@@ -10,7 +10,7 @@ Kind, State = Step.Kind, Step.State
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """What a new run repeats of `run`: all of it, or it begins with these steps and goes on with number `first`."""
+    """What a new run repeats of `run`: all of it, or it begins with these steps and continues with number `first`."""
 
     run: Run
     first: int | None = None

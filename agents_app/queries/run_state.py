@@ -30,7 +30,7 @@ def run_said(name: str) -> Run | None:
 
 
 def is_for(run: Run, end_user: str) -> bool:
-    """Say whether a run may be this end user's: it is, or one of the two is not known."""
+    """Return whether a run may be this end user's: it is, or one of the two is not known."""
     return not (run.end_user and end_user) or run.end_user == end_user
 
 
@@ -70,7 +70,7 @@ def starters_of(run: Run) -> set[uuid.UUID]:
 
 
 def waits_for(run: Run) -> str:
-    """Return what people are asked before the run goes on, the oldest question first; empty when nothing is."""
+    """Return what people are asked before the run continues, the oldest question first; empty when nothing is."""
     approvals = Approval.objects.filter(run=run, state=Approval.State.WAITING).order_by("created_at", "id")
     return tally(one.tool_name or "the next step" for one in approvals)
 
@@ -91,7 +91,7 @@ _BEGUN = (Step.State.INTENDED, Step.State.DONE, Step.State.FAILED, Step.State.UN
 
 
 def is_begun(step: Step) -> bool:
-    """Say whether a step is a call that was begun, whatever came of it: it counts against `most_calls`."""
+    """Return whether a step is a call that was begun, whatever came of it: it counts against `most_calls`."""
     return step.kind == Step.Kind.TOOL and step.state in _BEGUN
 
 

@@ -29,7 +29,7 @@ class TraceRow:
 
     @property
     def may_go_on(self) -> bool:
-        """Say whether a run can go on from here: where the model was asked, with everything before it over."""
+        """Return whether a run can continue from here: where the model was asked, with everything before it over."""
         return self.step.kind == Step.Kind.MODEL
 
     @property

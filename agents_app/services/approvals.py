@@ -150,7 +150,7 @@ def _locked(approval: Approval) -> Approval:
 
 
 def _edit(approval: Approval, edited: dict[str, Any]) -> None:
-    """Put other arguments in a call's place: only those that may be edited, and the whole is decided about anew."""
+    """Put other arguments in a call's place: only those that may be edited, and the whole is decided about again."""
     if approval.kind != Kind.CALL:
         raise BadInput("There are no arguments to change here.", param="edited_arguments")
     if fixed := sorted(_changed(approval.arguments, edited) - set(approval.editable)):

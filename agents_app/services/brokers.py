@@ -46,7 +46,7 @@ def create_broker(*, actor: Actor, team: Team, slug: str, name: str = "", url: s
 def change_broker(
     *, actor: Actor, broker: Broker, name: str | None = None, url: str | None = None, seen_revision: int | None = None
 ) -> Broker:
-    """Change what is given. With another address, readers go on there from their next message on."""
+    """Change what is given. With another address, readers continue there from their next message on."""
     broker = hold(broker, "team")
     check_revision("this broker", broker.revision, seen_revision, StaleTool)
     before, is_other = _shown(broker), False
@@ -67,7 +67,7 @@ def change_broker(
 
 
 def _is_at(broker: Broker, url: str) -> bool:
-    """Say whether this is the address kept. One whose key is gone is not: so another can be entered."""
+    """Return whether this is the address kept. One whose key is gone is not: so another can be entered."""
     try:
         return decrypt(broker.secret) == url
     except SecretUnreadable:

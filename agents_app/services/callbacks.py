@@ -67,7 +67,7 @@ def _begin(under_way: dict[Future[str], QueueItem]) -> int:
 def _claim(under_way: Collection[QueueItem]) -> tuple[int, list[_Call]]:
     """Take what is due for a while; return how many that were, and those that can be sent.
 
-    A retry or a second end in between makes it due anew.
+    A retry or a second end in between makes it due again.
     """
     moment = now()
     of_queues = Counter(item.queue_id for item in under_way)
@@ -120,7 +120,7 @@ async def _deliver(call: _Call) -> str:
 
 
 def _mark(item: QueueItem, trouble: str) -> None:
-    """Write how it went, unless the item has begun anew meanwhile."""
+    """Write how it went, unless the item has begun again meanwhile."""
     mine = QueueItem.objects.filter(Q(call_back_at=item.call_back_at), pk=item.pk, fence=item.fence)
     tries = item.callbacks + 1
     if not trouble:

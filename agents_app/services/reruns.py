@@ -19,7 +19,7 @@ def rerun(*, actor: Actor, agent: Agent, run: Run, origin: Origin) -> Run:
 
 @transaction.atomic
 def rerun_from(*, actor: Actor, agent: Agent, run: Run, number: int, origin: Origin) -> Run:
-    """Start a run that goes on from this step of another: its version, prompt and input, in the name of who asks.
+    """Start a run that continues from this step of another: its version, prompt and input, in the name of who asks.
 
     Answers and outcomes before the step are taken over with their records, and so are the run's notes of then. Limits
     and cost begin at nothing, but how often a tool may be called, or the same in a row, counts what was taken over.

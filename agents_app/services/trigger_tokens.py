@@ -26,7 +26,7 @@ def check_given(text: str) -> str:
 
 
 def add(actor: Actor, trigger: Trigger, given: str | None, overlap: dt.timedelta) -> tuple[TriggerToken, str]:
-    """Make a token and return it with its text; those before go on for `overlap` at most."""
+    """Make a token and return it with its text; those before continue for `overlap` at most."""
     if not dt.timedelta() <= overlap <= max(OVERLAPS.values()):
         raise BadInput("The token before can go on for up to seven days.", param="overlap_hours")
     text = check_given(given) if given is not None else keys.generate_hook_token()

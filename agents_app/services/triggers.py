@@ -94,7 +94,7 @@ def change_trigger(
     owner: User | None = None,
     seen_revision: int | None = None,
 ) -> Trigger:
-    """Change what is given. A schedule that is switched on again goes on from now: it does not catch up.
+    """Change what is given. A schedule that is switched on again continues from now: it does not catch up.
 
     A webhook that is to prove itself in the other way loses what it had: `renew_secret` gives it what it needs then.
     Overtaken when somebody changed it since it was seen.
@@ -135,8 +135,8 @@ def renew_secret(
 ) -> str:
     """Give a webhook another secret or token and return it: shown this once. Nothing with the old one is taken.
 
-    Only tokens before it go on for `overlap`: a sender that signs can sign with both. Who knows the secret can say what
-    is delivered, so this counts as setting the trigger up.
+    Only tokens before it continue for `overlap`: a sender that signs can sign with both. Who knows the secret can say
+    what is delivered, so this counts as setting the trigger up.
     """
     if trigger.kind != Kind.WEBHOOK:
         raise BadInput("Only webhooks have a secret.")
@@ -178,7 +178,7 @@ def revoke_token(*, actor: Actor, trigger: Trigger, token_id: uuid.UUID) -> None
 
 @transaction.atomic
 def delete_trigger(*, actor: Actor, trigger: Trigger) -> None:
-    """Remove it; runs it started go on."""
+    """Remove it; runs it started continue."""
     trigger = _locked(trigger)
     _note(actions.TRIGGER_DELETED, actor, trigger, {"before": _shown(trigger)})
     trigger.delete()

@@ -189,7 +189,7 @@ def resolved(node: Any, root: Mapping[str, Any], seen: tuple[str, ...] = ()) -> 
     while isinstance(node, Mapping) and isinstance(ref := node.get("$ref"), str):
         if not ref.startswith("#/") and ref != "#":
             raise TooInvolved("it refers to another document")
-        if len(ref) > _LONGEST_REF:  # it is followed anew wherever it stands
+        if len(ref) > _LONGEST_REF:  # it is followed again wherever it stands
             raise TooInvolved("its references are too long")
         if ref in seen:
             raise TooInvolved("its schema goes in circles")

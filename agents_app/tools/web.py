@@ -73,7 +73,7 @@ def origin_of(url: str) -> str:
 
 
 def checked_address(url: str, param: str) -> str:
-    """Return an address the house may call, without question mark; BadInput names `param` otherwise."""
+    """Return an address Facet may call, without question mark; BadInput names `param` otherwise."""
     try:
         check_url(url, is_tool=True)
     except BadInput as refused:

@@ -125,7 +125,7 @@ def _begin(trigger: Trigger, queue: Queue) -> bool:
     except Refusal as refusal:
         queues.finish(queue=queue, item_id=item.pk, receipt=item.receipt, trouble=refusal.message)
         return True
-    # Attempts are counted anew when somebody puts an item back; each time it is taken has a fence of its own.
+    # Attempts are counted again when somebody puts an item back; each time it is taken has a fence of its own.
     firing, _ = fire(trigger, f"{item.pk.hex}:{item.fence}", given, body=item.body, called_by=item.put_by_run)
     if firing.run_id is None:
         queues.give_back(queue=queue, item_id=item.pk, receipt=item.receipt, trouble=firing.trouble)
@@ -135,7 +135,7 @@ def _begin(trigger: Trigger, queue: Queue) -> bool:
 
 
 def settle() -> None:
-    """Write the results of ended runs back to their items, and keep the items of those that go on."""
+    """Write the results of ended runs back to their items, and keep the items of those that continue."""
     _settle_all(_taken())
 
 

@@ -25,7 +25,7 @@ def actor_of(trigger: Trigger) -> Actor:
 def fire(
     trigger: Trigger, key: str, given: dict[str, Any], *, body: Any = None, called_by: Run | None = None
 ) -> tuple[Firing, bool]:
-    """Start the run, and say whether this is new. A refusal is kept with the firing: nobody waits for an answer.
+    """Start the run, and return whether this is new. A refusal is kept with the firing: nobody waits for an answer.
 
     Needs `agent__team`, `agent__live` and `owner`. Raises UnknownTrigger where it was deleted in between.
     """

@@ -60,7 +60,7 @@ def _made(request: TeamRequest, form: NewAgentForm) -> Agent:
 
 @needs("build")
 def edit(request: TeamRequest, slug: str) -> HttpResponse:
-    """Save the draft and perhaps go on to its next page; or look at what is typed, and ask it, which saves nothing."""
+    """Save the draft, and perhaps continue to its next page; or preview and try what is typed, which saves nothing."""
     agent = access.agent_for(request.caller, slug, to="edit")
     if request.method != "POST":
         form = DraftForm(agent=agent, draft=agent.draft)
@@ -92,7 +92,7 @@ _PAGES = {"publish": "agents:publish", "grant": "agents:choose_tool", "limits": 
 
 
 def _next_page(agent: Agent, do: str) -> str | None:
-    """Return the page a saved draft goes on to, if any: `grant:` and a name is that tool's, `make:` makes it."""
+    """Return the page a saved draft continues to, if any: `grant:` and a name is that tool's, `make:` makes it."""
     if do == "prompt":
         return f"{reverse('prompts:new_prompt')}?{urlencode({'team': agent.team.slug, 'agent': agent.slug})}"
     if do in _PAGES:

@@ -140,7 +140,7 @@ def run_again(request: TeamRequest, run_id: str) -> HttpResponse:
 
 @needs("use_models")
 def run_again_from(request: TeamRequest, run_id: str, number: int) -> HttpResponse:
-    """Start a new run that takes over what came before one of this run's steps, and asks the model anew from there."""
+    """Start a new run that takes over what came before one of this run's steps, and asks the model again from there."""
     found = access.run_for(request.caller, run_id)
     if not access.may_read(request.caller, found):
         raise Http404("There is no such run.")

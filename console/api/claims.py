@@ -26,7 +26,7 @@ def digest_of(face: str, caller: Caller, route: str, key: str) -> bytes:
 
 
 def held(digest: bytes, body: bytes, *, actor: Actor, route: str) -> ManagementClaim | None:
-    """Return the first request's claim, on record as replayed, or None with its lock until the transaction ends."""
+    """Return the first request's claim, recorded as replayed, or None with its lock until the transaction ends."""
     if not sql.lock_claim(digest):
         raise Conflict(
             "The first request with this Idempotency-Key is still running.",

@@ -29,7 +29,7 @@ class _Reading:
         self._count = self._size = 0
 
     def turns(self, name: str) -> list[Kept]:
-        """Return a response and those it went on from, the first of all first."""
+        """Return a response and those it continued from, the first of all first."""
         param = "previous_response_id"
         found = [self._find(name, param, follow=True)]
         self._note(found[0], param)
@@ -63,7 +63,7 @@ class _Reading:
         raise NotFound(f"There is no item {name[:60]!r} in {response}; send the item itself.", param=param)
 
     def _find(self, name: str, param: str, *, follow: bool = False) -> Kept:
-        """Return one response; those it went on from are read with it where they will be asked for next."""
+        """Return one response; those it continued from are read with it where they will be asked for next."""
         self._count += 1
         if self._count > _MOST_TURNS:
             raise _too_long(param)

@@ -1,8 +1,8 @@
 """Responses as they are kept: the input and output of their lines in the audit log, and nothing besides.
 
-A line is written in the commit that closes its call, before the answer is given out, so any process can go on from it
-at once; redaction, retention and the rights to content are the log's. Only that one was deleted is written down here,
-and which line has the answer of one in the background.
+A line is written in the commit that closes its call, before the answer is given out, so any process can continue from
+it at once; redaction, retention and the rights to content are the log's. Only that one was deleted is stored here, and
+which line has the answer of one in the background.
 """
 
 import re
@@ -47,7 +47,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What is written down of several responses, read together; nothing of other teams than the caller's."""
+    """What is stored of several responses, read together; nothing of other teams than the caller's."""
 
     background: dict[uuid.UUID, BackgroundResponse]
     lines: dict[uuid.UUID, AuditEvent]

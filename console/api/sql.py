@@ -1,4 +1,4 @@
-"""Plain SQL of the JSON face: what is taken and judged, or followed, in one statement, which the ORM cannot say."""
+"""SQL of the JSON face: what is taken and judged, or followed, in one statement, which the ORM cannot say."""
 
 import datetime as dt
 import uuid
@@ -95,7 +95,7 @@ def lock_claim(digest: bytes) -> bool:
 
 
 def chain(last: uuid.UUID, *, most: int, bytes: int) -> list[uuid.UUID]:
-    """Return the ids of the responses one went on from, itself first: `most` of them, and no more once past `bytes`.
+    """Return the ids of the responses one continued from, itself first: `most` of them, and no more once past `bytes`.
 
     Found by text, so a guess of what is worth reading together: whether it is so, and whose it is, is not asked here.
     """

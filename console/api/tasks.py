@@ -32,7 +32,7 @@ def drive() -> None:
 
 @worker_shutting_down.connect
 def stop_starting(**_: Any) -> None:
-    """Let no further response begin; those under way have a while to end."""
+    """Let no further response begin; those in progress have a while to end."""
     worker.stop(settings.STOP_SECONDS)
 
 

@@ -82,7 +82,7 @@ def _without_value(match: re.Match[str]) -> str:
 
 
 def _may_hold_a_field(raw: bytes, rules: _Rules) -> bool:
-    """Say whether an ASCII body names one of AUDIT_REDACT_FIELDS; bytes are made small four times as fast as text.
+    """Return whether an ASCII body names one of AUDIT_REDACT_FIELDS; bytes are made small four times as fast as text.
 
     But it is text that is searched: `in` of bytes first takes what is looked for as a number, and drops the error.
     """

@@ -52,7 +52,7 @@ class Criteria:
 
     @property
     def has_index(self) -> bool:
-        """Say whether one index finds the rows in order, so that no span of time need be searched through."""
+        """Return whether one index finds the rows in order, so that no span of time need be searched through."""
         if self.filters == 0:
             return True
         return self.filters == 1 and bool(

@@ -47,7 +47,7 @@ def owns(caller: Caller, made: File | Batch) -> bool:
 
 
 def may_read(caller: Caller, file: File) -> bool:
-    """Say whether the caller may see what the file says."""
+    """Return whether the caller may see what the file says."""
     return owns(caller, file) or caller.may("read_content", file.team_id)
 
 

@@ -1,4 +1,4 @@
-"""In whose name the lines of a batch are sent: asked anew for every line."""
+"""In whose name the lines of a batch are sent: asked again for every line."""
 
 import datetime as dt
 import uuid

@@ -1,4 +1,4 @@
-"""Plain SQL of batches: many lines at once, as arrays.
+"""SQL of batches: many lines at once, as arrays.
 
 The ORM makes an expression of every value it writes. For a batch's lines that was most of what a worker did: a batch of
 500 took three times as long, and checking a file of 100,000 twice as long.

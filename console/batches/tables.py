@@ -181,7 +181,7 @@ def _body(
 
 
 def has_table(batch: Batch) -> bool:
-    """Say whether a batch is one of conversations that is over, and its input still there."""
+    """Return whether a batch is one of conversations that is over, and its input still there."""
     return batch.is_over and batch.endpoint == ENDPOINT and batch.total > 0 and batch.input_file_id is not None
 
 

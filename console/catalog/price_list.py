@@ -49,7 +49,7 @@ def prices_at(base_url: str, names: list[str]) -> dict[str, dict[str, Any]]:
 
 
 def _is_at(pattern: str, base_url: str) -> bool:
-    """Say whether the host is the pattern's to its end: `api.openai.com.example.net` is somebody else's."""
+    """Return whether the host is the pattern's to its end: `api.openai.com.example.net` is somebody else's."""
     found = re.match(pattern, base_url)
     if found is None:
         return False

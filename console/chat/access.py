@@ -70,7 +70,7 @@ def agents_to_talk_to(caller: Caller) -> QuerySet[Agent]:
 
 
 def has_agents_that_run(caller: Caller) -> bool:
-    """Say whether there are agents with tools for somebody, who then reads where to find them."""
+    """Return whether there are agents with tools for somebody, who then reads where to find them."""
     return agents_for(caller, "use").exclude(live__grants=[]).exists()
 
 

@@ -12,7 +12,7 @@ from console.core.errors import NotFound
 def file_of(message: Message, place: int) -> HttpResponse:
     """Return what was sent of an attached file: a picture, or text to be saved, under a name of ours, never shown.
 
-    A picture was written anew by this house, so it is nothing but a picture.
+    A picture was written again by this house, so it is nothing but a picture.
     """
     if place >= len(message.attachments):
         raise NotFound("There is no such file.")

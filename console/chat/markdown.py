@@ -67,7 +67,7 @@ _CLOSERS = {"\\(": "\\)", "\\[": "\\]"}
 
 
 def _can_be_closed(state: StateInline) -> bool:
-    """Say whether what would end a formula stands behind its beginning: looking for it each time takes too long."""
+    """Return whether what would end a formula stands behind its beginning: looking for it each time takes too long."""
     opener = state.src[state.pos : state.pos + 2]
     if opener not in _CLOSERS:
         return opener[0] == "$"

@@ -25,7 +25,7 @@ from console.core.connections import in_thread
 from console.teams.signed_in import open_sessions
 
 _ROWS_SECONDS, RIGHTS_SECONDS = 0.6, 3.0
-# A frame costs half a millisecond or so, for the block being written is rendered anew. However many read, a process
+# A frame costs half a millisecond or so, for the block being written is rendered again. However many read, a process
 # makes at most so many: a thousand readers get theirs less often, and leave the processor to everybody else.
 _SECONDS_A_FRAME = 0.003
 
@@ -56,7 +56,7 @@ class Reader:
 
     @property
     def is_elsewhere(self) -> bool:
-        """Say whether another process writes the answer, as far as anybody does."""
+        """Return whether another process writes the answer, as far as anybody does."""
         return self._live is None and self.row is not None and not self.row.is_over
 
     async def present(self) -> Seen:
@@ -76,11 +76,11 @@ class Reader:
 
     @property
     def goes_on(self) -> bool:
-        """Say whether more may come, and be read."""
+        """Return whether more may come, and be read."""
         return self.may_read and not (self._live.is_over if self._live else self.row is None or self.row.is_over)
 
     async def wait(self, shown: str, seconds: float) -> bool:
-        """Wait, at most so long, until there is more than `shown` or nothing comes any more; say whether that is so."""
+        """Wait, at most so long, until there is more than `shown` or the end is reached; return whether it is."""
         self.change.clear()
         current = self._live.text if self._live else self.row.text if self.row else ""
         if current != shown or not self.goes_on:

@@ -53,7 +53,7 @@ def path_to(messages: dict[uuid.UUID, Message], last: uuid.UUID | None) -> list[
 
 
 def sees(agent: Agent) -> bool:
-    """Say whether the model an assistant answers people with looks at pictures. Needs `live`."""
+    """Return whether the model an assistant answers people with looks at pictures. Needs `live`."""
     return (
         agent.live is not None
         and Pin.objects.filter(

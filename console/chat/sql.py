@@ -45,7 +45,7 @@ WHERE id = %(id)s AND status IN ('writing', 'stopped', 'interrupted')
 
 
 async def keep(link: Link, texts: Sequence[tuple[uuid.UUID, str | None]], until: dt.datetime) -> set[uuid.UUID]:
-    """Keep what there is of answers (None: nothing new) with a longer lease; return those that may go on."""
+    """Keep what there is of answers (None: nothing new) with a longer lease; return those that may continue."""
     ids, words = [one for one, _ in texts], [text for _, text in texts]
     rows = await (await link.execute(_KEEP, [until, ids, words])).fetchall()
     return {row[0] for row in rows}

@@ -65,7 +65,7 @@ async def words(reader: Reader, seconds: float) -> AsyncGenerator[dict[str, obje
 
 
 async def _fed(growing: Growing, text: str) -> tuple[str, str]:
-    """Render what an answer grew by; a long block, which is rendered anew each time, beside the event loop."""
+    """Render what an answer grew by; a long block, which is rendered again each time, beside the event loop."""
     if len(text) - growing.done > _LONG_BLOCK:
         return await asyncio.to_thread(growing.feed, text)
     return growing.feed(text)

@@ -29,5 +29,5 @@ class Scheduler(PersistentScheduler):  # type: ignore[misc]
             )
             for entry in ahead:
                 entry.last_run_at = moment
-            self._heap = None  # made anew
+            self._heap = None  # made again
         return float(super().tick(*arguments, **named))

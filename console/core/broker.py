@@ -1,9 +1,9 @@
 """kombu's transport for Redis and Valkey, with workers that survive the loss of their broker.
 
 When a connection is lost, Celery first takes it apart and then closes it. Closing gives back the messages of tasks that
-are under way; for that kombu connects anew, by what was taken away, and breaks with an AttributeError that nobody takes
-for a lost connection: the worker ends, and every run in it with it. Tasks that end later break as much, when their
-messages are settled on the old connection. Said as a lost connection, both are what Celery is prepared for.
+are in progress; for that kombu connects again, by what was taken away, and breaks with an AttributeError that nobody
+takes for a lost connection: the worker ends, and every run in it with it. Tasks that end later break as much, when
+their messages are settled on the old connection. Said as a lost connection, both are what Celery is prepared for.
 """
 
 from typing import Any

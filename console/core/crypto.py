@@ -31,12 +31,12 @@ def decrypt(token: str) -> str:
 
 
 def is_token(text: str) -> bool:
-    """Say whether something stored was encrypted, by any key: so all such begin."""
+    """Return whether something stored was encrypted, by any key: so all such begin."""
     return text.startswith("gAAAAA")
 
 
 def is_newest(token: str) -> bool:
-    """Say whether a secret is encrypted with the first of ENCRYPTION_KEYS."""
+    """Return whether a secret is encrypted with the first of ENCRYPTION_KEYS."""
     try:
         _fernet(settings.ENCRYPTION_KEYS[0]).decrypt(token.encode())
     except InvalidToken:

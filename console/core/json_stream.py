@@ -125,7 +125,7 @@ class _Text:
             if self.is_all or not is_unfinished:
                 self.fail(error.msg, named)
             return None
-        number = _NUMBER.match(self.text, self.at)  # it may go on behind what was read
+        number = _NUMBER.match(self.text, self.at)  # it may continue behind what was read
         return None if number and number.end() == len(self.text) and not self.is_all else end
 
     def _too_large(self, named: str) -> NoReturn:

@@ -8,7 +8,7 @@ logger = logging.getLogger(__name__)
 
 
 def send_now(send: Callable[[], object]) -> bool:
-    """Send a mail, and say whether the mail server took it; the log says why not.
+    """Send a mail, and return whether the mail server took it; the log says why not.
 
     One for an address that the server does not know counts as taken. Many servers only say so later, in a mail, and
     whoever asks may be a stranger who wants to know which addresses there are.

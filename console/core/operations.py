@@ -9,7 +9,7 @@ from django.db.migrations.operations.base import Operation, OperationCategory
 class CreateModels(Operation):
     """Create the first tables of an app together, in any order; they may point at each other.
 
-    Django makes every model that is related to a new one anew, and nearly all are: with a `CreateModel` for each
+    Django makes every model that is related to a new one again, and nearly all are: with a `CreateModel` for each
     table an empty database would cost as many times all models as there are tables.
     """
 

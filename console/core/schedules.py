@@ -2,7 +2,7 @@
 
 The next tick is worked out in the schedule's own time zone, so it keeps its hour when clocks change: an hour that is
 skipped ticks right after it, one that comes twice ticks once. What ticks every few minutes or every hour (`*` in the
-field) goes on through both. Every tick is a row of its own, and the same tick starts no second run, however many
+field) continues through both. Every tick is a row of its own, and the same tick starts no second run, however many
 schedulers there are.
 """
 

@@ -30,7 +30,7 @@ _SHAPES: tuple[tuple[str, str | re.Pattern[str], re.Pattern[str]], ...] = (
 
 
 def may_hold_a_secret(text: str) -> bool:
-    """Say whether a text holds the hint of any shape: asked in one piece, because nearly none does."""
+    """Return whether a text holds the hint of any shape: asked in one piece, because nearly none does."""
     return (
         ("_" in text and ("fk_" in text or "fws_" in text or ("gh" in text and _GITHUB.search(text) is not None)))
         or ("-" in text and ("sk-" in text or "xox" in text))

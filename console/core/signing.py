@@ -48,7 +48,7 @@ def standard(secret: str, identity: str, body: bytes, at: int) -> dict[str, str]
 
 
 def is_signed(headers: Mapping[str, str]) -> bool:
-    """Say whether a delivery carries a signature, whatever it is worth. Names of headers are in small letters."""
+    """Return whether a delivery carries a signature, whatever it is worth. Names of headers are in small letters."""
     return OURS in headers or GRAFANA in headers
 
 

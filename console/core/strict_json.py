@@ -57,7 +57,7 @@ def _depth(text: str) -> int:
 
 
 def has_nul(value: Any) -> bool:
-    """Say whether a JSON value holds a NUL anywhere, which PostgreSQL keeps in no text and no jsonb."""
+    """Return whether a JSON value holds a NUL anywhere, which PostgreSQL keeps in no text and no jsonb."""
     if isinstance(value, str):
         return "\0" in value
     if isinstance(value, dict):

@@ -58,7 +58,7 @@ def wait_for_database() -> None:
 
 
 def migrate() -> bool:
-    """Bring the tables up to date, and say whether there was anything to do."""
+    """Bring the tables up to date, and return whether there was anything to do."""
     if why := history.why_not_from_here():
         raise SystemExit(why)
     if newer := history.what_is_newer():
@@ -67,7 +67,7 @@ def migrate() -> bool:
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if plan:
         say(f"Preparing the tables ({len(plan)} migrations).")
-    # One that stands for older ones, all of them applied, is not in the plan, and still to be written down.
+    # One that stands for older ones, all of them applied, is not in the plan, and still to be stored.
     # Nor are settings that only the owner of the tables may tell the database.
     is_written_down = executor.recorder.applied_migrations().keys() >= executor.loader.replacements.keys()
     if plan or not is_written_down or not sql.keeps_log_as_set():

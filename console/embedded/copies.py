@@ -32,7 +32,7 @@ _HOUSE = f"{Path(__file__).parents[2]}{os.sep}"
 _SIGNALS = (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2)
 
 _is_loaded = False
-_read: dict[str, int] = {}  # the house's files whose code is loaded, and when each was changed by then
+_read: dict[str, int] = {}  # Facet's files whose code is loaded, and when each was changed by then
 getproctitle()  # finds the room for titles, which it could not once the environment was changed
 
 
@@ -55,7 +55,7 @@ def load() -> None:
 
 
 def _own_files() -> list[str]:
-    """Return the files of the loaded modules that are the house's own, and not of a library."""
+    """Return the files of the loaded modules that are Facet's own, and not of a library."""
     libraries = sysconfig.get_paths()["purelib"]
     files = [getattr(module, "__file__", None) or "" for module in list(sys.modules.values())]
     return [file for file in files if file.startswith(_HOUSE) and not file.startswith(libraries)]
@@ -71,7 +71,7 @@ def _changes(files: Iterable[str]) -> dict[str, int]:
 
 
 def is_overtaken() -> bool:
-    """Say whether the code that was loaded has changed since, as in an upgrade: a copy would run what was there."""
+    """Return whether the code that was loaded has changed since, as in an upgrade: a copy would run what was there."""
     return _changes(_read) != _read
 
 
@@ -81,7 +81,7 @@ def module_of(command: Sequence[str]) -> str:
 
 
 def can_begin(command: Sequence[str]) -> bool:
-    """Say whether what the command line asks for can begin in a copy of this process."""
+    """Return whether what the command line asks for can begin in a copy of this process."""
     # A thread would be missing in the copy, and a lock it held would stay locked.
     return bool(module_of(command)) and _is_loaded and threading.active_count() == 1
 

@@ -29,7 +29,7 @@ def choose(run: Path, name: str) -> int:
 
 
 def answers(run: Path, name: str) -> bool:
-    """Say whether something takes connections where the program was started last."""
+    """Return whether something takes connections where the program was started last."""
     try:
         port = int(_file(run, name).read_text(encoding="ascii"))
         socket.create_connection(("127.0.0.1", port), timeout=0.2).close()

@@ -175,7 +175,7 @@ def psql(sockets: Path, sql: str, *, database: str = "postgres", role: str = "po
 
 
 def begin_checkpoint(sockets: Path) -> subprocess.Popen[bytes]:
-    """Have what is new written to its files, beside what goes on, so that a stop soon after need not wait for it."""
+    """Have what is new written to its files, beside what continues, so that a stop soon after need not wait for it."""
     return subprocess.Popen(_psql(sockets, "CHECKPOINT"), stdin=subprocess.DEVNULL)
 
 

@@ -57,7 +57,7 @@ def grant(role: str) -> None:
 
 
 def has_rights(role: str) -> bool:
-    """Say whether the application's role is there and was given its rights."""
+    """Return whether the application's role is there and was given its rights."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT has_table_privilege(oid, 'audit_event', 'INSERT') FROM pg_roles WHERE rolname = %s", [role]
@@ -84,7 +84,7 @@ def _days_to_keep() -> tuple[int, int]:
 
 
 def keeps_log_as_set() -> bool:
-    """Say whether the database was told how long the settings keep the log and its content."""
+    """Return whether the database was told how long the settings keep the log and its content."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT event_days, content_days FROM audit_retention ORDER BY set_at DESC LIMIT 1")
         return bool(cursor.fetchone() == _days_to_keep())

@@ -30,7 +30,7 @@ _LOOK_SECONDS = 0.1
 _LONGEST_WAIT_SECONDS = 5
 # Everything is gone within five seconds of Ctrl-C. A PostgreSQL that still writes its checkpoint is told by SIGQUIT to
 # leave that to its log, which it reads at the next start: nothing is lost. Then comes SIGKILL, for everything.
-_GRACE_SECONDS = 1  # what is open may go on for; copies of this process and programs of their own are told alike
+_GRACE_SECONDS = 1  # what is open may continue for; copies of this process and programs of their own are told alike
 _QUIT_AFTER_SECONDS = 3.8
 _KILL_AFTER_SECONDS = 4.4
 _IMPORTANT = re.compile(r"^\S+ (warning|error|critical) ")
@@ -46,7 +46,7 @@ def say(text: str, end: str = "\n") -> None:
 
 
 def go_on_without_logs() -> None:
-    """Have supervisord go on while a log cannot be written, as on a full disk; lines are lost until there is room.
+    """Have supervisord continue while a log cannot be written, as on a full disk; lines are lost until there is room.
 
     Of its own accord it writes a traceback for each line, or reads no more of what a program says, which then stands
     still; where the terminal is a file on the same disk, it ends, and everything with it.
@@ -269,7 +269,7 @@ def main() -> int:
     options.realize(["--configuration", str(path)])
     options.first, options.test = True, False
     watch = Watch(options)
-    watch.shares = copies.IS_SAFE and not dev  # what is reloaded begins anew
+    watch.shares = copies.IS_SAFE and not dev  # what is reloaded begins again
     with contextlib.suppress(asyncore.ExitNow):
         watch.main()
     options.close_httpservers()

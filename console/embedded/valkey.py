@@ -20,7 +20,7 @@ def command(data_dir: Path) -> list[str]:
         "maxmemory": MEMORY,
         "maxmemory-policy": "noeviction",
         "save": "60 1",
-        # It holds nothing that PostgreSQL does not: where no snapshot can be written, workers go on while that can.
+        # It holds nothing that PostgreSQL does not: where no snapshot can be written, workers continue while that can.
         "stop-writes-on-bgsave-error": "no",
         "appendonly": "no",
         "daemonize": "no",

@@ -42,7 +42,7 @@ def candidate_for(caller: Caller, slug: str, number: int) -> PromptVersion:
 
 
 def may_run(caller: Caller, prompt: Prompt) -> bool:
-    """Say whether the caller may start runs: they are calls on the owning team's quota."""
+    """Return whether the caller may start runs: they are calls on the owning team's quota."""
     return caller.may("build", prompt.team_id) and caller.may("use_models", prompt.team_id)
 
 
@@ -95,7 +95,7 @@ _RIGHTS = {
 
 
 def may(caller: Caller, to: str, team_id: uuid.UUID) -> bool:
-    """Say whether the caller may read, upload, sample, start or change in a team."""
+    """Return whether the caller may read, upload, sample, start or change in a team."""
     return all(caller.may(right, team_id) for right in _RIGHTS[to])
 
 

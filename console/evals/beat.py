@@ -47,7 +47,7 @@ def _guarded(work: Callable[..., object], *given: Any) -> None:
 
 
 def _claimed(schedule_id: uuid.UUID) -> Schedule | None:
-    """Return the schedule, its row ours until commit; None where somebody else has it, or it stopped."""
+    """Return the schedule, its row locked until commit; None where somebody else has it, or it stopped."""
     rows = Schedule.objects.select_for_update(no_key=True, of=("self",), skip_locked=True)
     rows = rows.select_related("prompt__team", "prompt__head", "version")
     return rows.filter(pk=schedule_id, is_paused=False, prompt__deleted_at=None).first()
@@ -68,7 +68,7 @@ def _due(schedule_id: uuid.UUID) -> None:
 
 
 def _is_going_on(schedule: Schedule) -> bool:
-    """Say whether the last round is not over yet: then this tick has nothing to add."""
+    """Return whether the last round is not over yet: then this tick has nothing to add."""
     return Round.objects.filter(schedule=schedule, outcome=Round.Outcome.OPEN, run__status__in=GOING_ON).exists()
 
 

@@ -1,8 +1,8 @@
 """Make each call of a run or replay once, even if its process dies.
 
-The request's id is written down before the call. Whoever goes on later finds it, and asks the log what came of it: an
-answer that is on record is taken from there, a call that is still open is waited for, one of which nothing was sent is
-made anew, and a call whose answer is lost is not made again.
+The request's id is stored before the call. Whoever continues later finds it, and asks the log what came of it: an
+answer that is recorded is taken from there, a call that is still open is waited for, one of which nothing was sent is
+made again, and a call whose answer is lost is not made again.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ _LONGEST_CALL = 3600.0
 _PAUSE = 5.0
 # Calls that ended so were never sent: another takes their place.
 _NOT_SENT = frozenset({TOO_LATE, _GIVEN_UP, _FULL})
-# How long an outcome waits in its place for a limit, where nobody else could go on with it.
+# How long an outcome waits in its place for a limit, where nobody else could continue with it.
 _IN_PLACE = 120.0
 
 
@@ -84,17 +84,17 @@ class OutcomeCalls:
         self._may_wait = may_wait  # for a limit's window; otherwise what it says is an error
         self._rows = kind._default_manager.filter(pk=outcome_id)
         self._is_closing = self._has_answer = False
-        self._is_kept = True  # the log has all that was answered so far, so that anybody may go on from there
+        self._is_kept = True  # the log has all that was answered so far, so that anybody may continue from there
         self._task: asyncio.Task[Any] | None = None
         self._call: Call | None = None
 
     @property
     def is_admitted(self) -> bool:
-        """Say whether a call of it is open: its limits had room."""
+        """Return whether a call of it is open: its limits had room."""
         return self._call is not None
 
     def close(self) -> None:
-        """Begin no further call, so that others can go on from here; what is under way at the provider goes on.
+        """Begin no further call, so that others can continue from here; what is in progress at the provider continues.
 
         Where the log keeps less than was answered, nobody else can judge that: then the outcome is seen to its end.
         """

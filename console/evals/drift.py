@@ -59,7 +59,7 @@ def frozen(
     """Return a run as a baseline keeps it.
 
     A case that passed in the baseline `before` and is the same still counts as passed: else each promotion that loses
-    less than the tolerance would make its loss the measure, and a prompt could fall for ever.
+    less than the tolerance would make its loss the measure, and a prompt could fall forever.
     """
     passed_before = {(case, one["spec"]) for case, one in (before or {}).items() if one["passed"]}
     return {
@@ -109,7 +109,7 @@ def lost_in_both(one: Comparison, other: Comparison) -> dict[str, str]:
 
 
 def is_drift(one: Comparison, other: Comparison, tolerance: int) -> bool:
-    """Say whether two rounds, one after the other, are drift."""
+    """Return whether two rounds, one after the other, are drift."""
     if not one.compared or not other.compared:
         return False
     kept_losing = points(len(lost_in_both(one, other)), min(one.compared, other.compared))

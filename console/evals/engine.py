@@ -1,6 +1,6 @@
 """Work through a test run or a replay: a few calls at a time, with a lease that others take over when a worker dies.
 
-1. Claim the work (`lease.py`), and renew the lease while calls are under way.
+1. Claim the work (`lease.py`), and renew the lease while calls are in progress.
 2. For each outcome that waits: ask, judge the answer, write what came of it. Calls are made once (`calls.py`).
 3. When none waits any more, the work is done.
 
@@ -9,10 +9,10 @@ have the thread. One outcome alone then finds out whether there is room. A day a
 is an error of the outcome, as a spent budget's word is from the start.
 
 All of it shares the batch lane: a worker gives half of its threads to it, for turns, which end early where other work
-waits for one. What goes on then is that of the team with the least under way, and of that what has waited longest.
+waits for one. What continues then is that of the team with the least in progress, and of that what has waited longest.
 
 A worker that is told to stop begins no further call, gives up those that wait for their turn at a provider, sees those
-under way to their end and hands the rest back: the next worker goes on at once.
+in progress to their end and hands the rest back: the next worker continues at once.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ from console.gateway.refusals import Identify
 
 log = logging.getLogger(__name__)
 
-# Outcomes of one piece of work under way at a time; the batch lane's permits hold all of it together.
+# Outcomes of one piece of work in progress at a time; the batch lane's permits hold all of it together.
 _AT_ONCE = 4
 # How often a turn looks whether it has to end, or has something to begin.
 _LOOK = 0.2
@@ -148,7 +148,7 @@ class Turn(Generic[WorkT, OutcomeT]):
                 self._is_lost = not renewed
 
     def _must_end(self) -> bool:
-        """Say whether nothing may begin any more, and have what is open come to its end."""
+        """Return whether nothing may begin any more, and have what is open come to its end."""
         if stopping.is_set() or self._broken is not None:
             if not self._is_closing:
                 self._is_closing = True
@@ -188,7 +188,7 @@ class Turn(Generic[WorkT, OutcomeT]):
         self.waits_for = postponed.why
 
     async def _collect(self) -> None:
-        """Wait for what is under way, at most until something else is to be seen to."""
+        """Wait for what is in progress, at most until something else is to be seen to."""
         if not self._open:
             await asyncio.sleep(_LOOK)
             return

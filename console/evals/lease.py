@@ -45,7 +45,7 @@ def length() -> dt.timedelta:
 
 
 def claim(kind: Kind[WorkT, OutcomeT], work_id: uuid.UUID) -> WorkT | None:
-    """Take a piece of work; None where somebody has it, or it may not go on."""
+    """Take a piece of work; None where somebody has it, or it may not continue."""
     moment = now()
     free = _free(kind.work, moment).filter(pk=work_id)
     work = free.select_related(*kind.joined).first()
@@ -65,12 +65,12 @@ def _going_on(work: type[WorkT]) -> QuerySet[WorkT]:
 
 
 def _free(work: type[WorkT], moment: dt.datetime) -> QuerySet[WorkT]:
-    """Match what anybody may go on with: no worker has it, and it has not been told to wait."""
+    """Match what anybody may continue with: no worker has it, and it has not been told to wait."""
     return _going_on(work).exclude(lease_until__gt=moment).exclude(not_before__gt=moment)
 
 
 def held(kind: Kind[WorkT, OutcomeT], work: WorkT) -> QuerySet[WorkT]:
-    """Match the work as long as it goes on and nobody else has taken it."""
+    """Match the work as long as it continues and nobody else has taken it."""
     return kind.work._default_manager.filter(pk=work.pk, status=Work.Status.RUNNING, fence=work.fence)
 
 
@@ -99,5 +99,5 @@ def sweep(*kinds: Kind[Any, Any], patience: dt.timedelta = _PATIENCE) -> int:
 
 
 def others_wait(moment: dt.datetime) -> bool:
-    """Say whether there is work that could go on, and has no worker."""
+    """Return whether there is work that could continue, and has no worker."""
     return _free(TestRun, moment).exists() or _free(Replay, moment).exists()

@@ -1,6 +1,6 @@
 """Validate an answer against a JSON schema from outside, in bounded time.
 
-A schema is a small program: regular expressions can run for ever, references can lead back to each other and double
+A schema is a small program: regular expressions can run forever, references can lead back to each other and double
 at every step, and could point to elsewhere. So patterns are refused, nothing is fetched, and every step is counted.
 """
 

@@ -59,5 +59,5 @@ def forget_answers_task() -> None:
 
 @worker_shutting_down.connect
 def stop_starting(**_: Any) -> None:
-    """Let no further call begin; those under way end, and the next worker takes over at once."""
+    """Let no further call begin; those in progress end, and the next worker takes over at once."""
     engine.stopping.set()

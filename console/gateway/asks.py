@@ -94,7 +94,7 @@ def metadata_of(operation: str, body: dict[str, Any], beside: dict[str, str] | N
 
 
 def own_ask(operation: str, body: dict[str, Any], *, id: uuid.UUID | None = None, **more: Any) -> Ask:
-    """Return the Ask for a body the house made itself, checked like one that was sent; Refusal names what is wrong.
+    """Return the Ask for a body Facet made itself, checked like one that was sent; Refusal names what is wrong.
 
     `id` is what its call is known by, a new one unless given, and says when it was asked; `more` is as for `make_ask`.
     """

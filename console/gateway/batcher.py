@@ -23,8 +23,8 @@ Run = Callable[[list[_Item]], Awaitable[list[_Result]]]
 class Batcher(Generic[_Item, _Result]):
     """Hands whatever has queued to one of `runs` that is free, as one batch; one that fails is run again one by one.
 
-    Several `runs` are for work that may wait, as a commit does for the disk: beside a batch that has been under way for
-    `beside` seconds another one begins. Not before, because one batch costs both sides less than two halves of it.
+    Several `runs` are for work that may wait, as a commit does for the disk: beside a batch that has been in progress
+    for `beside` seconds another one begins. Not before, because one batch costs both sides less than two halves of it.
     While the database is away, a batch is tried again for `patience` seconds, also when nobody waits for it any more.
     `abandoned` is told of results that nobody waits for any more.
     """

@@ -88,7 +88,7 @@ async def _race(
             await asyncio.shield(ending)
         return await winner
     except asyncio.CancelledError:
-        # The caller may leave at any of these points: a call nobody ends would keep its reservation for ever.
+        # The caller may leave at any of these points: a call nobody ends would keep its reservation forever.
         await _drop(second)
         with suppress(AnswerUnrecorded):  # they have left all the same: the first attempt is to be dropped, too
             await asyncio.shield(ending or end_loser(second_call, None))
@@ -122,7 +122,7 @@ def _swap(call: Call, winner: Call) -> None:
         mine_now = getattr(call, name)
         setattr(call, name, getattr(winner, name))
         setattr(winner, name, mine_now)
-    # What the first one kept us waiting for was the provider's time, not the house's.
+    # What the first one kept us waiting for was the provider's time, not Facet's.
     call.sent, winner.sent = call.sent or winner.sent, call.sent
     call.notes, winner.notes = {"hedged": "second"}, {"hedge_of": request_id(ask.id)}
     call.attempts_before += winner.attempts

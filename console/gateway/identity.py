@@ -103,7 +103,7 @@ def _asker_of(key: KeyShape) -> Asker:
 
 
 def heir_of(snapshot: Snapshot, key_id: uuid.UUID, at: dt.datetime) -> KeyShape | None:
-    """Return the key that goes on with what was begun with a key: itself, or once it has expired the one after it."""
+    """Return the key that continues with what was begun with a key: itself, or once it has expired the one after it."""
     seen = {key_id}
     key = snapshot.keys_by_id.get(key_id)
     while key is not None and key.has_expired(at) and key.replaced_by is not None and key.replaced_by not in seen:
@@ -113,9 +113,9 @@ def heir_of(snapshot: Snapshot, key_id: uuid.UUID, at: dt.datetime) -> KeyShape 
 
 
 class StartedByKey:
-    """Resolves the key that started work which goes on after its request, or the one it was rotated into.
+    """Resolves the key that started work which continues after its request, or the one it was rotated into.
 
-    At each call anew, as they are then.
+    At each call again, as they are then.
     """
 
     __slots__ = ("_address", "_at", "_key_id")

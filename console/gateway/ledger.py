@@ -1,8 +1,8 @@
 """Begin and close calls in the database, many at a time.
 
-A batcher has no timer: whatever queued while the last batch was under way goes into the next one, so a lone call waits
-for nothing and a crowd shares its commits. Each process has one batcher to begin and one to close, on connections of
-their own, which pages and tasks cannot exhaust.
+A batcher has no timer: whatever queued while the last batch was in progress goes into the next one, so a lone call
+waits for nothing and a crowd shares its commits. Each process has one batcher to begin and one to close, on connections
+of their own, which pages and tasks cannot exhaust.
 """
 
 import asyncio
@@ -70,7 +70,7 @@ _refused_at = float("-inf")
 
 
 def are_calls_refused() -> bool:
-    """Say whether this process cannot record calls by now, though PostgreSQL may answer, as where its disk is full."""
+    """Return whether this process cannot record calls now, though PostgreSQL may answer: its disk may be full."""
     return time.monotonic() < _refused_at + _REFUSING_SECONDS
 
 
@@ -114,7 +114,7 @@ class Ledger:
     """The gateway's book of one event loop."""
 
     def __init__(self) -> None:
-        # Whose open calls are whose: unique for ever, and telling for people.
+        # Whose open calls are whose: unique forever, and telling for people.
         self.process = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         begins = _PLAN_OPTIONS if settings.GATEWAY_DURABLE_STARTS else f"{_PLAN_OPTIONS} {_SOON_ON_DISK}"
         self._begin_statement = Statement(Connection("begin", begins), BEGIN)
@@ -183,7 +183,7 @@ class Ledger:
             raise AnswerUnrecorded from error
 
     async def has_ended(self, id: uuid.UUID, status: str) -> bool:
-        """Say whether a call's end on record is this one: a second attempt to write it finds the first one's."""
+        """Return whether a call's end on record is this one: a second attempt to write it finds the first one's."""
         try:
             return await self._keep_connection.run(partial(_read_status, id)) == status
         except psycopg.Error as error:

@@ -134,7 +134,7 @@ def header_limits_of(limits: tuple[Limit, ...]) -> tuple[tuple[Limit, ...], ...]
 
 
 def as_attempts(charges: tuple[Charge, ...], attempt: dict[str, Any]) -> tuple[Charge, ...]:
-    """Return charges whose refusal leaves the line of an attempt, after which the call may go on elsewhere."""
+    """Return charges whose refusal leaves the line of an attempt, after which the call may continue elsewhere."""
     more = orjson.dumps(attempt)
     return tuple(
         (replace(limit, columns=with_refusal(limit.columns, joined(limit.refusal, more))), amount)

@@ -89,7 +89,7 @@ async def _read(call: Call, raw: bytes) -> Read:
 
 
 async def answer(call: Call) -> bytes:
-    """Relay a plain call and return the answer's body, after the call is on record."""
+    """Relay a plain call and return the answer's body, after the call is recorded."""
     while True:
         try:
             body = await _answer(call)

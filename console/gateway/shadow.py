@@ -88,6 +88,6 @@ def _ask_again(ask: Ask) -> Ask:
 
 
 async def finished() -> None:
-    """Wait for the copies under way; for the end of a process."""
+    """Wait for the copies in progress; for the end of a process."""
     if _running:
         await asyncio.wait(_running, timeout=5)

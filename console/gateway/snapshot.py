@@ -100,7 +100,7 @@ class SnapshotKeeper:
     async def newer_than(self, stale: Snapshot | None) -> Snapshot:
         """Return a snapshot read after `stale` was; callers that find the same one stale share one reading.
 
-        A reading that was under way when the caller found out may have begun before the change, so its result counts
+        A reading that was in progress when the caller found out may have begun before the change, so its result counts
         only if its epoch differs; otherwise one more reading follows.
         """
         while True:

@@ -1,6 +1,6 @@
 """A prepared statement on a connection of its own, executed through libpq without cursors.
 
-A cursor adapts values, looks the statement up, registers with the event loop and builds rows, anew for each execution.
+A cursor adapts values, looks the statement up, registers with the event loop and builds rows, again for each execution.
 The ledger's two statements are run thousands of times a second with parameters that are bytes already and need none of
 it: this takes a quarter of the time.
 """
@@ -19,7 +19,7 @@ _BINARY = 1
 
 
 class Statement:
-    """Runs one execution at a time and returns its one row, in binary; prepared anew on each new connection."""
+    """Runs one execution at a time and returns its one row, in binary; prepared again on each new connection."""
 
     def __init__(self, connection: Connection, text: str) -> None:
         self._connection, self._text = connection, text.encode()
@@ -66,7 +66,7 @@ class Statement:
         try:
             pgconn.consume_input()
         except psycopg.OperationalError:
-            self._stop_listening()  # the session has ended; a closed socket would be readable for ever
+            self._stop_listening()  # the session has ended; a closed socket would be readable forever
         self._wake()
 
     def _stop_listening(self) -> None:

@@ -48,7 +48,7 @@ class Target(NamedTuple):
 
 
 def is_fallback(step: int) -> bool:
-    """Say whether a step comes after trouble, so that the call is on record already."""
+    """Return whether a step comes after trouble, so that the call is recorded already."""
     return step not in {0, SHADOW_STEP}
 
 
@@ -57,7 +57,7 @@ def can_serve(version: VersionShape) -> bool:
 
 
 def can_answer(version: VersionShape, ask: Ask) -> bool:
-    """Say whether a version does what an ask asks for: tools, a schema, vectors."""
+    """Return whether a version does what an ask asks for: tools, a schema, vectors."""
     try:
         OPERATIONS[ask.operation].check_fit(version, ask)
     except BadInput:
@@ -91,7 +91,8 @@ def target_at(step: int, pin: PinShape, alias: str, asker: Asker, ask: Ask) -> T
 
 
 def is_in_share(percent: int, alias: str, asker: Asker, ask: Ask) -> bool:
-    """Say whether a caller is among the first so many percent: always the same ones, and of two shares the same first.
+    """Return whether a caller is among the first so many percent: always the same ones, and of two shares the same
+    first.
 
     The caller is the key or person, and whom it speaks for, if it says so in `safety_identifier` or `user`.
     """
@@ -101,7 +102,7 @@ def is_in_share(percent: int, alias: str, asker: Asker, ask: Ask) -> bool:
 
 
 def next_step(step: int, route: str, pin: PinShape, error: ProviderError, ask: Ask) -> int | None:
-    """Return the step to go on with after an error; None when nothing of the chain is for this kind of trouble.
+    """Return the step to continue with after an error; None when nothing of the chain is for this kind of trouble.
 
     A canary's trouble is an experiment's, so the version it stands in for is tried whatever the chain says. What cannot
     do what is asked for is passed over: the caller should hear of the trouble, not of a fallback's limits.

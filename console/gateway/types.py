@@ -1,8 +1,8 @@
 """The values of the pipeline, without behaviour. They are not modified; `replace` makes another.
 
 What a call reads often has slots: each member of a named tuple is a call into a descriptor, and a call to a model read
-170 of them. It is not frozen, which would make it three times as dear to make. What is made anew for each call and read
-once, or taken apart as a tuple, is a named tuple.
+170 of them. It is not frozen, which would make it three times as dear to make. What is made again for each call and
+read once, or taken apart as a tuple, is a named tuple.
 """
 
 import datetime as dt
@@ -69,7 +69,7 @@ class Retrieved(NamedTuple):
 
     @property
     def sources(self) -> list[dict[str, Any]]:
-        """Return the passages as rooms of the house keep them: with the ids of their documents."""
+        """Return the passages as rooms of Facet keep them: with the ids of their documents."""
         return self.record["sources"]  # type: ignore[no-any-return]
 
 
@@ -101,7 +101,7 @@ class Ask:
     agent: AnsweringAgent | None = None  # then `model` is the alias the agent answers with
     knowledge: Retrieved | None = None
     unknown: Set[str] = frozenset()  # fields of the body that may not be sent on; nobody has decided yet
-    history: tuple[dict[str, Any], ...] = ()  # items of kept responses that this one goes on from
+    history: tuple[dict[str, Any], ...] = ()  # items of kept responses that this one continues from
     dropped: tuple[str, ...] = ()  # names of those that were left out of the body, whoever answers
     betas: tuple[str, ...] = ()  # what `anthropic-beta` names, for providers that speak messages
     known_as: uuid.UUID | None = None  # of a response whose caller does not wait: the id it was given at once
@@ -219,7 +219,7 @@ class Call:
 
     gateway: "Gateway"  # of its event loop; asking the loop for it costs a call into the system each time
     plan: Plan
-    identify: Callable[[Any], Asker]  # resolves the caller anew, against a newer snapshot
+    identify: Callable[[Any], Asker]  # resolves the caller again, against a newer snapshot
     started: float  # time.perf_counter() when the request arrived
     remaining: list[Remaining]
     notes: dict[str, str] = field(default_factory=dict)  # what the log keeps besides, as its detail
@@ -231,7 +231,7 @@ class Call:
     fell_back_from: str = _begins_as(default="")  # the version it was first meant for
     reservation: uuid.UUID | None = _begins_as(default=None)  # where it is not the record's id: see hedging.py
     permit: Permit | None = _begins_as(default=None)
-    is_waiting: bool = _begins_as(default=False)  # for its turn at the provider; nothing is under way there
+    is_waiting: bool = _begins_as(default=False)  # for its turn at the provider; nothing is in progress there
     is_inside: bool = _begins_as(default=False)  # has passed the provider's breaker, which must hear how it went
     cost_micros: int = _begins_as(default=0)
     used: Usage = _begins_as(default=Usage(0, 0))  # what it is charged with, once it is closed

@@ -72,12 +72,12 @@ def collection_for(caller: Caller, collection_id: uuid.UUID, to: str = "view") -
 
 
 def may_change(caller: Caller, collection: Collection) -> bool:
-    """Say whether the caller may write into a collection they can see."""
+    """Return whether the caller may write into a collection they can see."""
     return caller.is_operator if collection.team_id is None else caller.may("build", collection.team_id)
 
 
 def sees_payer(caller: Caller, collection: Collection) -> bool:
-    """Say whether the caller may read which team pays for vectors, and what its quotas say of that."""
+    """Return whether the caller may read which team pays for vectors, and what its quotas say of that."""
     return collection.payer_id is None or caller.is_operator or caller.may("view_team", collection.payer_id)
 
 

@@ -71,7 +71,7 @@ def _sections(text: str, has_headings: bool) -> Iterator[tuple[str, list[str]]]:
 
 
 def _is_underlined(before: list[str], line: str) -> bool:
-    """Say whether a line makes the one before it a heading: a single line of words after a blank one."""
+    """Return whether a line makes the one before it a heading: a single line of words after a blank one."""
     if not before or not _UNDERLINE.fullmatch(line) or len(line.strip()) < 3:
         return False
     return bool(before[-1].strip()) and "|" not in before[-1] and (len(before) == 1 or not before[-2].strip())

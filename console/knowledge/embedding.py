@@ -90,7 +90,7 @@ def _read(raw: bytes, count: int) -> tuple[list[str], int]:
 
 
 def _is_finite(row: list[float]) -> bool:
-    """Say whether each number is one in single precision."""
+    """Return whether each number is one in single precision."""
     return not any(map(math.isnan, row)) and max(map(abs, row)) <= _LARGEST
 
 

@@ -150,7 +150,7 @@ class DocumentVersion(models.Model):
 
 
 class Passage(models.Model):
-    """A piece of one version that a search can find. Derived from its version, so it may be made anew.
+    """A piece of one version that a search can find. Derived from its version, so it may be made again.
 
     `heading` is the path of headings it stands under; `title` the document's name, so that its words count too.
     `embedding` is empty until the collection's model made it.

@@ -28,7 +28,7 @@ LONGEST_QUESTION = 4_000
 MOST_COLLECTIONS = 20
 # Searches of one process at a time: no other work of threads ever waits behind them.
 _SEARCHERS = ThreadPoolExecutor(4, thread_name_prefix="knowledge")
-_ROOM = BoundedSemaphore(32)  # those under way, and those that wait
+_ROOM = BoundedSemaphore(32)  # those in progress, and those that wait
 # How long the question's vector may take before words alone decide. It is made to its end all the same.
 PATIENCE_SECONDS = 10.0
 _late: set["asyncio.Task[_Asking]"] = set()
@@ -149,7 +149,7 @@ async def _patiently(
     seconds: float, caller: Identify | None, collections: Sequence[Collection], question: str, asked: Asked
 ) -> _Asking:
     task = asyncio.ensure_future(_asked(caller, collections, question, asked))
-    _late.add(task)  # it goes on when nobody waits any more
+    _late.add(task)  # it continues when nobody waits any more
     task.add_done_callback(_forget)
     done, _ = await asyncio.wait({task}, timeout=seconds)
     return task.result() if done else _Asking(problem="The embeddings model took too long.")

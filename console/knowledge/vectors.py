@@ -5,8 +5,8 @@
 3. Ask the collection's model, as the installation, charged to the team that pays.
 4. Write the vectors, unless the collection has another model by now, and renew the lease.
 
-Every lot is committed, so whoever goes on after a crash begins where the last lot ended. What goes wrong is written on
-the collection, for people, and tried again later; a search finds those passages by their words meanwhile.
+Every lot is committed, so whoever continues after a crash begins where the last lot ended. What goes wrong is written
+on the collection, for people, and tried again later; a search finds those passages by their words meanwhile.
 """
 
 import datetime as dt

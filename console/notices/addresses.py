@@ -15,7 +15,7 @@ _PRINTABLE = re.compile(r"[\x21-\x7e]+\Z")
 
 
 def checked_url(url: str, *, is_of_team: bool) -> str:
-    """Return an address the house may post to, which may have a query; BadInput says what is wrong with it."""
+    """Return an address Facet may post to, which may have a query; BadInput says what is wrong with it."""
     url = url.strip()
     if not url:
         raise BadInput("Paste the address of the webhook.", param="url")

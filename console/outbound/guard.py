@@ -73,12 +73,12 @@ _OTHER_PROTOCOLS = frozenset([
 
 
 def is_port_refused(port: int, *, is_tool: bool) -> bool:
-    """Say whether a port is not for tools; operators know what listens at the addresses they set up."""
+    """Return whether a port is not for tools; operators know what listens at the addresses they set up."""
     return is_tool and port in _OTHER_PROTOCOLS
 
 
 class AddressRefused(OSError):
-    """The name or address is not one the house speaks to. Says nothing of what it resolved to."""
+    """The name or address is not one Facet speaks to. Says nothing of what it resolved to."""
 
 
 @lru_cache(maxsize=8)
@@ -87,7 +87,7 @@ def _allowed(networks: tuple[str, ...]) -> tuple[Network, ...]:
 
 
 def is_refused(address: Address, *, is_tool: bool = False) -> bool:
-    """Say whether an address is out of bounds: anything not public, unless the deployment's settings allow it."""
+    """Return whether an address is out of bounds: anything not public, unless the deployment's settings allow it."""
     allowed = settings.PRIVATE_NETWORKS_ALLOWED_FOR_TOOLS if is_tool else settings.PRIVATE_NETWORKS_ALLOWED
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
@@ -111,7 +111,7 @@ class Target:
 
 
 def check_url(url: str, *, is_tool: bool = False) -> Target:
-    """Return the parts of an http(s) URL the house may call; raise BadInput with the reason otherwise.
+    """Return the parts of an http(s) URL Facet may call; raise BadInput with the reason otherwise.
 
     Names are not resolved here: what they resolve to is checked when the connection is made, every time.
     """

@@ -49,7 +49,7 @@ class Measure:
             self._is_text, at = quote >= 0, at + len(plain) + 1
 
     def _skip(self, piece: bytes, at: int) -> int:
-        """Return where reading goes on behind a text, or behind the part of it that is here."""
+        """Return where reading continues behind a text, or behind the part of it that is here."""
         match = _TEXT.match(piece, at)
         assert match is not None
         at = match.end()

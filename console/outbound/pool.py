@@ -27,7 +27,7 @@ def _tls() -> ssl.SSLContext:
 
 
 def _has_something_to_say(connection: Connection) -> bool:
-    """Say whether the other side closed the connection, or wrote to it, though our event loop has yet to be told."""
+    """Return whether the other side closed the connection, or wrote to it, though our event loop has yet to be told."""
     poll = select.poll()
     poll.register(connection.descriptor, select.POLLIN)
     return bool(poll.poll(0))

@@ -38,7 +38,7 @@ class Kpi:
 class Chart:
     """A time chart, its finding in words, the legend, and the same numbers as a table.
 
-    `unfinished` names the last period of amounts, which goes on ("Today so far"): its stretch is dashed.
+    `unfinished` names the last period of amounts, which continues ("Today so far"): its stretch is dashed.
     """
 
     data: dict[str, Any]
@@ -65,7 +65,7 @@ class Burn:
 def kpis(usage: Dashboard) -> list[Kpi]:
     now, before = usage.now, usage.before
     steps = [usage.steps[moment] for moment in usage.span.moments]
-    # An amount of the period that goes on would end every line in a fall.
+    # An amount of the period that continues would end every line in a fall.
     whole = steps[:-1]
     in_currency = partial(formatting.money, currency=settings.CURRENCY)
     return [

@@ -110,7 +110,7 @@ def label_in(by: str) -> str:
 
 
 def is_named(by: str) -> bool:
-    """Say whether costs are cut by what callers name themselves: end users, or the values of a label."""
+    """Return whether costs are cut by what callers name themselves: end users, or the values of a label."""
     return by == END_USER or bool(label_in(by))
 
 

@@ -64,7 +64,7 @@ def live(request: HttpRequest) -> HttpResponse:
 @needs(PUBLIC)
 @require_safe
 def ready(request: HttpRequest) -> HttpResponse:
-    """Say whether this process can serve: 200 when it can, 503 when it cannot."""
+    """Return whether this process can serve: 200 when it can, 503 when it cannot."""
     checks = _look.get()
     is_ready = all(checks[name]["state"] == "ok" for name in ("database", "migrations", "snapshot"))
     is_whole = is_ready and checks["valkey"]["state"] == "ok" and "calls" not in checks
@@ -123,7 +123,7 @@ def _calls() -> dict[str, Check]:
 
 
 def _builtin_models() -> dict[str, Check]:
-    """Say whether the models `make run` brings along take calls; they start after the site, and load for a moment."""
+    """Return whether the built-in models take calls; they start after the site, and take a moment to load."""
     if not settings.BUILTIN_MODEL:
         return {}
     run = socket_folder(settings.DATA_DIR)

@@ -18,7 +18,7 @@ _OF_SECOND_FACTORS = ("secret", "seed", "migrated_codes")
 
 
 class Done(NamedTuple):
-    """How many secrets were encrypted anew, how many had the newest key already, and which no key reads."""
+    """How many secrets were encrypted again, how many had the newest key already, and which no key reads."""
 
     changed: int
     kept: int

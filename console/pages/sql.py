@@ -1,4 +1,4 @@
-"""Plain SQL of the health checks, on a connection of their own.
+"""SQL of the health checks, on a connection of their own.
 
 A pool whose connections are all taken says nothing about the database, and waiting for it would take longer than a
 probe waits. `connections` knows the address; the ORM knows no deadline for connecting.

@@ -4,7 +4,7 @@ from typing import Any, Literal, NamedTuple
 
 from console.core import sse
 
-# start: the call is open. text: more words. end: it is on record. error: it is over, and why.
+# start: the call is open. text: more words. end: it is recorded. error: it is over, and why.
 Name = Literal["start", "text", "end", "error"]
 
 

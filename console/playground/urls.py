@@ -1,4 +1,4 @@
-"""Addresses of the playground."""
+"""URLs of the playground."""
 
 from django.urls import path
 

@@ -65,7 +65,7 @@ class StreamReader(Protocol):
     """Reads one stream. `feed` returns what may go to the client at once; the terminal event is held back.
 
     After the last chunk: `is_complete` says whether the provider finished its answer, `held` is what to send after the
-    call is on record, `answer()` is the whole answer as one object, for the log.
+    call is recorded, `answer()` is the whole answer as one object, for the log.
     """
 
     usage: Usage | None
@@ -89,7 +89,7 @@ class TellsUsage(Protocol):
     """A reader whose last event says what was used, whether or not the provider counted it."""
 
     def count(self, usage: Usage) -> None:
-        """Take what the house estimates, where the provider's stream is over and `usage` is still None."""
+        """Take what Facet estimates, where the provider's stream is over and `usage` is still None."""
 
 
 class Kind(Protocol):
@@ -135,7 +135,7 @@ class SpeaksMessages(Protocol):
     """A kind whose own wire format is Anthropic's messages, so that those who write them need no translation."""
 
     def may_switch_on(self, beta: str, *, long_above: int | None) -> bool:
-        """Say whether a caller may name this beta: it changes how a conversation is written, and nothing else.
+        """Return whether a caller may name this beta: it changes how a conversation is written, and nothing else.
 
         Above `long_above` tokens, inputs of the model have a price of their own, so that a beta may allow those.
         """
@@ -152,7 +152,7 @@ class SpeaksMessages(Protocol):
 
 @runtime_checkable
 class Completes(Protocol):
-    """A kind that goes on with a text."""
+    """A kind that continues with a text."""
 
     def complete(self, endpoint: Endpoint, body: dict[str, Any]) -> Outgoing:
         """Return the provider's form of an OpenAI text completion request."""

@@ -69,7 +69,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return getattr(request, "client_address", "") or "0.0.0.0"  # noqa: S104  (unknown, not "any")
 
     def is_safe_url(self, url: str | None) -> bool:
-        """Say whether a redirect stays here: the other names the console answers to lead to other machines."""
+        """Return whether a redirect stays here: the other names the console answers to lead to other machines."""
         here, is_secure = self.request.get_host(), self.request.is_secure()
         return url_has_allowed_host_and_scheme(url, allowed_hosts={here}, require_https=is_secure)
 

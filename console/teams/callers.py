@@ -60,7 +60,7 @@ class Caller:
         return self.user is None and self.key_id is None
 
     def may(self, right: str, team_id: uuid.UUID | None = None) -> bool:
-        """Say whether the caller has the right in that team, or, without a team, in any."""
+        """Return whether the caller has the right in that team, or, without a team, in any."""
         if self.is_operator:
             return right not in self.withheld
         if team_id is None:

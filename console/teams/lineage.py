@@ -1,8 +1,8 @@
-"""Which keys were rotated into which: what one of them made, those that follow it have, and go on with.
+"""Which keys were rotated into which: what one of them made, those that follow it have, and continue with.
 
-What was begun with a key, and goes on after its request, is called for by the key itself for as long as it is good.
+What was begun with a key, and continues after its request, is called for by the key itself for as long as it is good.
 Once the overlap of its rotation has ended, the key that replaced it calls, with its own limits and rights. A key that
-was revoked, or was given no overlap, has nobody go on: whoever does that wants an end.
+was revoked, or was given no overlap, has nobody continue: whoever does that wants an end.
 """
 
 import uuid
@@ -36,7 +36,7 @@ def line_of(key: ApiKey) -> list[uuid.UUID]:
 
 def answering_for(key_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
     """Return the people who answer now for what these keys did: for those that are still good of a key and of those it
-    was rotated into, or else for the newest. Two questions at most, the second only where one was rotated.
+    was rotated into, or else for the newest. Two queries at most, the second only where one was rotated.
     """
     columns = ("pk", "owner_id", "replaced_by_id", "revoked_at", "expires_at", "team_id")
     known = {row[0]: row for row in ApiKey.objects.filter(pk__in=key_ids).values_list(*columns)}
@@ -56,7 +56,7 @@ def answering_for(key_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
 
 
 def heir_of(key: ApiKey) -> ApiKey:
-    """Return the key that goes on with what was begun with this one: itself, until its overlap has ended.
+    """Return the key that continues with what was begun with this one: itself, until its overlap has ended.
 
     However many were rotated since, that is two questions.
     """

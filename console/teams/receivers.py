@@ -1,6 +1,6 @@
 """Signals of allauth and Django at sign-in: record it, and end other sessions.
 
-The house has no signals of its own: who greps for a verb finds the whole story. Here the verbs are allauth's, inside
+Facet has no signals of its own: who greps for a verb finds the whole story. Here the verbs are allauth's, inside
 views we do not own, and its signals are the way it offers to hear of them. All of them are heard in this one file.
 """
 

@@ -64,7 +64,7 @@ def _count(action: Action, reason: str, client_address: str) -> None:
 
 
 def is_due() -> bool:
-    """Say whether a finished minute waits to be written. Asked on every request, so it asks nobody."""
+    """Return whether a finished minute waits to be written. Asked on every request, so it asks nobody."""
     if not _counts:
         return False
     with _lock:

@@ -58,7 +58,7 @@ def key_rights(key: ApiKey) -> frozenset[str]:
 
 
 def manages_installation(key: ApiKey) -> bool:
-    """Say whether a key is as good as an operator now: by its scope, and by who answers for it at this moment."""
+    """Return whether a key is as good as an operator now: by its scope, and by who answers for it at this moment."""
     if INSTALLATION not in key.scopes:
         return False
     return not key.was_personal if key.owner is None else key.owner.is_active and key.owner.is_operator
@@ -85,7 +85,7 @@ def rights_of_actor(actor: Actor, team_id: uuid.UUID) -> frozenset[str] | None:
 
 
 def must_set_up_two_factor(user: User) -> bool:
-    """Say whether one of the person's teams requires a second factor that the person does not have."""
+    """Return whether one of the person's teams requires a second factor that the person does not have."""
     # Two plain questions, the second seldom asked.
     return (
         sql.is_required_two_factor(user.pk)

@@ -13,7 +13,7 @@ from console.teams.session_store import SessionStore
 
 
 def is_signed_in(cookies: str) -> bool:
-    """Say whether these cookies are somebody's who signed in. What they may do is found out later."""
+    """Return whether these cookies are somebody's who signed in. What they may do is found out later."""
     try:
         held = SimpleCookie(cookies).get(settings.SESSION_COOKIE_NAME)
         return held is not None and SESSION_KEY in SessionStore(held.value)
@@ -24,7 +24,7 @@ def is_signed_in(cookies: str) -> bool:
 
 
 def holds_key(headers: Iterable[str]) -> bool:
-    """Say whether one of these headers is a key that is not revoked. What it may do is found out later."""
+    """Return whether one of these headers is a key that is not revoked. What it may do is found out later."""
     texts = [header.strip().rpartition(" ")[2] for header in headers]
     try:
         found = [keys.digest(text) for text in texts if keys.is_well_formed(text)]

@@ -41,7 +41,7 @@ class KeyShape:
     unknown_fields_by_operator: bool  # so it holds although it is laxer than that
     networks: tuple[Network, ...]
     expires_at: dt.datetime | None
-    # The key that goes on with what this one began, once it has expired; none of a revoked one.
+    # The key that continues with what this one began, once it has expired; none of a revoked one.
     replaced_by: uuid.UUID | None
     refused: str
     # Which key each key replaced: one for all. Every key with its whole line of its own costs the square of its length.
@@ -76,7 +76,7 @@ class KeyShape:
         return ""
 
     def may_go_on(self, moment: dt.datetime, client_address: str) -> bool:
-        """Say whether what was begun with the key may go on at this moment."""
+        """Return whether what was begun with the key may continue at this moment."""
         return "use_models" in self.rights and not self.refusal(moment, client_address)
 
 

@@ -127,7 +127,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
 
 
 def _is_true(claim: object) -> bool:
-    """Say whether a claim is true. Some providers write it as text, and the text "false" counts as true in Python."""
+    """Return whether a claim is true. Some providers write it as text, and in Python the text "false" is true."""
     return claim is True or claim == "true"
 
 
@@ -136,7 +136,7 @@ def _answers(said: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _becomes_another(answer: dict[str, Any]) -> bool:
-    """Say whether an address is plain letters only in small ones: the sign for kelvin becomes a k, of somebody else."""
+    """Return whether an address is plain in lower case: the Kelvin sign becomes a k, which belongs to somebody else."""
     email = answer.get("email")
     return isinstance(email, str) and not email.isascii() and email.lower().isascii()
 

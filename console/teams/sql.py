@@ -1,4 +1,4 @@
-"""Plain SQL of what every page asks before it does anything, and of keys.
+"""SQL of what every page asks before it does anything, and of keys.
 
 The ORM takes several times as long to put these questions into words as the database takes to answer them.
 """
@@ -45,7 +45,7 @@ def rights_given(user_id: uuid.UUID, content_type_id: int) -> list[tuple[str, st
 
 
 def is_required_two_factor(user_id: uuid.UUID) -> bool:
-    """Say whether a team that is not archived requires a second factor of the person."""
+    """Return whether a team that is not archived requires a second factor of the person."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -78,7 +78,7 @@ def insert_session(key: str, data: str, ends_at: dt.datetime) -> bool:
 
 
 def update_session(key: str, data: str, ends_at: dt.datetime) -> bool:
-    """Write down what a session holds now; False where it is gone."""
+    """Store what a session holds now; False where it is gone."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE django_session SET session_data = %s, expire_date = %s WHERE session_key = %s", [data, ends_at, key]

@@ -22,7 +22,7 @@ class HasWord(Protocol):
 
 
 def is_laxer(word: str) -> bool:
-    """Say whether a key's own word lets more pass than the installation's."""
+    """Return whether a key's own word lets more pass than the installation's."""
     return bool(word) and _STRICTNESS[word] < _STRICTNESS[settings.GATEWAY_UNKNOWN_FIELDS]
 
 

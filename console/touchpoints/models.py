@@ -113,5 +113,5 @@ class LegacyTouchpoint(models.Model):
 
     @property
     def is_left(self) -> bool:
-        """Say whether it is still to be brought over."""
+        """Return whether it is still to be brought over."""
         return self.status in TO_MIGRATE

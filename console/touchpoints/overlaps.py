@@ -32,7 +32,7 @@ def find(rows: Iterable[Touchpoint]) -> None:
 
 
 def _is_other(one: Touchpoint, other: Touchpoint) -> bool:
-    """Say whether two are not the same, nor the same assistant in two places."""
+    """Return whether two are not the same, nor the same assistant in two places."""
     return one is not other and (one.agent_id is None or one.agent_id != other.agent_id)
 
 

@@ -180,7 +180,7 @@ def _answers(reach: Reach, live: Sequence[Touchpoint], months: Months) -> Signal
 
 
 def _is_broken() -> bool:
-    """Say whether the log is not what was sealed: for those who look after it, and no news to whoever broke it."""
+    """Return whether the log is not what was sealed: for those who look after it, and no news to whoever broke it."""
     return bool(sealed().problem)
 
 

@@ -179,7 +179,7 @@ class Editor:
     def leave_out_gone(self) -> None:
         """Mark rows of variables that the text does not name any more, unless a partial may ask for them.
 
-        The page does so while one types; what is saved before it did, or without script, would be asked for ever.
+        The page does so while one types; what is saved before it did, or without script, would be asked forever.
         """
         texts = [row.text for row in self.messages]
         if not any("{{>" in text for text in texts):

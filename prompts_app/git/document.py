@@ -54,7 +54,7 @@ class Document:
         return self.begins[0] if name == "content" and self.begins else self.lines.get(name, 0)
 
     def says_the_same(self, other: "Document") -> bool:
-        """Say whether a version made of one would equal a version made of the other."""
+        """Return whether a version made of one would equal a version made of the other."""
         return (self.kind, self.content, self.variables, self.parameters) == (
             other.kind,
             other.content,

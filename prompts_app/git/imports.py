@@ -64,7 +64,7 @@ def import_commits(
 
 
 class _Import:
-    """One import under way."""
+    """One import in progress."""
 
     def __init__(self, actor: Actor, reader: Reader, team: Team | None, *, with_diff: bool) -> None:
         self.actor, self.reader, self.team, self.with_diff = actor, reader, team, with_diff
@@ -191,7 +191,7 @@ class _Import:
             raise BadInput(f"The prompt belongs to {prompt.team.slug}; a commit cannot move it.", param="team")
 
     def _settings(self, prompt: Prompt, before: Document | None, document: Document) -> dict[str, Any]:
-        """Return what the commit says anew of the prompt. Where the console changed it too, the console's stays."""
+        """Return what the commit says again of the prompt. Where the console changed it too, the console's stays."""
         found: dict[str, Any] = {}
         for name in _SETTINGS:
             said, was, is_now = getattr(document, name), getattr(before, name, None), getattr(prompt, name)

@@ -1,7 +1,7 @@
 """Create prompts, versions and labels from a Langfuse file; all of it or nothing.
 
 Versions that are here already are not made again, so the same file can be imported twice. A label that is set here
-stays where it is: publishing anew is a decision, not an import.
+stays where it is: publishing again is a decision, not an import.
 """
 
 from collections.abc import Hashable
@@ -67,7 +67,7 @@ def import_langfuse(*, actor: Actor, team: Team, raw: bytes, dry_run: bool = Fal
 
 
 class _Import:
-    """One import under way. Prompts are looked at in proportion to the file: each once, with all of its versions."""
+    """One import in progress. Prompts are looked at in proportion to the file: each once, with all of its versions."""
 
     def __init__(self, actor: Actor, team: Team, sources: list[Source]) -> None:
         self.actor, self.team, self.sources = actor, team, sources

@@ -41,7 +41,7 @@ def settled(document: Document) -> Document | None:
 
 
 def same(one: Document | None, other: Document | None) -> bool:
-    """Say whether versions made of both would be equal."""
+    """Return whether versions made of both would be equal."""
     a, b = (settled(document) if document else None for document in (one, other))
     return a is not None and b is not None and a.says_the_same(b)
 
@@ -61,7 +61,7 @@ def _frozen(value: Any) -> Hashable:
 
 
 def is_written(document: Document | None, now: Document) -> bool:
-    """Say whether a file says all there is to say: the version, and whatever it says of the prompt besides."""
+    """Return whether a file says all there is to say: the version, and whatever it says of the prompt besides."""
     if document is None or not same(document, now):
         return False
     pairs = [(getattr(document, f), getattr(now, f)) for f in ("team", "visibility", "description", "tags")]

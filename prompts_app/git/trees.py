@@ -133,7 +133,7 @@ def _what(mode: int) -> str:
 
 
 def is_left_alone(path: str) -> bool:
-    """Say whether a file is none of the library's business."""
+    """Return whether a file is none of the library's business."""
     return path in _LEFT_ALONE or any(part.startswith(".") for part in path.split("/"))
 
 

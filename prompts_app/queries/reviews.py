@@ -53,7 +53,7 @@ def desk(caller: Caller, prompts: QuerySet[Prompt]) -> Desk:
 
     alive = light(Review.objects.filter(prompt__in=prompts.order_by().values("pk")))
     going_on = Q(status__in=[Review.Status.OPEN, Review.Status.CHANGES, Review.Status.APPROVED])
-    # Once the label has moved, an approval is used or of no use: it is decided, and nothing goes on.
+    # Once the label has moved, an approval is used or of no use: it is decided, and nothing continues.
     moved = Label.objects.filter(
         prompt=OuterRef("prompt"), name=OuterRef("label"), revision__gt=OuterRef("seen_revision")
     )

@@ -26,13 +26,13 @@ _LIVE = [Review.Status.OPEN, Review.Status.CHANGES]
 
 
 def asked_for(review: Review, person: User) -> bool:
-    """Say whether a person asked for a review: by themselves, or by a key they answered for then, or do by now."""
+    """Return whether a person asked for a review: by themselves, or by a key they answered for then, or do by now."""
     key = review.requested_by_key_id
     return review.requested_by_id == person.pk or (key is not None and person.pk in answering_for([key]))
 
 
 def _locked(review: Review) -> Review:
-    """Return a review as it is now, its row ours until commit: after its prompt's, as in `request_review`."""
+    """Return a review as it is now, its row locked until commit: after its prompt's, as in `request_review`."""
     prompt = locked(review.prompt)
     found = (
         Review.objects.select_for_update(no_key=True, of=("self",))

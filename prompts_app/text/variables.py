@@ -26,7 +26,7 @@ def names_of(text: str) -> list[str]:
 
 
 def _is_finite(value: float) -> bool:
-    """Say whether a number is one that every reader of JSON knows, too."""
+    """Return whether a number is one that every reader of JSON knows, too."""
     try:
         return math.isfinite(value)
     except OverflowError:

@@ -99,7 +99,7 @@ def frame(
 
 
 def _is_asked(page: detail.PromptPage) -> bool:
-    """Say whether a review for production is open: then the page's note leads to it, and no button competes."""
+    """Return whether a review for production is open: then the page's note leads to it, and no button competes."""
     return any(review.label == "production" and review.status == "open" for review in page.reviews)
 
 

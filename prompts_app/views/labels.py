@@ -143,7 +143,7 @@ def _publish_page(
 
 
 def _has_deciders(request: TeamRequest, prompt: Prompt) -> bool:
-    """Say whether the team has somebody besides the reader who may approve."""
+    """Return whether the team has somebody besides the reader who may approve."""
     members = Membership.objects.filter(team=prompt.team_id, role__in=DECIDERS, user__is_active=True)
     return members.exclude(user=request.caller.user).exists()
 

@@ -39,7 +39,7 @@ def prompt(request: TeamRequest, slug: str) -> HttpResponse:
 @needs("view_team")
 @require_safe
 def version(request: TeamRequest, slug: str, number: int) -> HttpResponse:
-    """One version at an address that stays valid for ever."""
+    """One version at an address that stays valid forever."""
     row = access.prompt_for(request.caller, slug)
     return text_page(request, row, access.version_for(row, number), is_permalink=True)
 

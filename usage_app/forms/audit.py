@@ -51,7 +51,7 @@ def _moment(label: str) -> forms.DateTimeField:
 
 
 def _span(name: str) -> tuple[dt.datetime, dt.datetime | None]:
-    """Return the first moment of a named time and the first after it; None where it goes on until now."""
+    """Return the first moment of a named time and the first after it; None where it continues until now."""
     if name in RANGES:
         return now() - RANGES[name][1], None
     _, ago, days = DAYS[name]

@@ -128,7 +128,7 @@ class Quota(models.Model):
 
     @property
     def is_team_wide(self) -> bool:
-        """Say whether it limits all a team does: what is for each end user divides that, whatever else there is."""
+        """Return whether it limits all a team does: what is for each end user divides that, whatever else there is."""
         return (
             not self.each_end_user and self.key_id is None and self.widget_id is None and not (self.alias or self.agent)
         )

@@ -22,7 +22,7 @@ _STEPS: dict[Grain, dt.timedelta] = {"hour": dt.timedelta(hours=1), "day": dt.ti
 class Span:
     """The stretch of time a page shows, in steps of an hour or a day, and the equal stretch before it.
 
-    Its last step goes on still: `so_far` is the end of the present hour.
+    Its last step continues still: `so_far` is the end of the present hour.
     """
 
     name: str
@@ -213,7 +213,7 @@ def _ranked(found: dict[str, Figures], others: dict[str, list[str]]) -> list[Top
 
 
 def has_usage(team_ids: Iterable[uuid.UUID]) -> bool:
-    """Say whether any of the teams ever made a call."""
+    """Return whether any of the teams ever made a call."""
     return UsageDay.objects.filter(team_id__in=list(team_ids)).exists()
 
 

@@ -1,6 +1,6 @@
 """Pruning, a few thousand rows at a time so that no lock is held for long.
 
-The rows are chosen in an array, once: PostgreSQL may carry out a subquery with a limit anew for each row of what it is
+The rows are chosen in an array, once: PostgreSQL may carry out a subquery with a limit again for each row of what it is
 joined with, and delete more than the limit.
 """
 

@@ -127,7 +127,7 @@ DO UPDATE SET {", ".join(f"{name} = t.{name} + excluded.{name}" for name in _SUM
 
 
 def holds_more_than(limit: int, from_tx: int, to_tx: int) -> bool:
-    """Say whether these transactions wrote more lines than that; reads no more than are needed to know."""
+    """Return whether these transactions wrote more lines than that; reads no more than are needed to know."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM (SELECT FROM audit_event WHERE tx >= %s AND tx < %s LIMIT %s) AS few",

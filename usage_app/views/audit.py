@@ -40,7 +40,7 @@ _LIST = "usage/audit.html"
 # A live view ends by itself after so many questions, two seconds apart: a forgotten tab asks for half an hour.
 _MOST_POLLS = 900
 _TAIL_ROWS = 100
-_READING = 3600  # seconds for which pictures of a record whose reading is on record are part of that
+_READING = 3600  # seconds for which pictures of a record whose reading is recorded are part of that
 
 
 def _chips(form: AuditFilterForm, params: QueryDict) -> list[dict[str, str]]:
@@ -125,7 +125,7 @@ def _note_search(request: TeamRequest, form: AuditFilterForm, criteria: Criteria
 
 
 def _proof(request: TeamRequest, filter_query: str) -> str:
-    """Return what shows that this person's search by this filter is on record, so that each look again need not be."""
+    """Return what shows that this person's search by this filter is recorded, so that each look again need not be."""
     return Signer(salt="usage.audit.tail").signature(f"{request.caller.actor.id} {filter_query}")
 
 
@@ -152,7 +152,7 @@ def tail(request: TeamRequest) -> HttpResponse:
         params.pop(name, None)
     criteria = form.criteria()
     if not constant_time_compare(request.GET.get("proof", ""), _proof(request, params.urlencode())):
-        criteria = replace(criteria, content_team_ids=())  # no page of ours asked, so no search of it is on record
+        criteria = replace(criteria, content_team_ids=())  # no page of ours asked, so no search of it is recorded
     try:
         events, tx = search.since(criteria, after, _TAIL_ROWS)
     except TooSlow:
@@ -256,7 +256,7 @@ def audit_picture(request: TeamRequest, reference: str, kind: str, number: int) 
 
 
 def _reading(request: TeamRequest) -> TimestampSigner:
-    """Return what signs that somebody's reading of a record is on record."""
+    """Return what signs that somebody's reading of a record is recorded."""
     return TimestampSigner(salt=f"usage.audit.reading {request.caller.actor.id}")
 
 

@@ -69,7 +69,7 @@ class Fetch:
 
 
 def is_allowed(url: str, hosts: list[str]) -> bool:
-    """Say whether an address is http(s) on one of the hosts; without a port in the list only the usual ones are."""
+    """Return whether an address is http(s) on one of the hosts; without a port in the list only the usual ones are."""
     address = url.partition("#")[0].partition("?")[0]
     try:
         target = check_url(address, is_tool=True)

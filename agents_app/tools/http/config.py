@@ -50,7 +50,7 @@ def checked(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_place(body: Any) -> bool:
-    """Say whether the body is one argument, as it is."""
+    """Return whether the body is one argument, as it is."""
     return isinstance(body, str) and PLACE.fullmatch(body) is not None
 
 

@@ -1,7 +1,7 @@
 """Convert the operations of an OpenAPI document to HTTP tools, without calling anything.
 
 The document is a stranger's: its references stay inside it, and an operation we cannot make a tool of says why,
-while the others go on.
+while the others continue.
 """
 
 import json

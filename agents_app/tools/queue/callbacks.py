@@ -26,7 +26,7 @@ def check_callback_addresses(addresses: Sequence[str]) -> list[str]:
 
 
 def is_named(url: str, addresses: Sequence[str]) -> bool:
-    """Say whether an address is one of these or lies below one: same scheme, host and port, and its path goes on."""
+    """Return whether an address is one of these or below one: same scheme, host and port, and its path continues."""
     wanted = _read(url)
     named = filter(None, map(_read, addresses))
     return wanted is not None and any(_is_below(wanted, one) for one in named)
@@ -47,6 +47,6 @@ def _is_below(wanted: Target, named: Target) -> bool:
 
 
 def _may_lead_up(path: str) -> bool:
-    """Say whether somebody could read a path as one that leads up again, also who decodes it twice or drops `;…`."""
+    """Return whether somebody could read a path as one that leads up again, also who decodes it twice or drops `;…`."""
     read = unquote(unquote(path)).replace("\\", "/")
     return any(part.partition(";")[0] in {".", ".."} for part in read.split("/"))

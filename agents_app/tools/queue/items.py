@@ -70,7 +70,7 @@ def put(
     callback_url: str = "",
     not_before: dt.datetime | None = None,
 ) -> tuple[QueueItem, bool]:
-    """Add an item, and say whether it is new: one with the dedupe id of an earlier one is that one, as it was put.
+    """Add an item, and return whether it is new: one with the dedupe id of an earlier one is that one, as it was put.
 
     `put_by_id` is the key that put it. Who answers for it now asked for what follows, whoever it is handed to later.
     """

@@ -21,7 +21,7 @@ def readers_of(queue: Queue) -> QuerySet[Trigger]:
 
 
 def is_served_in(queue: Queue, environment: str) -> bool:
-    """Say whether a trigger takes what is put into a queue and starts runs in this environment."""
+    """Return whether a trigger takes what is put into a queue and starts runs in this environment."""
     return readers_of(queue).filter(environment=environment).exists()
 
 

@@ -3,8 +3,8 @@
 recover    a worker that is gone may have made the call already: the log says what came of it
 claim      the request's id is committed before anything is sent
 call       opened, relayed and closed like every other; its events are kept as they come
-look       several times a second keep events; each second renew the lease, and see whether the key may go on
-end        the state and the last events in one transaction, after the call is on record
+look       several times a second keep events; each second renew the lease, and see whether the key may continue
+end        the state and the last events in one transaction, after the call is recorded
 
 A limit that passes and a full provider put it back. What may have been sent is never sent again: a call whose worker
 died in the middle is an honest failure, and is charged once.
@@ -65,7 +65,7 @@ class Expired(Refusal):
 
 
 class WorkersLost(Refusal):
-    """What has ended several workers would go on to end all there are."""
+    """What has ended several workers would continue to end all there are."""
 
     status, code = 500, "workers_lost"
 
@@ -85,7 +85,7 @@ def _workers_lost(row: BackgroundResponse) -> WorkersLost:
 
 
 def _is_cut(row: BackgroundResponse) -> bool:
-    """Say whether the log keeps a part only of what was answered."""
+    """Return whether the log keeps a part only of what was answered."""
     assert row.request_id is not None
     return Payload.objects.filter(event_id=row.request_id, kind="output", is_cut=True).exists()
 
@@ -133,7 +133,7 @@ class Answering:
         if self._why or self._task is None:
             return
         self._why = why
-        if self._call is None:  # it comes to be on record first; then nothing is sent
+        if self._call is None:  # it comes to be recorded first; then nothing is sent
             return
         if why != _STOPPED:  # a call whose process stops is interrupted, whoever made it
             self._call.cut_off = why
@@ -148,7 +148,7 @@ class Answering:
             self._fail("server_error", _STOPPED_SENTENCE)
 
     async def _is_made(self) -> bool:
-        """Say whether the call of a worker before this one settles it, now or once that is known."""
+        """Return whether the call of a worker before this one settles it, now or once that is known."""
         if self._row.request_id is None:
             return False
         return await in_thread(self._recover)
@@ -160,7 +160,7 @@ class Answering:
         is_open = Reservation.objects.filter(pk=row.request_id).exists()
         event = AuditEvent.objects.filter(pk=row.request_id).first()
         if event is None and (is_open or not is_settled(row.request_id)):
-            rows.release(row, wait=_UNSURE_SECONDS)  # it is under way somewhere, or the sweeper will end it
+            rows.release(row, wait=_UNSURE_SECONDS)  # it is in progress somewhere, or the sweeper will end it
             return True
         outcome = outcome_of(event, Payload.objects.filter(event_id=row.request_id, kind="output").first())
         if isinstance(outcome, Again) and not outcome.counts:
@@ -215,7 +215,7 @@ class Answering:
             return partial(self._trouble, error)
 
     async def _going_on(self, identify: Identify, ask: Ask) -> Ask:
-        """Return the ask with the conversation it goes on from, read with the rights its key has now."""
+        """Return the ask with the conversation it continues from, read with the rights its key has now."""
         items, previous = items_of(ask.body), ask.body.get("previous_response_id")
         names_items = any(kind_of(item) == REFERENCE for item in items)
         if previous is None and not names_items:
@@ -253,7 +253,7 @@ class Answering:
                 self._frames.append(frame)
 
     async def _keep(self) -> None:
-        """Keep what was told, and see whether this may go on."""
+        """Keep what was told, and see whether this may continue."""
         looked = time.monotonic()
         while not self._is_over.is_set():
             with suppress(TimeoutError):

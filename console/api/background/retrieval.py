@@ -97,7 +97,7 @@ def heard(caller: Caller, name: str, after: int, *, waits: bool = False) -> Hear
 
 
 def check_followed(row: BackgroundResponse, after: int) -> None:
-    """Refuse to follow what has no events, and to go on from an event nobody told; a run's are told anew each time."""
+    """Refuse to follow a response without events, or from an event never sent; those of runs are sent again."""
     if row.run_id is not None:
         _check_told(after, len(runs.told(row, waits=False).events.take()))
         return

@@ -53,7 +53,7 @@ def free() -> Q:
 
 @transaction.atomic
 def take(lane: str, id: uuid.UUID | None = None) -> BackgroundResponse | None:
-    """Return a response with a lease on it: this one, or the next of the team that has the fewest under way."""
+    """Return a response with a lease on it: this one, or the next of the team that has the fewest in progress."""
     found = BackgroundResponse.objects.filter(free(), lane=lane)
     if id is not None:
         found = found.filter(pk=id)

@@ -72,7 +72,7 @@ def _row(ask: Ask, asker: Asker, team: Team) -> BackgroundResponse:
 
 
 def create_for_run(ask: Ask, asker: Asker, run: Run) -> BackgroundResponse:
-    """Write down that a run answers a response; of a run that was found again, the response it answers."""
+    """Store that a run answers a response; of a run that was found again, the response it answers."""
     Run.objects.select_for_update(no_key=True, of=("self",)).get(pk=run.pk)  # of two that find it at once, one is last
     earlier = BackgroundResponse.objects.filter(run=run).order_by("created_at", "id").first()
     if earlier is not None:

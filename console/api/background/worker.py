@@ -72,7 +72,7 @@ def stop(seconds: float) -> None:
 
 
 def wait_until_idle(seconds: float) -> None:
-    """Wait until all that is under way has come to its end, or has been cut off."""
+    """Wait until all that is in progress has come to its end, or has been cut off."""
     began = time.monotonic()
     cut_at = max(began, min(_cut_at, began + seconds))
     while _busy and time.monotonic() < cut_at + _LAST_WORDS_SECONDS:

@@ -3,7 +3,7 @@
 1. The messages become the input of the run; the same Idempotency-Key finds the run it started before.
 2. The answer waits for the end. A client that leaves leaves the run going: it is durable, and has an address.
 3. A run that asks a person is answered at once: a sentence that says so, and the run's id to look again.
-4. A process that is told to stop says that the run goes on, as an error: what is no answer must not be read as one.
+4. A process that is told to stop says that the run continues, as an error: what is no answer must not be read as one.
 """
 
 import hashlib
@@ -51,7 +51,7 @@ class RunFailed(Conflict):
 
 
 class RunGoesOn(RunFailed):
-    """This process stops while the run goes on: to ask again would start another."""
+    """This process stops while the run continues: to ask again would start another."""
 
     code = "run_goes_on"
 
@@ -71,7 +71,7 @@ class Seen(NamedTuple):
 
 
 async def has_tools(ask: Ask) -> bool:
-    """Say whether a request names an agent with tools, as far as this process knows; admission knows for certain.
+    """Return whether a request names an agent with tools, as far as this process knows; admission knows for certain.
 
     Whether the caller may use it is asked later.
     """

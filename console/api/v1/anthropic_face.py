@@ -21,7 +21,7 @@ COUNT = "/v1/messages/count_tokens"
 
 
 async def count_tokens(request: Request, send: Send) -> None:
-    """Answer the house's own estimate, the one that reservations are made of; no provider is asked."""
+    """Answer Facet's own estimate, the one that reservations are made of; no provider is asked."""
     identify = KeyIdentity(request.key, request.client_address, request.at)
     ask = uncalled(request, EventType.MESSAGE.value, COUNT)
     try:

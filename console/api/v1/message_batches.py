@@ -192,7 +192,7 @@ async def results(request: Request, send: Send, name: str) -> None:
 
 @transaction.atomic
 def _files_to_read(asked: rows.Asked, name: str) -> list[File]:
-    """Return the files that hold a batch's results; that they are read is on record."""
+    """Return the files that hold a batch's results; that they are read is recorded."""
     batch = _batch(asked, name, "see")
     if not batch.is_over:
         raise Conflict("The batch has not ended yet; its results come when it has.", code="batch_in_progress")

@@ -15,7 +15,7 @@ from console.core.ids import request_id
 
 
 class Made(NamedTuple):
-    """What is answered, and the headers that say whether it is the answer to an earlier request."""
+    """What is answered, and the headers that return whether it is the answer to an earlier request."""
 
     body: bytes
     headers: Headers

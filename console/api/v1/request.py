@@ -148,7 +148,7 @@ class Request:
 
     @property
     def speaks_messages(self) -> bool:
-        """Say whether the answer goes to a client of Anthropic's, errors too."""
+        """Return whether the answer goes to a client of Anthropic's, errors too."""
         path = self.path
         if path.startswith("/v1/messages"):
             return True
@@ -156,7 +156,7 @@ class Request:
 
     @property
     def speaks_responses(self) -> bool:
-        """Say whether a stream to this client is made of the events of a response."""
+        """Return whether a stream to this client is made of the events of a response."""
         return self.path == "/v1/responses"
 
     @property

@@ -24,7 +24,7 @@ _ITEMS, _CANCEL = "input_items", "cancel"
 
 
 async def going_on(request: Request, identify: KeyIdentity, ask: Ask) -> Ask:
-    """Return the ask with the conversation it goes on from and the items it names; the same ask without either."""
+    """Return the ask with the conversation it continues from and the items it names; the same ask without either."""
     name, items = ask.body.get("previous_response_id"), items_of(ask.body)
     names_items = any(kind_of(item) == REFERENCE for item in items)
     if name is None and not names_items:

@@ -1,6 +1,6 @@
 """Routes of /v1/ that read and write rows instead of calling a model: who asks, lists by page, and the way to a thread.
 
-What they refuse is on record like every other refusal; what they change or read is recorded by the services.
+What they refuse is recorded like every other refusal; what they change or read is recorded by the services.
 """
 
 import asyncio
@@ -84,7 +84,7 @@ def with_database(work: Callable[..., _Result], *given: Any, **named: Any) -> _R
 
 
 async def asked(request: Request, type: str, route: str) -> Asked:
-    """Return who asks; raise the refusal, on record, when the key is no good."""
+    """Return who asks; raise the refusal, recorded, when the key is no good."""
     identify = KeyIdentity(request.key, request.client_address, request.at)
     ask = uncalled(request, type, route)
     if request.problem is not None:

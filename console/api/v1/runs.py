@@ -80,7 +80,7 @@ def _dedupe_key(credential: str, key: str) -> str:
 
 
 class Again(NamedTuple):
-    """From which step of which run a new one goes on."""
+    """From which step of which run a new one continues."""
 
     run: str
     step: int

@@ -120,7 +120,7 @@ class Http(HttpToolsProtocol):
             ticker = _tickers[self.server_state] = Ticker(self.loop)
         self._ticker = ticker
         self._has_usual_settings = self.limit_concurrency is None and not self.root_path
-        self._idle_since = 0.0  # 0: a request is under way
+        self._idle_since = 0.0  # 0: a request is in progress
         self._begun = self.loop.time()  # when that one began to arrive
         self._idle_due: Due | None = ticker.call_later(self.timeout_keep_alive, self._look_whether_idle)
 

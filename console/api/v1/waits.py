@@ -31,7 +31,7 @@ class Pause:
 
     @property
     def is_over(self) -> bool:
-        """Say whether there is nothing more to wait for: nobody listens, or nobody will be here."""
+        """Return whether there is nothing more to wait for: nobody listens, or nobody will be here."""
         return self.has_left or self.is_stopping
 
     async def __call__(self, seconds: float) -> None:

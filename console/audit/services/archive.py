@@ -73,7 +73,7 @@ def read_to() -> int:
 
 
 def _note(destination: str, *, copied: Seal | None = None, problem: str = "") -> None:
-    """Write down how far it came, or why no further. With another store it begins anew.
+    """Store how far it came, or why no further. With another store it begins again.
 
     A slow store has the round of the next minute begin before this one ends: whichever came less far sets nothing back.
     """

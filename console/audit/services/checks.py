@@ -1,6 +1,6 @@
 """Check the whole chain on request, in spans, one check at a time; its result is recorded.
 
-A check says where it is in its row, so that pages can show it and any worker goes on with it. Between two spans it
+A check says where it is in its row, so that pages can show it and any worker continues with it. Between two spans it
 rests as long as the last one took, five seconds at most: it takes half of one worker and one statement at a time.
 """
 
@@ -62,7 +62,7 @@ class Kept(NamedTuple):
 
 
 def look_for(text: str) -> Kept:
-    """Say whether a head was part of the chain: `NUMBER:SHA256`, or the file it was downloaded as."""
+    """Return whether a head was part of the chain: `NUMBER:SHA256`, or the file it was downloaded as."""
     number, digest = _parsed(text[:_LONGEST_HEAD])
     block = Seal.objects.filter(number=number).first()
     if block is None:
@@ -91,7 +91,7 @@ def _parsed(text: str) -> tuple[int, str]:
 
 @transaction.atomic
 def start(*, actor: ActorLike, is_operator: bool) -> ChainCheck:
-    """Begin to check the chain up to its present head. Conflict while one goes on, and for others than operators
+    """Begin to check the chain up to its present head. Conflict while one continues, and for others than operators
     within `REST` of the last one.
     """
     taken = Conflict("The chain is being checked already; its page shows how far.")

@@ -63,7 +63,7 @@ LISTENERS: list[Callable[[AuditEvent, Changed], None]] = []
 
 
 def is_answer(event: AuditEvent) -> bool:
-    """Say whether it is a call that was let through and whose answer is words."""
+    """Return whether it is a call that was let through and whose answer is words."""
     return not event.action and event.type in _ANSWERS and event.status != Status.REFUSED
 
 

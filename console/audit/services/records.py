@@ -104,7 +104,8 @@ def _alias_of(target: models.Model | None) -> str:
 
 
 def take_turn() -> None:
-    """Wait for the changes under way and keep the next ones waiting, so that what is read now is still true at the end.
+    """Wait for the changes in progress and keep the next ones waiting, so that what is read now is still true at the
+    end.
 
     Each change holds the epoch from its line on; one that decides by what it reads holds it from here. Rows that other
     changes lock first are locked before, or two would wait for each other.

@@ -46,7 +46,7 @@ def make_months() -> int:
 def apply_retention(*, actor: ActorLike) -> list[Dropped]:
     """Drop the months that are older than AUDIT_KEEP_DAYS, and the content older than AUDIT_CONTENT_KEEP_DAYS.
 
-    Each month is its own transaction with its own line in the log, so an interrupted run goes on where it stopped.
+    Each month is its own transaction with its own line in the log, so an interrupted run continues where it stopped.
     """
     read_to = min(reader() for reader in (archive.read_to, *READERS))
     plans = (

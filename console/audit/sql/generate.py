@@ -108,7 +108,7 @@ UNION ALL SELECT id, 'output', output, octet_length(output) FROM d WHERE output 
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """Who calls what in the made-up rows. Three keys per team, in the order of the teams; models go with aliases."""
+    """Who calls what in the invented rows. Three keys per team, in the order of the teams; models go with aliases."""
 
     teams: list[uuid.UUID]
     team_names: list[str]

@@ -188,7 +188,7 @@ class _Walk:
     def span(self) -> tuple[uuid.UUID, uuid.UUID]:
         if self.width is None:
             return self.low, self.high
-        # Nothing lies in the future, so the newest span is counted from now, and none goes on beyond it.
+        # Nothing lies in the future, so the newest span is counted from now, and none continues beyond it.
         present = int(time.time() * 1000) + 60_000
         if self.older:
             return max(self.low, _at_millis(min(_millis(self.high), present) - self.width)), self.high
@@ -273,7 +273,7 @@ def get(identifier: uuid.UUID) -> AuditEvent | None:
 
 
 def since(criteria: Criteria, tx: int, limit: int = 100) -> tuple[list[AuditEvent], int]:
-    """Return what was committed since transaction `tx`, the newest first, and where to go on.
+    """Return what was committed since transaction `tx`, the newest first, and where to continue.
 
     Rows appear in the order they were committed, which ids do not tell: a long answer has an old id.
     """

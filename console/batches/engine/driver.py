@@ -145,7 +145,7 @@ class Driver:
             sync.soon(sending.let_go)
 
     def _collect(self) -> None:
-        """Wait for an answer, at most until something else is to be seen to, and write down what came."""
+        """Wait for an answer, at most until something else is to be seen to, and store what came."""
         if not self._open:
             stopping.wait(0.2)
             return

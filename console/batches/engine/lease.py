@@ -12,7 +12,7 @@ from console.batches.models.batches import ACTIVE
 
 
 def _length() -> dt.timedelta:
-    """Return how long a lease is: short, so that a batch whose worker died goes on soon. Renewed every second."""
+    """Return how long a lease is: short, so that a batch whose worker died continues soon. Renewed every second."""
     return dt.timedelta(seconds=settings.BATCH_LEASE_SECONDS)
 
 
@@ -21,7 +21,7 @@ class LeaseLost(Exception):
 
 
 def free() -> Q:
-    """Match batches a worker may take: under way, with no worker, and not told to wait."""
+    """Match batches a worker may take: in progress, with no worker, and not told to wait."""
     has_no_worker = Q(lease_until=None) | Q(lease_until__lt=Now())
     may_go_on = Q(not_before=None) | Q(not_before__lte=Now()) | Q(expires_at__lte=Now()) | ~Q(ends_as="")
     return Q(state__in=ACTIVE) & has_no_worker & may_go_on

@@ -51,7 +51,7 @@ class Sending:
             )
 
     def let_go(self) -> None:
-        """Give the line up while it waits for its turn at the provider; what is under way there goes on."""
+        """Give the line up while it waits for its turn at the provider; what is in progress there continues."""
         if self._task is not None and self._call is not None and self._call.is_waiting:
             self._call.cut_off = "given_up"
             self._task.cancel()
@@ -81,8 +81,8 @@ async def refuse(identify: Identify, ask: Ask, refusal: Refusal) -> Outcome:
 def of_refused(refusal: Refusal) -> Outcome:
     """Say what a refusal means: a rate limit passes, a spent budget does not, a revoked key ends the batch.
 
-    A line that is larger than all of a limit would hold up the batch for ever; it fails with what the limit says. What
-    one end user has used up holds up that one's lines and nobody else's, until the limit begins anew.
+    A line that is larger than all of a limit would hold up the batch forever; it fails with what the limit says. What
+    one end user has used up holds up that one's lines and nobody else's, until the limit begins again.
     """
     failure = of_refusal(refusal)
     if isinstance(refusal, KeyRefused):

@@ -49,7 +49,7 @@ class Unknown(NamedTuple):
 
 
 class Stopped(NamedTuple):
-    """Who made the batch may not go on: no further line is sent."""
+    """Who made the batch may not continue: no further line is sent."""
 
     failure: Failed
 

@@ -21,7 +21,7 @@ _AT_ONCE = 32
 
 
 def is_settled(request: uuid.UUID) -> bool:
-    """Say whether a call without a trace will never leave one: its worker begins it within its lease or not at all."""
+    """Return whether a call without a trace can leave none any more, because its worker's lease has expired."""
     return request.int >> 80 < (now().timestamp() - settings.BATCH_LEASE_SECONDS) * 1000
 
 

@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 def advance(batch_id: uuid.UUID) -> bool:
-    """Advance a batch as far as one turn goes; return whether it can go on at once. Harmless twice, late or never."""
+    """Advance a batch by one turn; return whether it can continue at once. It may run twice, late or never."""
     batch = take(batch_id)
     if batch is None:
         return False

@@ -31,7 +31,7 @@ def drive() -> int:
 
 
 def _give_up() -> None:
-    """End what keeps breaking its worker, so that it does not do so for ever."""
+    """End what keeps breaking its worker, so that it does not do so forever."""
     broken = Batch.objects.filter(free(), expires_at__lt=now() - _BROKEN_AFTER)
     for batch in broken.order_by("pk")[:_MOST_AT_ONCE]:
         said = "The batch could not be ended; the console's log says why."

@@ -13,7 +13,7 @@ from console.teams.models import Environment, User
 
 
 class Trouble(models.TextChoices):
-    """What makes a call go on to the next version of a pin's fallback chain."""
+    """What makes a call continue to the next version of a pin's fallback chain."""
 
     ERROR = "error"
     TIMEOUT = "timeout"
@@ -136,7 +136,7 @@ class PinMove(models.Model):
 
     @property
     def is_move(self) -> bool:
-        """Say whether the alias meant another version afterwards."""
+        """Return whether the alias meant another version afterwards."""
         return self.from_version_id != self.to_version_id
 
     @property

@@ -34,7 +34,7 @@ class AliasRow:
 
     @property
     def is_same(self) -> bool:
-        """Say whether both environments mean the same version, which the list then says once."""
+        """Return whether both environments mean the same version, which the list then says once."""
         return bool(
             self.production and self.sandbox and self.production.model_version_id == self.sandbox.model_version_id
         )
@@ -143,7 +143,7 @@ class Canary:
 
     @property
     def is_worse(self) -> bool:
-        """Say whether it fails more often than the version it would replace, with enough calls to say so."""
+        """Return whether it fails more often than the version it would replace, with enough calls to say so."""
         mine, theirs = self.traffic, self.stable
         if mine.requests < _ENOUGH_CALLS or theirs.requests < _ENOUGH_CALLS:
             return False
@@ -163,7 +163,7 @@ class AliasPage:
 
     @property
     def can_promote(self) -> bool:
-        """Say whether production could follow sandbox."""
+        """Return whether production could follow sandbox."""
         tried, live = self.sandbox.pin, self.production.pin
         return bool(tried and (live is None or live.model_version_id != tried.model_version_id))
 

@@ -32,7 +32,7 @@ def _warn(version: ModelVersion, today: dt.date) -> bool:
     assert version.shutdown_on is not None
     left = (version.shutdown_on - today).days
     threshold = min(days for days in THRESHOLDS if left <= days)
-    # Another process may be here too: the constraint decides who tells. A new date is told anew.
+    # Another process may be here too: the constraint decides who tells. A new date is told again.
     notice, is_new = ShutdownNotice.objects.get_or_create(
         model_version=version, shutdown_on=version.shutdown_on, days=threshold
     )

@@ -145,7 +145,7 @@ def delete_provider(request: TeamRequest, slug: str) -> HttpResponse:
 
 
 def _offered_again(sent: QueryDict) -> dict[str, Any]:
-    """Return the list of models as it was sent, ticked and filled in, without asking the provider for it anew.
+    """Return the list of models as it was sent, ticked and filled in, without asking the provider for it again.
 
     Models that were not ticked are known by the fields of their prices; a list too long for those has the ticked alone.
     """

@@ -47,7 +47,7 @@ def uses_of(widget: Widget, *, visitor: str, address: str, most: CostCeiling, mo
 
 
 def refuse_spent(widget: Widget, uses: list[Use]) -> None:
-    """Refuse what has no room, for a glance: whoever tries on and on costs one question of the database each time."""
+    """Refuse what has no room, for a glance: whoever tries on and on costs one query each time."""
     rows = Allowance.objects.filter(widget=widget, period_start__in={use.period_start for use in uses})
     used = {
         (name, subject, start): amount

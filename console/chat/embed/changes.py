@@ -120,7 +120,7 @@ def watcher() -> Watcher:
 
 
 def has_room(conversation_id: uuid.UUID, network: str) -> bool:
-    """Say whether a conversation, and a network, may have one more stream in this process."""
+    """Return whether a conversation, and a network, may have one more stream in this process."""
     watchers = tuple(_watchers.values())
     mine = sum(len(one.watched.get(conversation_id, ())) for one in watchers)
     return mine < MOST and sum(one.networks[network] for one in watchers) < MOST_OF_NETWORK

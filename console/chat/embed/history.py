@@ -64,7 +64,7 @@ def _source(one: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_lost(turn: Message) -> bool:
-    """Say whether nobody writes an answer any more, though no sweep has come by."""
+    """Return whether nobody writes an answer any more, though no sweep has come by."""
     return turn.status == _Status.WRITING and turn.lease_until is not None and turn.lease_until < now()
 
 

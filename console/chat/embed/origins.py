@@ -38,11 +38,11 @@ def normal(text: str) -> str:
 
 
 def is_allowed(origin: str, origins: Sequence[str]) -> bool:
-    """Say whether a browser's origin is on a widget's list."""
+    """Return whether a browser's origin is on a widget's list."""
     return bool(origin) and origin != "null" and origin in origins
 
 
 def is_ours(request: HttpRequest) -> bool:
-    """Say whether the request comes from our own frame, or from no page at all."""
+    """Return whether the request comes from our own frame, or from no page at all."""
     origin = request.headers.get("Origin", "")
     return not origin or origin in {settings.BASE_URL, f"{request.scheme}://{request.get_host()}"}

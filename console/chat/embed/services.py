@@ -79,7 +79,7 @@ def stop(*, widget: Widget, held: Pass, message_id: uuid.UUID) -> Message:
 
 
 def rate(*, widget: Widget, held: Pass, message_id: uuid.UUID, is_good: bool | None, comment: str = "") -> None:
-    """Say whether an answer helped, or (None) take that back."""
+    """Return whether an answer helped, or (None) take that back."""
     answer = message_of(widget, held, message_id)
     check_is_written(answer)
     visitor = answer.conversation.visitor

@@ -62,7 +62,7 @@ async def frames(
 
 
 def _may_read(watched: Watched, widget: Widget, held: Pass) -> bool:
-    """Say whether the widget still answers the site, and whether the token still names whom it did.
+    """Return whether the widget still answers the site, and whether the token still names whom it did.
 
     `widget` is as it was when the token was read.
     """

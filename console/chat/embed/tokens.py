@@ -2,7 +2,7 @@
 
 It opens the routes of its own widget for an hour. For a week it can be exchanged for a new one, from the same site, so
 whoever comes back finds their conversation; that of a visitor whom the site vouches for cannot, as the site vouches
-anew. The visitor's id is ours, and nothing is written before they say something.
+again. The visitor's id is ours, and nothing is written before they say something.
 """
 
 import datetime as dt

@@ -68,7 +68,7 @@ def name_of(conversation: Conversation) -> str:
 
 
 def is_waiting(conversation: Conversation, last_role: str) -> bool:
-    """Say whether a visitor waits for a person: for one to come, or for the one who came to answer."""
+    """Return whether a visitor waits for a person: for one to come, or for the one who came to answer."""
     if conversation.taken_by_id is None:
         return conversation.person_wanted_at is not None
     return last_role == Message.Role.USER

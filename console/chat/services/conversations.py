@@ -21,7 +21,7 @@ TITLE_LENGTH = 80
 
 
 def start_conversation(*, owner: User, team: Team, agent: Agent) -> Conversation:
-    """Make an empty conversation of a person with an agent. Its calls are on record, it is not."""
+    """Make an empty conversation of a person with an agent. Its calls are recorded, it is not."""
     return Conversation.objects.create(owner=owner, team=team, agent=agent)
 
 

@@ -83,7 +83,7 @@ def give_back_what_is_left(conversation: Conversation) -> None:
 
 
 def _locked(conversation: Conversation) -> Conversation:
-    """Return a visitor's conversation as it is now, its row ours until commit."""
+    """Return a visitor's conversation as it is now, its row locked until commit."""
     # Not with taken_by at hand: after waiting for the lock, a joined row is still the one of before.
     rows = Conversation.objects.select_for_update(no_key=True, of=("self",)).select_related("team")
     return get_or_raise(rows.filter(pk=conversation.pk, widget__isnull=False, deleted_at=None), UnknownConversation)

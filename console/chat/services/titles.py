@@ -63,7 +63,7 @@ def make_title(message_id: uuid.UUID) -> str:
 
 
 def _is_first(conversation: Conversation, question: Message) -> bool:
-    """Say whether the title is still the one the question gave it."""
+    """Return whether the title is still the one the question gave it."""
     return not conversation.is_title_by_hand and conversation.title == title_from(question)
 
 

@@ -125,7 +125,7 @@ def forget_identity_secret(*, actor: Actor, widget: Widget) -> Widget:
 
 
 def _locked(widget: Widget) -> Widget:
-    """Return the widget as it is now, its row ours until commit."""
+    """Return the widget as it is now, its row locked until commit."""
     rows = Widget.objects.select_for_update(no_key=True, of=("self",)).select_related("team", "agent")
     return get_or_raise(rows.filter(pk=widget.pk, deleted_at=None), UnknownWidget)
 

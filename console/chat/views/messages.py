@@ -128,7 +128,7 @@ def _message(request: TeamRequest, found: Message) -> HttpResponse:
 @needs("view_team")
 @require_POST
 def feedback(request: TeamRequest, message_id: uuid.UUID) -> HttpResponse:
-    """Say whether an answer helped, and why; whoever reads it may."""
+    """Return whether an answer helped, and why; whoever reads it may."""
     answer = access.message_for(request.caller, message_id)
     assert request.caller.user is not None
     form = FeedbackForm(request.POST)

@@ -62,7 +62,7 @@ def cannot_send(request: TeamRequest, refusal: Refusal, place: str = "cannot-sen
 
 
 def cannot_ask_again(request: TeamRequest, message: Message, refusal: Refusal, text: str = "") -> HttpResponse:
-    """Say at a turn why it was not asked (or answered) anew; what was typed instead of it stays."""
+    """Say at a turn why it was not asked (or answered) again; what was typed instead of it stays."""
     if is_htmx(request):
         return cannot_send(request, refusal, place=f"refused-{message.pk}")
     refused = {"pk": message.pk, "error": refusal.message, "text": text}
@@ -71,7 +71,7 @@ def cannot_ask_again(request: TeamRequest, message: Message, refusal: Refusal, t
 
 
 def said_without_scripts(request: TeamRequest, refusal: Refusal) -> str:
-    """Return what a page says that was loaded anew: no browser fills in files again."""
+    """Return what a page says that was loaded again: no browser fills in files again."""
     return f"{refusal.message} Choose the files again, too." if request.FILES else refusal.message
 
 

@@ -16,7 +16,7 @@ class Picture(NamedTuple):
 
 
 def small_picture(raw: bytes) -> Picture:
-    """Return a PNG, JPEG, WebP or GIF (its first frame) written anew, or raise CannotRead: also pixels.
+    """Return a PNG, JPEG, WebP or GIF (its first frame) written again, or raise CannotRead: also pixels.
 
     Place, camera and time of a photograph are lost, and whatever else stood in the file.
     """

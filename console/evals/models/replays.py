@@ -80,7 +80,7 @@ class DatasetItem(models.Model):
 
     @property
     def was_answered(self) -> bool:
-        """Say whether the log has a whole answer to this, so that a candidate can be held against it."""
+        """Return whether the log has a whole answer to this, so that a candidate can be held against it."""
         return self.status == RecordStatus.OK
 
 
@@ -151,7 +151,7 @@ class ReplayResult(Outcome):
 
     @property
     def was_answered(self) -> bool:
-        """Say whether the candidate answered, whatever the checks say of that."""
+        """Return whether the candidate answered, whatever the checks say of that."""
         return self.request_id is not None
 
     def all_checks(self) -> list[dict[str, Any]]:

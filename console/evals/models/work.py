@@ -1,6 +1,6 @@
 """What test runs and replays share: work of many calls, with a result for each.
 
-Whoever works holds the lease; when that runs out, anybody may go on where the outcomes stand.
+Whoever works holds the lease; when that runs out, anybody may continue where the outcomes stand.
 """
 
 from typing import Any, ClassVar
@@ -50,7 +50,7 @@ class Work(models.Model):
 
     @property
     def is_waiting(self) -> bool:
-        """Say whether it was put down until a limit has room again."""
+        """Return whether it was put down until a limit has room again."""
         return bool(self.waits_for) and not self.is_over
 
     @property
@@ -59,7 +59,7 @@ class Work(models.Model):
 
     @property
     def how_far(self) -> str:
-        """Say in a word how far it is while it goes on: it may wait for a limit, or for its first turn."""
+        """Say in a word how far it is while it continues: it may wait for a limit, or for its first turn."""
         if self.is_waiting:
             return "Waits"
         return "Queued" if self.status == self.Status.QUEUED else "Running"

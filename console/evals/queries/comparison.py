@@ -89,7 +89,7 @@ class Progress:
 
 
 def _side(version: PromptVersion) -> Side:
-    """Return the newest run that was not stopped, also one that is going on."""
+    """Return the newest run that was not stopped, also one that is continuing."""
     run = TestRun.objects.filter(version=version).exclude(status=TestRun.Status.STOPPED).first()
     results = run.results.defer("spec", "calls") if run else TestResult.objects.none()
     return Side(version, run, {result.case_id: result for result in results})

@@ -72,7 +72,7 @@ def upload_dataset(*, actor: Actor, team: Team, name: str, text: str, form: str,
 def sample_dataset(
     *, actor: Actor, team: Team, name: str, wanted: Wanted, chosen: str, is_named: bool = True
 ) -> tuple[Dataset, Sample]:
-    """Make a dataset of records of the team's log. That their content was read is on record. `chosen` is in words.
+    """Make a dataset of records of the team's log. That their content was read is recorded. `chosen` is in words.
 
     A name that nobody gave (`is_named`) gets a number where it is taken.
     """

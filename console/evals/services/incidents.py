@@ -19,7 +19,7 @@ _LONGEST = 500
 def open_incident(
     *, schedule: Schedule, run: TestRun, before: float, after: float, lost: Iterable[str], sentence: str
 ) -> Incident:
-    """Say that a locked schedule's tests drifted, and tell people; one that is open already goes on."""
+    """Say that a locked schedule's tests drifted, and tell people; one that is open already continues."""
     there = Incident.objects.filter(schedule=schedule, closed_at=None).first()
     if there is not None:
         return there

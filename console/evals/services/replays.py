@@ -176,7 +176,7 @@ def retry_replay(*, actor: Actor, replay: Replay) -> int:
     _check_going_on(replay.team)
     check_caller(actor, replay.team, what="replay")
     _check_candidate(actor, replay)
-    # What waits may be under way still, where somebody stopped it a moment ago: its calls are not forgotten.
+    # What waits may be in progress still, where somebody stopped it a moment ago: its calls are not forgotten.
     failed = replay.results.filter(status=ReplayResult.Status.ERROR)
     failed.update(status=ReplayResult.Status.WAITING, error="", trouble="", calls={}, judging_micros=0)
     count = replay.results.filter(status=ReplayResult.Status.WAITING).update(is_forgotten=False)
@@ -195,7 +195,7 @@ def retry_replay(*, actor: Actor, replay: Replay) -> int:
 
 @transaction.atomic
 def stop_replay(*, actor: Actor, replay: Replay) -> None:
-    """Begin no further item. Calls under way end by themselves and are paid."""
+    """Begin no further item. Calls in progress end by themselves and are paid."""
     going_on = Replay.objects.filter(pk=replay.pk, status__in=GOING_ON)
     if going_on.update(status=Replay.Status.STOPPED, finished_at=now(), lease_until=None, waits_for=""):
         _note(actions.REPLAY_STOPPED, actor, replay, {"candidate": replay.candidate})

@@ -25,7 +25,7 @@ _LONGEST = 500
 
 
 def locked_schedule(schedule: Schedule) -> Schedule:
-    """Return the schedule as it is now, its row ours until commit."""
+    """Return the schedule as it is now, its row locked until commit."""
     rows = Schedule.objects.select_for_update(no_key=True, of=("self",)).select_related(
         "prompt__team", "prompt__head", "version"
     )

@@ -72,7 +72,7 @@ def start_run(*, actor: Actor, prompt: Prompt, version: PromptVersion, model: st
 
 @transaction.atomic
 def stop_run(*, actor: Actor, run: TestRun) -> None:
-    """Begin no further case. Calls under way end by themselves and are paid."""
+    """Begin no further case. Calls in progress end by themselves and are paid."""
     going_on = TestRun.objects.filter(pk=run.pk, status__in=GOING_ON)
     if going_on.update(status=TestRun.Status.STOPPED, finished_at=now(), lease_until=None, waits_for=""):
         detail = {"version": run.version.number, "model": run.model}

@@ -212,7 +212,7 @@ def _to(replay: Replay) -> str:
 @needs("view_team")
 @require_safe
 def replay(request: TeamRequest, replay_id: uuid.UUID) -> HttpResponse:
-    """What was recorded and what the candidate did, side by side; htmx asks for it again while it goes on."""
+    """What was recorded and what the candidate did, side by side; htmx asks for it again while it continues."""
     found = access.replay_for(request.caller, replay_id)
     return _page(request, found)
 

@@ -43,7 +43,7 @@ def dropped_fields(body: dict[str, Any], *, can_reason: bool) -> frozenset[str]:
 
 
 def _loses_thinking(thinking: dict[str, Any], *, can_reason: bool) -> bool:
-    """Say whether what is wanted of thinking is not what comes of it: a budget is told, leaving it out is not."""
+    """Return whether what is wanted of thinking is not what comes of it: a budget is told, leaving it out is not."""
     kind = thinking.get("type")
     return kind is not None and (kind == "disabled") == can_reason
 

@@ -24,7 +24,7 @@ _MOST_DEEP = 100
 
 
 def can_be_strict(schema: Any, depth: int = 0) -> bool:
-    """Say whether every object in it lists all it has, and requires all of that."""
+    """Return whether every object in it lists all it has, and requires all of that."""
     if not isinstance(schema, dict) or depth > _MOST_DEEP or not _NOT_STRICT.isdisjoint(schema):
         return False
     if "format" in schema and not (isinstance(schema["format"], str) and schema["format"] in _FORMATS):

@@ -1,7 +1,7 @@
 """Convert a stream of chat completion chunks to Anthropic's events.
 
 A chunk's text and calls may grow side by side; blocks come one after another. So a block is closed when a piece of
-another arrives, which is the order models write in, and a call that goes on after the next has begun is an error.
+another arrives, which is the order models write in, and a call that continues after the next has begun is an error.
 """
 
 from typing import Any

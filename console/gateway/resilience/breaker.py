@@ -32,7 +32,7 @@ class Breaker:
         return not self.open_until
 
     def admits(self, moment: float) -> bool:
-        """Say whether a call may go now. After the pause the first to ask goes as the probe."""
+        """Return whether a call may go now. After the pause the first to ask goes as the probe."""
         if not self.open_until:
             return True
         if moment < self.open_until or moment < self._probing_until:
@@ -41,7 +41,7 @@ class Breaker:
         return True
 
     def succeeded(self) -> bool:
-        """Take note of an answer; return True when that closes the breaker."""
+        """Record an answer; return True when that closes the breaker."""
         if self.open_until:
             self.close()
             return True
@@ -50,7 +50,7 @@ class Breaker:
         return False
 
     def failed(self, moment: float) -> bool:
-        """Take note of a failure; return True when that opens the breaker, or opens it anew after a probe."""
+        """Record a failure; return True when that opens the breaker, or opens it again after a probe."""
         if self.open_until:
             if moment < self.open_until:
                 return False  # a call that began before it opened

@@ -197,7 +197,7 @@ class ProviderGate:
 def _write_troubles(troubles: dict[tuple[uuid.UUID, str, str], tuple[int, str]]) -> None:
     try:
         for (provider, code, model), (times, sentence) in troubles.items():
-            with suppress(DatabaseError):  # the provider may be gone, and the failed calls are on record
+            with suppress(DatabaseError):  # the provider may be gone, and the failed calls are recorded
                 note_failure(provider_id=provider, code=code, sentence=sentence, model=model, times=times)
     finally:
         connections.close_all()

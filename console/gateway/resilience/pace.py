@@ -5,7 +5,7 @@ from collections import deque
 _WINDOW_SECONDS = 30.0
 _FEWEST = 10
 _KEPT = 512
-SLOWEST = 0.02  # the batch lane never stops altogether: its calls would wait for ever under steady load
+SLOWEST = 0.02  # the batch lane never stops altogether: its calls would wait forever under steady load
 
 
 class Pace:

@@ -94,7 +94,7 @@ def usage_of(prompt: int, completion: int) -> dict[str, Any] | None:
 
 
 def wants_thoughts(ask: Ask) -> bool:
-    """Say whether the caller wants the provider's own form of its thoughts, to send them back."""
+    """Return whether the caller wants the provider's own form of its thoughts, to send them back."""
     return THOUGHTS in ask.body.get("include", ())
 
 

@@ -1,7 +1,7 @@
 """Build a response piece by piece: each changes the object and becomes numbered events.
 
 Items come one after another: one is closed when a piece of another arrives, which is the order models write in, and a
-call that goes on after the next has begun is an error. A whole answer is told the same way, and its events not sent.
+call that continues after the next has begun is an error. A whole answer is told the same way, and its events not sent.
 """
 
 from typing import Any
@@ -138,7 +138,7 @@ class ResponseEvents:
             return
         if self._details:
             self._open["encrypted_content"] = sealed(self._details)
-        if self._open["type"] == CALLS["custom"]:  # also of one that broke off: it is on record, and counts
+        if self._open["type"] == CALLS["custom"]:  # also of one that broke off: it is recorded, and counts
             self._open["input"] = input_of(self._arguments["arguments"])
 
     def _shown(self) -> dict[str, Any]:
@@ -168,7 +168,7 @@ class ResponseEvents:
 
     def _begin_call(self, id: str, said: Item) -> Item:
         if said["type"] == CALLS["custom"]:
-            self._leave("completed")  # first: what it was called with is in what is begun anew
+            self._leave("completed")  # first: what it was called with is in what is begun again
             self._arguments = {"arguments": ""}
             return self._enter("ctc", {**said, "call_id": id, "input": ""})
         return self._enter("fc", {**said, "call_id": id, "arguments": ""})

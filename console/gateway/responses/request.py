@@ -50,7 +50,7 @@ def chat_request(body: Part, history: Iterable[Part] = (), *, can_reason: bool, 
     """Return the chat completion request that a checked body amounts to.
 
     A prompt of the library has put its own `messages` into the body, to stand first; `history` are the items of the
-    responses it goes on from. `keeps_thoughts`: the provider takes back the thoughts it signed.
+    responses it continues from. `keeps_thoughts`: the provider takes back the thoughts it signed.
     """
     chat = {name: value for name, value in body.items() if name not in _SAID_OTHERWISE}
     said = list(body.get("messages", ()))

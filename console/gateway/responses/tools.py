@@ -74,7 +74,7 @@ def calls_by_name(tools: Iterable[Part]) -> dict[str, Part]:
 
 
 def _is_told_otherwise(tool: Part) -> bool:
-    """Say whether calls of a tool are more than those of a function of that name."""
+    """Return whether calls of a tool are more than those of a function of that name."""
     return tool.get("type") == "custom" or "namespace" in tool
 
 

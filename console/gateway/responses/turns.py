@@ -2,7 +2,7 @@
 
 Items come one after another where a chat completion has one message: what the assistant thinks, says and calls in a
 row is one turn, and the results of its calls follow it before anybody else speaks, wherever they stand in the input:
-a client that goes on from a kept response may repeat what was said before it gives them.
+a client that continues from a kept response may repeat what was said before it gives them.
 """
 
 import binascii

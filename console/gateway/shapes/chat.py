@@ -101,7 +101,7 @@ def check(value: Any) -> dict[str, Any]:
 
 
 def uses_functions(body: dict[str, Any]) -> bool:
-    """Say whether a checked body is written with the older `functions` instead of `tools`."""
+    """Return whether a checked body is written with the older `functions` instead of `tools`."""
     return (
         "functions" in body
         or "function_call" in body

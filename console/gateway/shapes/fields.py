@@ -7,7 +7,7 @@ from console.core.errors import BadInput
 
 # Where a call goes and with whose credentials is not the caller's to say.
 _NOT_THEIRS = frozenset({"api_base", "base_url", "api_key", "api_version", "headers", "extra_headers", "extra_body"})
-# Labels are for our log, and whether a provider keeps an answer and at which price it gives it is the house's to say:
+# Labels are for our log, and whether a provider keeps an answer and at which price it gives it is Facet's to say:
 # never sent on, whoever asks. A shape that has some of them lists those as WITHHELD.
 NOT_SENT = frozenset({"metadata", "store", "service_tier"})
 

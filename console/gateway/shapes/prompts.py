@@ -31,7 +31,7 @@ def check(value: Any, *, param: str) -> None:
 
 
 def is_tokens(value: Any) -> bool:
-    """Say whether a prompt is one list of tokens; decided by its first entry, as `check` makes sure of the rest."""
+    """Return whether a prompt is one list of tokens; decided by its first entry, as `check` makes sure of the rest."""
     return isinstance(value, list) and bool(value) and type(value[0]) is int
 
 

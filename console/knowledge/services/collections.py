@@ -26,7 +26,7 @@ UNSET: Any = object()
 
 
 def locked(collection: Collection) -> Collection:
-    """Return the collection as it is now, its row ours until commit; gone is stale."""
+    """Return the collection as it is now, its row locked until commit; gone is stale."""
     found = (
         Collection.objects.select_for_update(no_key=True, of=("self",))
         .select_related("team", "model__provider", "payer")
@@ -124,7 +124,7 @@ def change_collection(
     payer: Team | None = UNSET,
     least_likeness: float | None = UNSET,
 ) -> Collection:
-    """Change what is said of a collection and how it is read. Another model begins its vectors anew."""
+    """Change what is said of a collection and how it is read. Another model begins its vectors again."""
     collection = locked(collection)
     check_revision(collection.name, collection.revision, seen_revision, StaleCollection)
     before, had = _shown(collection), (collection.model_id, collection.language)
@@ -164,7 +164,7 @@ def change_collection(
 
 @transaction.atomic
 def embed_again(*, actor: Actor, collection: Collection) -> int:
-    """Make every vector of a collection anew, say after its provider changed the model; returns how many went."""
+    """Make every vector of a collection again, say after its provider changed the model; returns how many went."""
     collection = _with_model(collection)
     gone = sql.forget_vectors(collection.pk)
     _try_now(collection)

@@ -30,7 +30,7 @@ _WITH_HEADINGS = frozenset({Document.Kind.MARKDOWN, Document.Kind.HTML})
 
 
 def is_read_alike(kind: str, other: str) -> bool:
-    """Say whether a text is taken apart in the same way as either kind of document."""
+    """Return whether a text is taken apart in the same way as either kind of document."""
     return (kind in _WITH_HEADINGS) == (other in _WITH_HEADINGS)
 
 

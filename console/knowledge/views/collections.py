@@ -120,7 +120,7 @@ def change_collection(request: TeamRequest, collection_id: uuid.UUID) -> HttpRes
 @needs("build")
 @require_POST
 def vectors(request: TeamRequest, collection_id: uuid.UUID) -> HttpResponse:
-    """Make missing vectors now, or with `do=again` all of them anew."""
+    """Make missing vectors now, or with `do=again` all of them again."""
     found = access.collection_for(request.caller, collection_id, to="change")
     if request.POST.get("do") == "again":
         services.embed_again(actor=request.caller.actor, collection=found)

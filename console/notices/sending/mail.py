@@ -58,7 +58,7 @@ def send(letters: Sequence[Letter]) -> Iterator[Outcome]:
     try:
         for place, letter in enumerate(letters):
             try:
-                connection.open()  # anew, where the letter before ended with it
+                connection.open()  # again, where the letter before ended with it
             except (OSError, SMTPException) as error:
                 yield from [_trouble(error)] * (len(letters) - place)
                 return

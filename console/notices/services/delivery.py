@@ -47,7 +47,7 @@ def send_due() -> int:
 @transaction.atomic
 def _claim() -> list[Delivery]:
     """Take what is due for a while: whoever else looks meanwhile does not see it. That counts as a try already: what
-    ends its workers must not do so for ever.
+    ends its workers must not do so forever.
     """
     moment = now()
     waiting = Delivery.objects.filter(state=Delivery.State.WAITING)
@@ -68,7 +68,7 @@ def _claim() -> list[Delivery]:
 
 
 def _send(deliveries: list[Delivery]) -> Iterator[tuple[Delivery, Outcome]]:
-    """Yield how each went once that is known, to be written down before the next mail begins."""
+    """Yield how each went once that is known, to be stored before the next mail begins."""
     mails: list[tuple[Delivery, Letter]] = []
     posts: list[tuple[Delivery, Post]] = []
     for delivery in deliveries:

@@ -82,7 +82,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def read(text: str) -> tuple[Mapping, list[Problem]]:
-    """Return the file's mapping and what is wrong with its form; Unusable when there is nothing to go on with."""
+    """Return the file's mapping and what is wrong with its form; Unusable when there is nothing to continue with."""
     top = Place("", 1)
     if len(text.encode()) > LARGEST:
         raise Unusable([Problem(top, "The file is larger than 8 MiB.")])
@@ -137,7 +137,7 @@ def _value(node: yaml.Node, path: str, problems: list[Problem], depth: int) -> V
         kind = "str"
     if found := _NO_TEXT.search(node.value):
         problems.append(Problem(place, f"This {_no_text(found)}"))
-    return Scalar(place, kind, _NO_TEXT.sub("\ufffd", node.value))  # so that whoever compares can go on
+    return Scalar(place, kind, _NO_TEXT.sub("\ufffd", node.value))  # so that whoever compares can continue
 
 
 def _no_text(found: re.Match[str]) -> str:

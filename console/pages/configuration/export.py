@@ -273,7 +273,7 @@ def _keys(team: Team, named: Named, left_out: list[str]) -> list[dict[str, Any]]
 
 
 def _answers(owner: User, team: Team) -> bool:
-    """Say whether somebody can answer for a key of a team now."""
+    """Return whether somebody can answer for a key of a team now."""
     return owner.is_operator or (owner.is_active and any(m.user_id == owner.pk for m in team.memberships.all()))
 
 
@@ -288,7 +288,7 @@ def _unnamed(key: ApiKey, named: list[ApiKey], written: list[dict[str, Any]]) ->
 
 
 def _is_same(limit: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Say whether two quotas are of one thing in one window: a key's, and one of the key that replaced it."""
+    """Return whether two quotas are of one thing in one window: a key's, and one of the key that replaced it."""
     return all(limit.get(name) == other.get(name) for name in ("key", "metric", "window", "purpose", "each_end_user"))
 
 

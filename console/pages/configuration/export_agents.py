@@ -110,7 +110,7 @@ def tools(left_out: list[str]) -> list[dict[str, Any]]:
 
 
 def _has_fixed_arguments(tool: Tool) -> bool:
-    """Say whether a tool's arguments follow from its kind and configuration alone."""
+    """Return whether a tool's arguments follow from its kind and configuration alone."""
     try:
         follows = kind_of(tool.kind).schema(tool.config, {})
     except BadInput:

@@ -12,7 +12,7 @@ Ended = dict[tuple[str, str, str], ApiKey]
 def named_keys(**those: object) -> Named:
     """Return the living keys of some teams by short name of the team and their own; of a line, the last.
 
-    While a key goes on beside the one that replaced it both have one name, and the quotas of both are the same.
+    While a key continues beside the one that replaced it both have one name, and the quotas of both are the same.
     """
     living = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=now()))
     found = list(ApiKey.objects.filter(living, **those).select_related("team", "owner").order_by("created_at", "id"))

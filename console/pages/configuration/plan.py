@@ -130,11 +130,11 @@ class Plan:
         self.problems.append(Problem(place, sentence))
 
     def exists(self, noun: str, name: str) -> bool:
-        """Say whether something is there, or will be when this file's earlier steps have run."""
+        """Return whether something is there, or will be when this file's earlier steps have run."""
         return name in self.known[noun] or (noun, name) in self.will_be
 
     def is_there(self, entry: Entry, field: str, noun: str, name: str) -> bool:
-        """Say whether what a field names exists; put down what to do when it does not."""
+        """Return whether what a field names exists; put down what to do when it does not."""
         if self.exists(noun, name):
             return True
         many = "aliases" if noun == "alias" else f"{noun}s"

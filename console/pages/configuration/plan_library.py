@@ -135,7 +135,7 @@ class LibraryPlan:
         return text
 
     def _is_free(self, row: Prompt, text: Text) -> bool:
-        """Say whether a number is that of this text or of none; versions never change."""
+        """Return whether a number is that of this text or of none; versions never change."""
         number = text.entry["number"]
         version = PromptVersion.objects.filter(prompt=row, number=number).first()
         if version is None or text.is_said_by(version):

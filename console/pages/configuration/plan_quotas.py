@@ -160,7 +160,7 @@ class QuotaPlan:
         return None
 
     def _is_there(self, entry: Entry, slug: str, kind: str, name: str) -> bool:
-        """Say whether what a quota is of is there, or will be; put down what is wrong otherwise."""
+        """Return whether what a quota is of is there, or will be; put down what is wrong otherwise."""
         if kind == "alias":
             return self.plan.is_there(entry, "alias", "alias", name)
         if kind not in {"agent", "widget"}:

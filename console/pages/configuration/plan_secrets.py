@@ -32,7 +32,7 @@ def read_secret(
 
 
 def secret_change(name: str, kept: str, wanted: str | None) -> list[FieldChange]:
-    """Return what the difference says of a secret: that it is set, or set anew. `kept` is encrypted."""
+    """Return what the difference says of a secret: that it is set, or set again. `kept` is encrypted."""
     if wanted is None or _decrypted(kept) == wanted:
         return []
     return [FieldChange(name, "set" if kept else "not set", "set anew" if kept else "set")]

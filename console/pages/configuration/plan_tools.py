@@ -216,7 +216,7 @@ class ToolPlan:
             server_services.keep_offers(actor=self.plan.actor, server=server, found=offers)
 
     def _offer(self, entry: Entry, server: str, offer: Entry) -> None:
-        """Take a tool over, review it anew, or change what the team says of it."""
+        """Take a tool over, review it again, or change what the team says of it."""
         name = f"{entry['team']}/{tool_name(entry['slug'], offer['name'])}"
         if ("tool", name) in self.plan.will_be:
             self.plan.problem(offer, "name", f"tool {name} is in this file twice.")

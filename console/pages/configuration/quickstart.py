@@ -143,7 +143,7 @@ def _alias(name: str, description: str, model: ModelVersion | None) -> None:
 
 
 def _assistant(team: Team) -> None:
-    """Give the team somebody to ask: an agent on the alias, with a prompt of its own. Once; people go on from there."""
+    """Give the team an agent on the alias, with a prompt of its own. Once; people continue from there."""
     has_one = Agent.objects.filter(team=team).exists() or Agent.objects.filter(slug=ALIAS).exists()
     is_pinned = Pin.objects.filter(alias__name=ALIAS, environment="production").exists()
     if has_one or not is_pinned or Prompt.objects.filter(slug=PROMPT).exists():

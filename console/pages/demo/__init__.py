@@ -1,1 +1,1 @@
-"""A made-up company to look around in: labelled as such everywhere, and the same on every machine."""
+"""A invented company to look around in: labelled as such everywhere, and the same on every machine."""

@@ -37,7 +37,7 @@ class _Asked(NamedTuple):
 
 def make_batches(team: Team, key: ApiKey, people: dict[str, User]) -> None:
     """Make a batch of each of the last whole nights in the log, and one whose file was refused."""
-    rng = random.Random(SEED)  # noqa: S311  made-up texts, no secret
+    rng = random.Random(SEED)  # noqa: S311  invented texts, no secret
     noon = now().replace(hour=12, minute=0, second=0, microsecond=0)
     until = noon if noon <= now() else noon - _DAY
     logged = AuditEvent.objects.filter(key_id=key.pk, lane="batch", client_request_id__startswith="demo-")

@@ -43,7 +43,7 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """One made-up call: its row, after those of its attempts that failed, and its payloads when they are kept."""
+    """One invented call: its row, after those of its attempts that failed, and its payloads when they are kept."""
 
     rows: list[tuple[Any, ...]]
     payloads: list[tuple[Any, ...]]
@@ -92,7 +92,7 @@ def calls(
     fallbacks: dict[tuple[str, str], Served],
 ) -> Iterator[Made]:
     """Yield the calls of all streams between two moments, oldest first."""
-    rng = random.Random(SEED)  # noqa: S311  made-up figures, no secret
+    rng = random.Random(SEED)  # noqa: S311  invented figures, no secret
     plan: list[tuple[dt.datetime, int]] = []
     for number, stream in enumerate(STREAMS):
         day = since.date()

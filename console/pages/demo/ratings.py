@@ -22,7 +22,7 @@ _WHY = (
 
 def make_ratings(team: Team, key: ApiKey) -> None:
     """Rate calls of the last thirty days, as a help page with a thumb below each answer would."""
-    rng = random.Random(SEED)  # noqa: S311  made-up figures, no secret
+    rng = random.Random(SEED)  # noqa: S311  invented figures, no secret
     since = uuid7_at(now() - dt.timedelta(days=29))
     calls = AuditEvent.objects.filter(pk__gte=since, team_id=team.pk, key_id=key.pk, status=Status.OK, action="")
     rater = Rater("key", key.pk, key.name)

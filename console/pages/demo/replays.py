@@ -69,7 +69,7 @@ def make_replay(team: Team, people: dict[str, User]) -> None:
         started_at=ended - dt.timedelta(seconds=50),
         finished_at=ended,
     )
-    rng = random.Random(dataset.items.count())  # noqa: S311  made-up figures, no secret
+    rng = random.Random(dataset.items.count())  # noqa: S311  invented figures, no secret
     results = [_result(replay, item, version, rng) for item in dataset.items.all()]
     ReplayResult.objects.bulk_create(results)
     replay.estimate_micros = round(sum(one.cost_micros for one in results) * 1.04)

@@ -258,7 +258,7 @@ def _is_first_wrong(field: BoundField) -> bool:
 
 @register.simple_tag
 def control(field: BoundField) -> SafeString:
-    """Render a form field's input, select or text area in the house's style. The first wrong one has the focus."""
+    """Render a form field's input, select or text area in Facet's style. The first wrong one has the focus."""
     widget = field.field.widget
     attrs: dict[str, str | bool] = {}
     if not isinstance(widget, CheckboxInput):

@@ -265,6 +265,6 @@ def _models(caller: Caller, words: str) -> list[Hit]:
 
 
 def _matches(words: str, *texts: str) -> bool:
-    """Say whether every word begins a word of the texts."""
+    """Return whether every word begins a word of the texts."""
     known = " ".join(texts).lower().split()
     return all(any(one.startswith(word) for one in known) for word in words.lower().split())

@@ -114,7 +114,7 @@ def _held(schema: Schema, told: set[str], depth: int) -> Schema:
 
 
 def _looks_around(pattern: str) -> bool:
-    """Say whether a pattern has what is not understood there: looking around, edges of words, groups again."""
+    """Return whether a pattern has what is not understood there: looking around, edges of words, groups again."""
     return any(sign in pattern for sign in ("(?=", "(?!", "(?<", "\\b", "\\B")) or any(
         f"\\{digit}" in pattern for digit in "123456789"
     )

@@ -43,7 +43,7 @@ def effort(model: str, wanted: Any, max_tokens: int) -> tuple[dict[str, Any], di
 
 
 def is_adaptive(model: str) -> bool:
-    """Say whether a model takes `adaptive` thinking, from the version in its name; a name without one is new."""
+    """Return whether a model takes `adaptive` thinking, from the version in its name; a name without one is new."""
     found = re.search(r"-(\d{1,2})(?:[-.](\d{1,2}))?(?=\D|$)", model)
     return found is None or (int(found[1]), int(found[2] or 0)) >= _FIRST_ADAPTIVE
 

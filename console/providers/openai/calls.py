@@ -63,7 +63,7 @@ class Calls:
         return call != before
 
     def _is_another(self, place: int, said: int | None, id: Any, name: Any) -> bool:
-        """Say whether a piece begins a call although its number was there before."""
+        """Return whether a piece begins a call although its number was there before."""
         if not name:
             return False
         known = self.made[place]

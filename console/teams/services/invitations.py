@@ -119,7 +119,7 @@ def revoke_invitation(*, actor: Actor, invitation: Invitation) -> None:
 
 
 def _is_vouched_for(invitation: Invitation) -> bool:
-    """Say whether whoever invited could still give that role; a removed owner's invitations are worth nothing."""
+    """Return whether whoever invited could still give that role; a removed owner's invitations are worth nothing."""
     if invitation.invited_by is None:
         return True
     return RIGHTS[invitation.role] <= rights_in_team(invitation.invited_by, invitation.team_id)

@@ -28,7 +28,7 @@ from console.teams.services.key_checks import (
 )
 from console.teams.services.key_limits import Limits, check_lane, check_limits, check_within, limits_of, wider
 
-# How long the old key may go on after a rotation.
+# How long the old key may continue after a rotation.
 OVERLAPS: dict[str, dt.timedelta] = {
     "0": dt.timedelta(),
     "1h": dt.timedelta(hours=1),
@@ -181,7 +181,7 @@ def change_key(
 
 @transaction.atomic
 def rotate_key(*, actor: Actor, key: ApiKey, overlap: dt.timedelta = dt.timedelta()) -> tuple[ApiKey, str]:
-    """Make a new key with the same name and limits; the old one goes on for `overlap`, then ends.
+    """Make a new key with the same name and limits; the old one continues for `overlap`, then ends.
 
     Only somebody who could have made the key may rotate it: they are shown the new one. It lives as long as the old one
     was meant to when it was made; so a key that may make keys can also follow itself.

@@ -161,7 +161,7 @@ def change_role(*, actor: Actor, membership: Membership, role: str) -> Membershi
 def remove_member(*, actor: Actor, membership: Membership, hand_keys_to: User | None = None) -> None:
     """Take a person out of a team; their rights, and those of their keys, end with it.
 
-    Keys handed to another member go on, with that member's rights.
+    Keys handed to another member continue, with that member's rights.
     """
     keys: list[ApiKey] = []
     if hand_keys_to is not None:

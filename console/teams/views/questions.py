@@ -64,12 +64,12 @@ def ask(
 
 
 def sign_in_first(request: HttpRequest) -> HttpResponse | None:
-    """Return the way to sign in again, unless that was done minutes ago. The POST waits and goes on afterwards."""
+    """Return the way to sign in again, unless that was done minutes ago. The POST waits and continues afterwards."""
     if not reauthentication.is_reauthentication_required(request, app="console.teams"):
         return None
     by_htmx = is_htmx(request)
     for name in [name for name in request.META if name.startswith("HTTP_HX_")]:
-        del request.META[name]  # the answer to the POST that goes on is a page, not a piece
+        del request.META[name]  # the answer to the POST that continues is a page, not a piece
     methods = get_adapter().get_reauthentication_methods(request.user)
     response = reauthentication.suspend_request(request, methods[0]["url"] if methods else reverse("account_login"))
     return HttpResponse(status=204, headers={"HX-Redirect": response.url}) if by_htmx else response

@@ -56,10 +56,10 @@ def _error_page(request: HttpRequest, provider_id: str, error: Exception) -> Htt
 
 
 def _leave(request: HttpRequest, provider_id: str) -> HttpResponse:
-    """Lead to the provider by a page that goes on by itself.
+    """Lead to the provider by a page that continues by itself.
 
     A form may be sent to this host only, and browsers hold its redirects to that, too, all of them: the provider's own,
-    to wherever it has people sign in, which nobody could list. What a page goes on to is no answer to a form.
+    to wherever it has people sign in, which nobody could list. What a page continues to is no answer to a form.
 
     Nobody's link may say what to ask the provider for: allauth takes more scopes, and parameters, from the address.
     That is also how the nonce gets there, of which allauth knows nothing.

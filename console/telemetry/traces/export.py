@@ -77,7 +77,7 @@ def _claim() -> TraceExport | None:
 
 
 def _save(state: TraceExport, **changes: object) -> bool:
-    """Write down changes, unless somebody else has claimed the row since."""
+    """Store changes, unless somebody else has claimed the row since."""
     for name, value in changes.items():
         setattr(state, name, value)
     return bool(TraceExport.objects.filter(pk=1, fence=state.fence).update(**changes))
@@ -130,7 +130,7 @@ def _one_batch(state: TraceExport, size: int) -> tuple[int, bool, int]:
 
 
 def _takes_others(state: TraceExport) -> bool:
-    """Say whether a span refused alone three times is at fault, and not a collector that refuses everything."""
+    """Return whether a span refused alone three times is at fault, and not a collector that refuses everything."""
     from console.telemetry.traces import exporter
 
     if state.failures + 1 < _TRIES:

@@ -165,7 +165,7 @@ class RunComparisonSerializer(serializers.Serializer[Any]):
 
 
 def may_read_call(caller: Caller, approval: Approval) -> bool:
-    """Say whether the caller sees the exact arguments: people who see the approval do, keys with a scope for it."""
+    """Return whether the caller sees the exact arguments: people who see the approval do, keys with a scope for it."""
     if caller.user is not None:
         return True
     return caller.may("approve", approval.team_id) or access.may_read(caller, approval.run)

@@ -1,4 +1,4 @@
-"""Fill the audit log with made-up calls, for measuring."""
+"""Fill the audit log with invented calls, for measuring."""
 
 import argparse
 import datetime as dt
@@ -20,7 +20,7 @@ _NAMESPACE = uuid.UUID("6f1c8d5e-0000-5000-8000-000000000000")
 
 
 def _cast(teams: int, end_users: int, projects: int) -> sql.Cast:
-    """Return the teams, keys and aliases there are, and made-up ones where there are too few."""
+    """Return the teams, keys and aliases there are, and invented ones where there are too few."""
     known = list(apps.get_model("teams", "Team").objects.order_by("created_at")[:teams])
     team_ids = [team.pk for team in known] + [uuid.uuid5(_NAMESPACE, f"team {n}") for n in range(len(known), teams)]
     names = [team.name for team in known] + [f"Made-up team {n + 1}" for n in range(len(known), teams)]

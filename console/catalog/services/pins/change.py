@@ -43,7 +43,7 @@ def check_reason(reason: str) -> str:
 
 
 def is_held(actor: Actor, alias: Alias, environment: str, verb: Verb) -> bool:
-    """Say whether a change waits for somebody else.
+    """Return whether a change waits for somebody else.
 
     The way back never waits: an emergency has one person in it, and what it returns to was agreed on. The installation
     itself (`manage.py apply`) has no second person; its files are reviewed where they are kept.

@@ -69,7 +69,7 @@ def stop(request: HttpRequest, public_id: str, message_id: uuid.UUID) -> HttpRes
 
 @for_visitors("POST")
 def feedback(request: HttpRequest, public_id: str, message_id: uuid.UUID) -> HttpResponseBase:
-    """Say whether an answer helped."""
+    """Return whether an answer helped."""
     widget = widget_for(public_id)
     held = pass_for(request, widget)
     body = read_body(request, "good", "comment")

@@ -38,7 +38,7 @@ class Command(MigrateCommand):
             super().check(*args, **options)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        # Each step makes models anew, and with that many the collector of garbage walks through every module often.
+        # Each step makes models again, and with that many the collector of garbage walks through every module often.
         gc.freeze()
         with as_owner() as application_role, sql.one_at_a_time():
             if why := history.why_not_from_here():
