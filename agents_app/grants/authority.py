@@ -4,7 +4,7 @@ from agents_app.models import Agent, Audience
 from console.core.errors import NotAllowed
 from console.teams.actors import Actor
 from console.teams.callers import why_refused
-from console.teams.lineage import heir_of
+from console.teams.lineage import successor_of
 from console.teams.models import ApiKey, Team, User
 from console.teams.rights import key_rights, rights_in_team, rights_of
 
@@ -62,7 +62,7 @@ def _why_not(actor: Actor, team: Team) -> str:
             return "The key this run was started with is gone."
         if key.team_id != team.pk:
             return f"The key this run was started with does not belong to {team}."
-        key = heir_of(key)
+        key = successor_of(key)
         if reason := why_refused(key, actor.client_address):
             return f"The key this run was started with is refused now: {reason}."
         return "" if "use_models" in key_rights(key) else "The key this run was started with may not call models."

@@ -2,7 +2,7 @@
 
 from console.core.clock import now
 from console.core.errors import Refusal
-from console.gateway.identity import heir_of
+from console.gateway.identity import successor_of
 from console.gateway.resolution import resolve
 from console.gateway.types import Call
 
@@ -18,7 +18,7 @@ def may_continue(call: Call, *, outlives_request: bool = False) -> bool:
     if snapshot is None or asker.key is None:
         return True
     moment, known = now(), snapshot.keys_by_id
-    key = heir_of(snapshot, asker.key.id, moment) if outlives_request else known.get(asker.key.id)
+    key = successor_of(snapshot, asker.key.id, moment) if outlives_request else known.get(asker.key.id)
     if key is None or not key.may_go_on(moment, call.plan.ask.client_address):
         return False
     if call.plan.alias == call.plan.version.label and call.plan.alias not in snapshot.aliases:

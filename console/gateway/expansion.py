@@ -5,7 +5,7 @@ from console.gateway.prompts import with_prompt
 from console.gateway.refusals import Identify
 from console.gateway.snapshot import Snapshot
 from console.gateway.types import Ask, Asker
-from console.gateway.unknown_fields import settled
+from console.gateway.unknown_fields import apply_policy
 
 
 class Expansion:
@@ -20,7 +20,7 @@ class Expansion:
     async def run(self, identify: Identify, snapshot: Snapshot) -> Asker:
         """Return who asks, once `ask` contains its agent and its prompt; raise Refusal otherwise."""
         self.asker = asker = identify(snapshot)
-        self.ask = ask = with_agent(snapshot, asker, settled(asker, self.ask))
+        self.ask = ask = with_agent(snapshot, asker, apply_policy(asker, self.ask))
         if "prompt" in ask.body:
             self.ask = await with_prompt(snapshot, asker, ask)
         return asker

@@ -102,7 +102,7 @@ def _asker_of(key: KeyShape) -> Asker:
     )
 
 
-def heir_of(snapshot: Snapshot, key_id: uuid.UUID, at: dt.datetime) -> KeyShape | None:
+def successor_of(snapshot: Snapshot, key_id: uuid.UUID, at: dt.datetime) -> KeyShape | None:
     """Return the key that continues with what was begun with a key: itself, or once it has expired the one after it."""
     seen = {key_id}
     key = snapshot.keys_by_id.get(key_id)
@@ -124,7 +124,7 @@ class StartedByKey:
         self._key_id, self._address, self._at = key_id, client_address, at
 
     def __call__(self, snapshot: Snapshot) -> Asker:
-        key = heir_of(snapshot, self._key_id, self._at)
+        key = successor_of(snapshot, self._key_id, self._at)
         if key is None:
             raise KeyRefused("unknown")
         _check(key, self._at, self._address)

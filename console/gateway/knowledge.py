@@ -111,7 +111,7 @@ async def _found(identify: Identify, asker: Asker, ask: Ask, wanted: KnowledgeRe
 
 
 def _retrieved(looked_up: tuple[object, ...], wanted: KnowledgeRef, found: Found) -> Retrieved:
-    told: list[dict[str, Any]] = [
+    citations: list[dict[str, Any]] = [
         {
             "n": n,
             "document": passage.document,
@@ -123,14 +123,14 @@ def _retrieved(looked_up: tuple[object, ...], wanted: KnowledgeRef, found: Found
     ]
     kept = [
         {
-            **one,
+            **citation,
             "document": scrub(passage.document)[0],
             "heading": scrub(passage.heading)[0],
             "document_id": str(passage.document_id),
             "passage": passage.position,
         }
-        for one, passage in zip(told, found.passages, strict=True)
+        for citation, passage in zip(citations, found.passages, strict=True)
     ]
     record: dict[str, Any] = {"collections": wanted.collections, "sources": kept}
     record |= {"note": found.note} if found.note else {}
-    return Retrieved(told, record, looked_up, block_of(found.passages) if found.passages else "")
+    return Retrieved(citations, record, looked_up, block_of(found.passages) if found.passages else "")

@@ -27,7 +27,7 @@ _SPEAK_FOR_OTHERS = {"key", "widget"}
 OF_END_USER = "user"
 
 # What the rate-limit headers speak of.
-_TOLD = ("requests", "tokens")
+_HEADER_METRICS = ("requests", "tokens")
 _UNITS = {
     "requests": ("request", "requests"),
     "tokens": ("token", "tokens"),
@@ -90,7 +90,7 @@ def limit_at(quota: QuotaShape, moment: dt.datetime) -> Limit:
         resets_at=quota.resets_at(moment),
         refusal=refusal,
         columns=limit_columns(counter, quota.metric, most if quota.is_hard else None, refusal),
-        headers=_headers(quota, most, moment) if quota.metric in _TOLD and quota.is_hard else None,
+        headers=_headers(quota, most, moment) if quota.metric in _HEADER_METRICS and quota.is_hard else None,
     )
 
 
@@ -128,8 +128,10 @@ def _nameless(limit: Limit, ask: Ask) -> EndUserNeeded:
 
 
 def header_limits_of(limits: tuple[Limit, ...]) -> tuple[tuple[Limit, ...], ...]:
-    """Return the limits the rate-limit headers speak of, by metric."""
-    by_metric = (tuple(limit for limit in limits if limit.headers and limit.metric == metric) for metric in _TOLD)
+    """Return the limits of the rate-limit headers, by metric."""
+    by_metric = (
+        tuple(limit for limit in limits if limit.headers and limit.metric == metric) for metric in _HEADER_METRICS
+    )
     return tuple(filter(None, by_metric))
 
 
@@ -157,7 +159,7 @@ def quota_refused(plan: Plan, verdict: Verdict) -> QuotaExceeded:
     if resets_at is not None:
         sentence += f" It resets at {resets_at:%Y-%m-%d %H:%M:%S} UTC."
     headers = {"x-should-retry": "true" if _is_rate(quota) else "false"}
-    if quota.metric in _TOLD:
+    if quota.metric in _HEADER_METRICS:
         told = limit if limit.headers else replace(limit, headers=_headers(quota, limit.most, plan.ask.at))
         left = [(told, max(0, limit.most - counted))]
         lines = rate_limit_lines(left, plan.ask.at).decode().splitlines()
@@ -187,7 +189,7 @@ def _to_people(limit: Limit, *, is_full: bool) -> str:
 def remaining_after(plan: Plan, verdict: Verdict) -> list[Remaining]:
     """Return the tightest requests limit and the tightest tokens limit, for the rate-limit headers."""
     tightest, counted = [], verdict.counted
-    for limits in plan.told:
+    for limits in plan.header_limits:
         limit = limits[0]
         left = limit.most - counted.get(limit.counter, 0)
         for other in limits[1:]:

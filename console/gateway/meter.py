@@ -115,7 +115,7 @@ def end_record(call: Call, outcome: Outcome, falls_back: bool) -> Close:
 def _notes(call: Call) -> dict[str, Any]:
     """Return what else the log keeps of a call: its `detail`."""
     notes: dict[str, Any] = dict(call.notes)
-    if call.plan.ask.known_as is not None or call.plan.ask.trace_parent:
+    if call.plan.ask.response_id is not None or call.plan.ask.trace_parent:
         notes |= links_of(call.plan.ask)
     if call.plan.route != PIN:
         notes["route"] = call.plan.route

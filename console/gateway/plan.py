@@ -12,10 +12,10 @@ from console.gateway.snapshot import Snapshot
 from console.gateway.targets import CANARY, PINNED_STEP
 from console.gateway.terms import terms_of
 from console.gateway.types import Ask, Asker, Charge, Limit, Plan, Terms
-from console.gateway.unknown_fields import named
+from console.gateway.unknown_fields import dropped_names
 from console.providers.registry import KINDS
 
-# Where a person waits for the answer, streamed or not.
+# Surfaces where a person waits for the answer, streamed or not.
 _LIVE = frozenset({"chat", "widget", "playground"})
 
 
@@ -24,7 +24,7 @@ def make_plan(
 ) -> Plan:
     """Resolve an ask against the snapshot, for one step of its pin's chain. Raises Refusal; asks no database.
 
-    A canary whose provider cannot be told what is asked, or which has no price where one is needed, leaves the call to
+    A canary whose provider does not support the request, or that lacks a price where one is needed, leaves the call to
     the pin.
     """
     terms = terms_of(snapshot, asker, ask, step)
@@ -45,14 +45,14 @@ def _plan(
     operation.check_fit(version, ask)
     if pin.max_parameters:
         _check_maximum(pin, ask)
-    dropped = named(asker, ask, operation.dropped_fields(version, ask))
+    dropped = dropped_names(asker, ask, operation.dropped_fields(version, ask))
     body, output_tokens = operation.fit(ask, pin, default_output)
     prompt_tokens = operation.prompt_tokens(ask)
     lane = terms.lanes[ask.lane or ("interactive" if ask.is_stream or ask.surface in _LIVE else "standard")]
-    limits, told = terms.limits, terms.told
+    limits, header_limits = terms.limits, terms.header_limits
     if terms.has_each:
         limits = limits_of(limits, asker, ask)
-        told = header_limits_of(limits)
+        header_limits = header_limits_of(limits)
     start = {
         **of_ask(ask),
         "lane": lane,
@@ -74,7 +74,7 @@ def _plan(
         lane,
         prompt_tokens,
         _charges(terms, limits, prompt_tokens, output_tokens, outgoing.body, beyond_tokens),
-        told,
+        header_limits,
         joined(terms.record, orjson.dumps(start)),
         terms.pinned,
         terms.route,
@@ -84,10 +84,10 @@ def _plan(
 
 
 def _check_maximum(pin: PinShape, ask: Ask) -> None:
-    """Refuse what the pin does not allow, by name; the length of an answer is cut to size instead."""
+    """Refuse parameters beyond the pin's maximum, by name; the length of an answer is capped instead."""
     bounds = dict(pin.max_parameters)
     if "n" in bounds:
-        bounds["best_of"] = bounds["n"]  # as many answers are written, whatever number comes back
+        bounds["best_of"] = bounds["n"]  # that many answers are generated, however many are returned
     for name, most in bounds.items():
         asked = ask.body.get(name)
         if name not in lengths.NAMES and isinstance(asked, int | float) and asked > most:
@@ -97,7 +97,7 @@ def _check_maximum(pin: PinShape, ask: Ask) -> None:
 def _charges(
     terms: Terms, limits: tuple[Limit, ...], prompt_tokens: int, output_tokens: int, sent: bytes, beyond_tokens: str
 ) -> tuple[Charge, ...]:
-    """Return what each limit that applies must set aside: the most this call can come to, where anybody can say it."""
+    """Return what each limit must reserve: the most this call can use."""
     amounts = {"requests": 1, "tokens": prompt_tokens + output_tokens, "concurrency": 1}
     if terms.price is not None and not beyond_tokens:
         amounts["cost"] = terms.price.most(prompt_tokens, output_tokens, sent)

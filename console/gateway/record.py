@@ -49,7 +49,7 @@ def of_ask(ask: Ask) -> dict[str, Any]:
         record["prompt"] = ask.prompt.record
     if ask.agent is not None:
         record["agent"] = ask.agent.ref
-    if ask.knowledge is not None or ask.known_as is not None or ask.trace_parent:
+    if ask.knowledge is not None or ask.response_id is not None or ask.trace_parent:
         detail = {} if ask.knowledge is None else {"knowledge": ask.knowledge.record}
         record["detail"] = orjson.dumps(detail | links_of(ask)).decode()
     return record
@@ -57,5 +57,5 @@ def of_ask(ask: Ask) -> dict[str, Any]:
 
 def links_of(ask: Ask) -> dict[str, str]:
     """Return what leads from a call's line to the response its caller knows, and to the client's own trace."""
-    leads = {} if ask.known_as is None else {"response": f"resp_{ask.known_as.hex}"}
+    leads = {} if ask.response_id is None else {"response": f"resp_{ask.response_id.hex}"}
     return {**leads, "traceparent": ask.trace_parent} if ask.trace_parent else leads

@@ -25,8 +25,8 @@ _MESSAGE_START = b"event: message_start\ndata: "
 
 def block_of(passages: Iterable["Passage"]) -> str:
     """Return passages as one block that no words in them can end early."""
-    told = [_source(n, passage) for n, passage in enumerate(passages, 1)]
-    return "\n".join([_SAID_BEFORE, "<sources>", *told, "</sources>"])
+    sources = [_source(n, passage) for n, passage in enumerate(passages, 1)]
+    return "\n".join([_SAID_BEFORE, "<sources>", *sources, "</sources>"])
 
 
 def _source(n: int, passage: "Passage") -> str:
@@ -45,7 +45,7 @@ def _named(text: str) -> str:
 
 def member_of(knowledge: Retrieved) -> dict[str, Any]:
     """Return what an answer says in its member `facet`."""
-    return {"knowledge": knowledge.told}
+    return {"knowledge": knowledge.citations}
 
 
 def with_sources(answer: bytes, knowledge: Retrieved) -> bytes:
@@ -63,7 +63,7 @@ class SourcedStream:
         self.usage: Usage | None = None
         self.is_complete = self.has_content = False
         self._inner, self._knowledge = inner, knowledge
-        self._has_told = False
+        self._has_cited = False
 
     @property
     def held(self) -> bytes:
@@ -86,9 +86,9 @@ class SourcedStream:
         inner = self._inner
         self.usage, self.is_complete = inner.usage, inner.is_complete
         self.has_content = inner.has_content
-        if not frames or self._has_told:
+        if not frames or self._has_cited:
             return frames
-        self._has_told = True
+        self._has_cited = True
         first, end, others = frames.partition(b"\n\n")
         return self._telling(first) + end + others
 

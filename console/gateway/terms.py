@@ -62,7 +62,7 @@ def _make(snapshot: Snapshot, asker: Asker, ask: Ask, step: int) -> Terms:
         endpoint=Endpoint(version.provider.base_url, version.provider.secret),
         limits=limits,
         has_each=any(quota.each_end_user for quota in quotas),
-        told=header_limits_of(limits),
+        header_limits=header_limits_of(limits),
         record=orjson.dumps(shared | of_asker(asker)),
     )
 

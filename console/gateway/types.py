@@ -62,7 +62,7 @@ class AnsweringAgent(NamedTuple):
 class Retrieved(NamedTuple):
     """The passages of documents that stand before a call's question."""
 
-    told: list[dict[str, Any]]  # as the answer names them, in order
+    citations: list[dict[str, Any]]  # as the answer lists them, in order
     record: dict[str, Any]  # as the log does
     looked_up: tuple[object, ...]  # what was looked up for them, and for whom
     block: str  # as the model reads them; empty when there are none
@@ -104,7 +104,7 @@ class Ask:
     history: tuple[dict[str, Any], ...] = ()  # items of kept responses that this one continues from
     dropped: tuple[str, ...] = ()  # names of those that were left out of the body, whoever answers
     betas: tuple[str, ...] = ()  # what `anthropic-beta` names, for providers that speak messages
-    known_as: uuid.UUID | None = None  # of a response whose caller does not wait: the id it was given at once
+    response_id: uuid.UUID | None = None  # of a response whose caller does not wait: the id it was given at once
     trace_parent: str = ""  # what the client's trace calls the call, which `client_request_id` does not say
     end_user: str = ""  # whose call it is, as the log keeps what the caller calls its own user
     metadata: dict[str, str] | None = None  # what its caller says it is for, as the log keeps that
@@ -162,7 +162,7 @@ class Terms:
     endpoint: Endpoint
     limits: tuple[Limit, ...]
     has_each: bool  # some of them are for each end user, so a call has limits of its own
-    told: tuple[tuple[Limit, ...], ...]  # those of them the rate-limit headers speak of, by metric
+    header_limits: tuple[tuple[Limit, ...], ...]  # those in the rate-limit headers, by metric
     record: bytes  # their part of the log's line
 
 
@@ -185,7 +185,7 @@ class Plan:
     lane: str
     prompt_tokens: int
     charges: tuple[Charge, ...]
-    told: tuple[tuple[Limit, ...], ...]  # the limits the rate-limit headers speak of, by metric
+    header_limits: tuple[tuple[Limit, ...], ...]  # the limits of the rate-limit headers, by metric
     record: bytes  # the log's line as far as it is known when the call starts: record.py
     pin: PinShape
     route: str  # how its version was chosen: a word of targets.py

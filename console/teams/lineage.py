@@ -1,8 +1,8 @@
-"""Which keys were rotated into which: what one of them made, those that follow it have, and continue with.
+"""The lineage of rotated keys: what one key created belongs to its successors, too.
 
-What was begun with a key, and continues after its request, is called for by the key itself for as long as it is good.
-Once the overlap of its rotation has ended, the key that replaced it calls, with its own limits and rights. A key that
-was revoked, or was given no overlap, has nobody continue: whoever does that wants an end.
+Work that outlives its request is done on behalf of the key that began it, as long as that key is valid. After the
+overlap of a rotation its successor takes over, with its own limits and rights. A key that was revoked, or rotated
+without overlap, has no successor for running work: whoever does that wants it to end.
 """
 
 import uuid
@@ -21,7 +21,7 @@ def older_of(teams: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
 
 
 def chain_of(key_id: uuid.UUID, older: Mapping[uuid.UUID, uuid.UUID]) -> list[uuid.UUID]:
-    """Return a key and those it replaced, over however many, newest first."""
+    """Return a key and all keys it replaced, newest first."""
     chain = {key_id: None}
     latest = key_id
     while (before := older.get(latest)) is not None and before not in chain:
@@ -30,7 +30,7 @@ def chain_of(key_id: uuid.UUID, older: Mapping[uuid.UUID, uuid.UUID]) -> list[uu
 
 
 def line_of(key: ApiKey) -> list[uuid.UUID]:
-    """Return a key and those it replaced, newest first. Of one selected with `replaces` that is seldom a question."""
+    """Return a key and those it replaced, newest first; without a query if it was selected with `replaces`."""
     return chain_of(key.pk, older_of([key.team_id])) if getattr(key, "replaces", None) is not None else [key.pk]
 
 
@@ -55,18 +55,15 @@ def answering_for(key_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
     return {person for person in people if person is not None}
 
 
-def heir_of(key: ApiKey) -> ApiKey:
-    """Return the key that continues with what was begun with this one: itself, until its overlap has ended.
-
-    However many were rotated since, that is two questions.
-    """
+def successor_of(key: ApiKey) -> ApiKey:
+    """Return the key that continues what this one began: itself until its overlap has ended. Two queries at most."""
     moment = now()
     if key.replaced_by_id is None or key.revoked_at or key.expires_at is None or key.expires_at > moment:
         return key
     rotated = ApiKey.objects.filter(team=key.team_id, replaced_by__isnull=False, revoked_at=None).order_by()
     newer = dict(rotated.filter(expires_at__lte=moment).values_list("pk", "replaced_by_id"))
-    heir, seen = key.pk, set[uuid.UUID]()
-    while (after := newer.get(heir)) is not None and heir not in seen:
-        seen.add(heir)
-        heir = after
-    return ApiKey.objects.select_related("team", "owner").get(pk=heir)
+    successor, seen = key.pk, set[uuid.UUID]()
+    while (after := newer.get(successor)) is not None and successor not in seen:
+        seen.add(successor)
+        successor = after
+    return ApiKey.objects.select_related("team", "owner").get(pk=successor)

@@ -10,7 +10,7 @@ from django.db.models.functions import Lower
 from console.core.clock import now
 from console.core.ids import uuid7
 from console.core.lanes import Lane
-from console.teams.unknown_fields import word_of
+from console.teams.unknown_fields import policy_of
 
 
 class Environment(models.TextChoices):
@@ -231,4 +231,4 @@ class ApiKey(models.Model):
     @property
     def unknown_fields_now(self) -> str:
         """What really happens to fields nobody knows: pass, drop or refuse."""
-        return word_of(self)
+        return policy_of(self)

@@ -21,7 +21,7 @@ from console.teams.services import keys as services
 from console.teams.services import people
 from console.teams.services import teams as team_services
 from console.teams.shapes import key_shapes, team_shapes
-from console.teams.unknown_fields import word_of
+from console.teams.unknown_fields import policy_of
 from tests import make
 from tests.at_once import at_once
 from tests.conftest import Cast
@@ -106,9 +106,9 @@ def test_only_an_operator_lets_a_key_be_laxer_than_the_installation(cast: Cast, 
     earlier, _ = services.create_key(actor=alice, **wanted, name="a", unknown_fields="pass")
     granted, _ = services.create_key(actor=operator, **wanted, name="b", unknown_fields="pass")
     settings.GATEWAY_UNKNOWN_FIELDS = "drop"
-    assert (word_of(earlier), word_of(granted), word_of(None)) == ("drop", "pass", "drop")
+    assert (policy_of(earlier), policy_of(granted), policy_of(None)) == ("drop", "pass", "drop")
     shapes = key_shapes(team_shapes())
-    assert [word_of(shapes[bytes(key.digest)]) for key in (earlier, granted)] == ["drop", "pass"]
+    assert [policy_of(shapes[bytes(key.digest)]) for key in (earlier, granted)] == ["drop", "pass"]
     for lax in (
         lambda: services.create_key(actor=alice, **wanted, name="c", unknown_fields="pass"),
         lambda: change(alice, cast.kim, "pass"),
@@ -117,14 +117,14 @@ def test_only_an_operator_lets_a_key_be_laxer_than_the_installation(cast: Cast, 
             lax()
         assert caught.value.param == "unknown_fields"
     for stricter in ("drop", "refuse", ""):
-        assert word_of(change(alice, cast.kim, stricter)) == (stricter or "drop")
-    assert word_of(change(alice, granted, "pass", name="renamed")) == "pass", "what an operator said stays"
+        assert policy_of(change(alice, cast.kim, stricter)) == (stricter or "drop")
+    assert policy_of(change(alice, granted, "pass", name="renamed")) == "pass", "what an operator said stays"
     new, _ = services.rotate_key(actor=alice, key=granted)
-    assert word_of(new) == "pass"
-    assert word_of(change(alice, new, "refuse")) == "refuse"
+    assert policy_of(new) == "pass"
+    assert policy_of(change(alice, new, "refuse")) == "refuse"
     with pytest.raises(NotAllowed):
         change(alice, new, "pass")
-    assert word_of(change(operator, earlier, "pass")) == "pass"
+    assert policy_of(change(operator, earlier, "pass")) == "pass"
     assert json.loads(log.last().detail)["after"] == {"unknown_fields_by_operator": True}
     by_program, _ = services.create_key(actor=SYSTEM, team=cast.team_a, name="d", environment="sandbox")
     assert not by_program.unknown_fields_by_operator
@@ -351,9 +351,9 @@ def test_keys_that_were_rotated_very_often_cost_little(cast: Cast, django_assert
     assert shapes[bytes(line[-1].digest)].own_keys == {key.pk for key in line}
     assert shapes[bytes(line[1].digest)].own_keys == {line[0].pk, line[1].pk}
     with django_assert_num_queries(2):
-        assert lineage.heir_of(line[0]) == line[-1]
+        assert lineage.successor_of(line[0]) == line[-1]
     ApiKey.objects.filter(pk=line[150].pk).update(revoked_at=made)
-    assert lineage.heir_of(line[0]) == line[150], "nobody goes on for a key that was revoked"
+    assert lineage.successor_of(line[0]) == line[150], "nobody goes on for a key that was revoked"
 
 
 def test_it_never_lengthens_the_old_keys_life(cast: Cast) -> None:

@@ -43,7 +43,7 @@ def ask_of(row: BackgroundResponse, body: dict[str, Any], **more: Any) -> Ask:
         metadata=row.metadata or metadata_of("response", body),
         **given,
     )
-    return replace(ask, known_as=row.pk, is_stream=row.is_stream, trace_parent=row.trace_parent)
+    return replace(ask, response_id=row.pk, is_stream=row.is_stream, trace_parent=row.trace_parent)
 
 
 def shown(row: BackgroundResponse) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from console.gateway import pipeline
 from console.gateway.agents import PREFIX
 from console.gateway.errors import unknown_model
 from console.gateway.types import Ask
-from console.gateway.unknown_fields import names_of, settled
+from console.gateway.unknown_fields import apply_policy, names_of
 
 Said = Sequence[tuple[str, str]]  # by whom, and what
 
@@ -146,7 +146,7 @@ def start(
     asked: rows.Asked, ask: Ask, said: Callable[[], Said], *, trigger: str, not_taken: Sequence[str], param: str
 ) -> Run:
     """Start the run of what was `said` in the field `param` of the request, read once it is known who may."""
-    ask = settled(asked.asker, ask)
+    ask = apply_policy(asked.asker, ask)
     slug, environment = _slug(ask.model)
     try:
         agent = access.agent_for(asked.caller, slug, "use")

@@ -14,8 +14,8 @@ from console.gateway import pipeline
 from console.gateway.identity import KeyIdentity
 from console.gateway.resolution import resolve
 from console.gateway.shapes import messages
-from console.gateway.unknown_fields import left_out, names_of
-from console.teams.unknown_fields import word_of
+from console.gateway.unknown_fields import dropped_by, names_of
+from console.teams.unknown_fields import policy_of
 
 COUNT = "/v1/messages/count_tokens"
 
@@ -31,7 +31,7 @@ async def count_tokens(request: Request, send: Send) -> None:
         body = messages.check_count(value)
         ask = uncalled(request, EventType.MESSAGE.value, COUNT, model=str(body["model"]), text=text)
         snapshot, asker = await pipeline.look_up(identify, ask, started=request.started)
-        out = left_out(word_of(asker.key), body.keys() - messages.COUNTED, frozenset())
+        out = dropped_by(policy_of(asker.key), body.keys() - messages.COUNTED, frozenset())
         resolve(snapshot, asker, ask.model)
     except Refusal as refusal:
         is_of_the_head = refusal is request.problem

@@ -41,7 +41,7 @@ async def create(
     if (found := await _earlier(request, identify, ask)) is not None:
         asked, made = found
     else:
-        plan = await preflight(identify, replace(await going_on(), known_as=ask.id), started=request.started)
+        plan = await preflight(identify, replace(await going_on(), response_id=ask.id), started=request.started)
         asked, headers = rows.Asked(request, identify, ask, plan.asker), dropped_header(plan.dropped)
         made = await asked.do(_make, asked)
     name = orjson.loads(made.body)["id"]

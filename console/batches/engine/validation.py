@@ -14,8 +14,8 @@ from console.batches.models import Batch, Line, State
 from console.batches.sql import NewLine
 from console.core.errors import BadInput
 from console.gateway.operations import OPERATIONS
-from console.gateway.unknown_fields import left_out
-from console.teams.unknown_fields import word_of
+from console.gateway.unknown_fields import dropped_by
+from console.teams.unknown_fields import policy_of
 
 _AT_ONCE = 1000
 # More would tell nobody more. OpenAI's clients show them all.
@@ -35,7 +35,7 @@ def validate(batch: Batch) -> None:
     """Make the batch's lines and set it in progress; or set it failed, with what is wrong in which line."""
     Line.objects.filter(batch=batch).delete()  # what a worker that died had written
     errors, total = _Errors(), 0
-    word = word_of(batch.key)
+    policy = policy_of(batch.key)
     waiting: list[NewLine] = []
     for raw in storage.raw_lines(batch.input_file_id, longest=settings.GATEWAY_BODY_BYTES):
         if not raw.body.strip():
@@ -44,7 +44,7 @@ def validate(batch: Batch) -> None:
         if total > settings.BATCH_MAX_LINES:
             errors.add("too_many_lines", f"A batch has at most {settings.BATCH_MAX_LINES:,} lines.", line=raw.number)
             break
-        if (line := _line(batch, raw, errors, word)) is not None:
+        if (line := _line(batch, raw, errors, policy)) is not None:
             waiting.append(line)
         if len(waiting) >= _AT_ONCE:
             _write(batch, waiting, errors)
@@ -55,26 +55,26 @@ def validate(batch: Batch) -> None:
     _conclude(batch, total, errors)
 
 
-def _line(batch: Batch, raw: storage.RawLine, errors: _Errors, word: str) -> NewLine | None:
+def _line(batch: Batch, raw: storage.RawLine, errors: _Errors, policy: str) -> NewLine | None:
     if raw.is_cut:
         limit = f"{settings.GATEWAY_BODY_BYTES:,}"
         errors.add("line_too_long", f"The line is longer than {limit} bytes.", line=raw.number)
         return None
     try:
-        custom_id = _checked(batch, raw.body, word)
+        custom_id = _checked(batch, raw.body, policy)
     except BadInput as wrong:
         errors.add(wrong.code, wrong.message, line=raw.number, param=wrong.param)
         return None
     return NewLine(raw.number, custom_id, raw.offset, len(raw.body))
 
 
-def _checked(batch: Batch, body: bytes, word: str) -> str:
+def _checked(batch: Batch, body: bytes, policy: str) -> str:
     """Return the line's custom_id, once it is one that can be sent, or one that is to fail by itself."""
     if batch.endpoint in FAILING_ALONE:
         return read(body, batch.endpoint).custom_id
     parsed = parse(body, batch.endpoint)
     operation = OPERATIONS[ENDPOINTS[batch.endpoint]]
-    left_out(word, parsed.body.keys() - operation.known, operation.withheld)
+    dropped_by(policy, parsed.body.keys() - operation.known, operation.withheld)
     return parsed.custom_id
 
 

@@ -16,7 +16,7 @@ from console.evals.services.common import record_schedule_change
 from console.evals.subjects import subject_of
 from console.teams.actors import SYSTEM, Actor
 from console.teams.callers import why_refused
-from console.teams.lineage import heir_of
+from console.teams.lineage import successor_of
 from console.teams.models import ApiKey, Team, User
 from console.teams.rights import rights_of_actor
 
@@ -48,7 +48,7 @@ def objection(team: Team, actor: Actor) -> str:
         key = ApiKey.objects.select_related("team", "owner").filter(pk=actor.id).first()
         if key is None:
             return f"The key {actor.name} cannot be used any more."
-        key = heir_of(key)
+        key = successor_of(key)
         if reason := why_refused(key, actor.client_address):
             return f"The key {actor.name} cannot be used any more: {reason}."
         calling = replace(actor, id=key.pk)

@@ -38,7 +38,7 @@ class Response:
         able, body = version.capabilities, ask.body
         if "previous_response_id" in body and not ask.history:
             raise BadInput("Only a call of its own goes on from a response.", param="previous_response_id")
-        if body.get("background") and ask.known_as is None:
+        if body.get("background") and ask.response_id is None:
             raise BadInput("Only a call of its own is answered in the background.", param="background")
         if "chat" not in able or version.provider.kind not in CHATS:
             raise BadInput(f"The model behind {ask.model!r} does not chat.", param="model")

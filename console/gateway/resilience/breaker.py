@@ -1,8 +1,8 @@
 """A circuit breaker: stop calling an endpoint that keeps failing, and probe when it works again.
 
-closed      calls go; when half of the last ones failed, and at least five, it opens
-open        nothing goes for a pause that doubles with each failed probe, up to a minute
-half open   after the pause one call at a time goes as a probe; its success closes, its failure opens again
+closed      calls are sent; it opens when half of the last ones, and at least five, have failed
+open        none is sent, for a pause that doubles with each failed probe, up to a minute
+half open   after the pause, one call at a time is a probe; its success closes the breaker, its failure opens it again
 """
 
 from collections import deque
@@ -10,7 +10,7 @@ from collections import deque
 _WINDOW_SECONDS = 30.0
 _FEWEST_FAILURES = 5
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0
-# A probe that says nothing for this long makes room for another.
+# After this long without a result, another probe is sent.
 _PROBE_SECONDS = 30.0
 
 
@@ -41,11 +41,11 @@ class Breaker:
         return True
 
     def succeeded(self) -> bool:
-        """Record an answer; return True when that closes the breaker."""
+        """Record an answer; return True if that closes the breaker."""
         if self.open_until:
             self.close()
             return True
-        if self._failures:  # with nothing to weigh them against, successes need not be counted
+        if self._failures:  # successes matter only beside failures
             self._successes += 1
         return False
 
@@ -68,12 +68,12 @@ class Breaker:
             return True
         return False
 
-    def let_go(self) -> None:
-        """Forget a probe that ended without saying anything about the endpoint, so that the next call may be one."""
+    def release(self) -> None:
+        """End a probe without result, so that the next call may be one."""
         self._probing_until = 0.0
 
     def open_elsewhere(self, until: float) -> None:
-        """Take over what another process found out, unless a probe has answered it since: it is heard of for longer."""
+        """Adopt the state of another process, unless a probe has succeeded here since: that state lives longer."""
         if until > max(self.open_until, self._was_open_until):
             self.open_until = until
 

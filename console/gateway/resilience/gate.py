@@ -79,7 +79,7 @@ class ProviderGate:
         try:
             return await self.permits.take(provider, lane, tokens=tokens)
         except BaseException:
-            breaker.let_go()
+            breaker.release()
             raise
 
     def leave(
@@ -101,12 +101,12 @@ class ProviderGate:
                 self._publish(provider, None)
             return
         if provider.is_builtin and code == "upstream_unreachable":
-            breaker.let_go()  # it is still starting, or starts again: nobody is told that it keeps failing
+            breaker.release()  # it is still starting, or starts again: nobody is told that it keeps failing
             return
         if code.startswith("upstream_") and code != "upstream_refused":
             self._note(provider, code, sentence, model)
         if code not in _FAILURES:
-            breaker.let_go()
+            breaker.release()
         elif breaker.failed(time.time()):
             log.warning("Provider %s keeps failing (%s); its breaker opens.", provider.slug, code)
             self._note(provider, OPENED, "It keeps failing, so calls are held back but for a probe now and then.")
@@ -119,12 +119,12 @@ class ProviderGate:
     def _publish(self, provider: ProviderShape, open_until: float | None) -> None:
         key = _breaker_key(provider.id)
 
-        async def tell(client: redis.Redis) -> Any:
+        async def publish(client: redis.Redis) -> Any:
             if open_until is None:
                 return await client.delete(key)
             return await client.set(key, repr(open_until), px=max(1, int((open_until - time.time()) * 1000)))
 
-        self.shared.tell(tell)
+        self.shared.send(publish)
 
     async def _beat(self) -> None:
         turns = 0
@@ -150,7 +150,7 @@ class ProviderGate:
         async def read(client: redis.Redis) -> list[Any]:
             return await client.mget([_breaker_key(uuid.UUID(int=provider)) for provider in known])
 
-        for provider, until in zip(known, await self.shared.ask(read) or (), strict=False):
+        for provider, until in zip(known, await self.shared.query(read) or (), strict=False):
             if until is not None:
                 self.breakers[provider].open_elsewhere(float(until))
 
@@ -172,7 +172,7 @@ class ProviderGate:
 
         slowest = mine
         gone = []
-        for process, text in (await self.shared.ask(share) or {}).items():
+        for process, text in (await self.shared.query(share) or {}).items():
             at, _, p95 = text.decode().partition(":")
             age = moment - float(at)
             if age < _PACE_SECONDS:
@@ -180,7 +180,7 @@ class ProviderGate:
             elif age > _PACE_KEPT_SECONDS:
                 gone.append(process)
         if gone:  # the key itself lasts as long as any process
-            self.shared.tell(lambda client: client.hdel(_PACE_KEY, *gone))
+            self.shared.send(lambda client: client.hdel(_PACE_KEY, *gone))
         self._has_published = published is not None
         self.pace.adjust(slowest, settings.GATEWAY_INTERACTIVE_TARGET_MS / 1000)
 

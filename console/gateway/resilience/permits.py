@@ -80,7 +80,7 @@ class Permits:
         async def ask(client: redis.Redis) -> int:
             return int(await run_script(client, _SCRIPT, keys, arguments))
 
-        taken = await self._shared.ask(ask)
+        taken = await self._shared.query(ask)
         return self._try_here(permit, provider, most, of_lane, tokens) if taken is None else taken
 
     def _try_here(self, permit: Permit, provider: ProviderShape, most: int, of_lane: int, tokens: int) -> int:
@@ -116,7 +116,7 @@ class Permits:
                 pipe.zrem(key, permit.id)
             return await pipe.execute()
 
-        self._shared.tell(remove)
+        self._shared.send(remove)
 
     async def renew(self) -> None:
         """Extend the leases of what is held; called every few seconds."""
@@ -134,7 +134,7 @@ class Permits:
                     pipe.pexpire(key, int(LEASE_SECONDS * 2000))
             return await pipe.execute()
 
-        await self._shared.ask(extend)
+        await self._shared.query(extend)
         for permit in held:
             if permit.id not in self.held:  # given back meanwhile, and put there again
                 self._remove(permit)

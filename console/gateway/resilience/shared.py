@@ -1,7 +1,7 @@
 """State shared by processes through Valkey: open breakers, held permits, the pace of the interactive lane.
 
-Valkey is never the truth. While it is away, every question here is answered with None at once, and whoever asked goes
-on with what this process knows.
+Valkey is never the truth. While it is unavailable, every query returns None at once, and the caller continues with
+what this process knows.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 
 PREFIX = "facet:gateway:"
-# A frozen Valkey costs one call this much, and then nobody asks it for a while.
+# A frozen Valkey delays one call by this much, and is then not queried for a while.
 _PATIENCE_SECONDS = 0.25
 _AWAY_SECONDS = 2.0
 
@@ -31,16 +31,16 @@ class Shared:
         self._client: redis.Redis | None = None
         self._away_until = 0.0
         self._is_away = False
-        self._telling: set[asyncio.Future[Any]] = set()
+        self._sending: set[asyncio.Future[Any]] = set()
 
-    def tell(self, work: Callable[[redis.Redis], Awaitable[Any]]) -> None:
-        """Have `work` done soon; nobody waits for it, and nothing is lost that would not run out by itself."""
-        task = asyncio.ensure_future(self.ask(work))
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
+    def send(self, work: Callable[[redis.Redis], Awaitable[Any]]) -> None:
+        """Do `work` in the background. If it fails, nothing is lost that would not expire by itself."""
+        task = asyncio.ensure_future(self.query(work))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
 
-    async def ask(self, work: Callable[[redis.Redis], Awaitable[_Result]]) -> _Result | None:
-        """Return what `work` found out, None while Valkey is away. The change of state is logged once."""
+    async def query(self, work: Callable[[redis.Redis], Awaitable[_Result]]) -> _Result | None:
+        """Return the result of `work`, None while Valkey is unavailable. The change of state is logged once."""
         if not self._url or time.monotonic() < self._away_until:
             return None
         if self._client is None:
@@ -65,9 +65,9 @@ class Shared:
         return found
 
     async def close(self) -> None:
-        """Say what is still to be said, and hang up for good."""
-        if self._telling:
-            await asyncio.wait(self._telling, timeout=1)
+        """Finish background work and close the connection for good."""
+        if self._sending:
+            await asyncio.wait(self._sending, timeout=1)
         self._url = ""
         client, self._client = self._client, None
         if client is not None:

@@ -45,7 +45,7 @@ def frame_of(ask: Ask) -> dict[str, Any]:
     frame = {} if ask.knowledge is None else {"facet": member_of(ask.knowledge)}
     return {
         **frame,
-        "id": response_id(ask.known_as or ask.id),
+        "id": response_id(ask.response_id or ask.id),
         "object": "response",
         "created_at": int(ask.at.timestamp()),
         "status": "in_progress",

@@ -19,7 +19,7 @@ from console.pages.configuration.plan_pins import AROUND, state_of
 from console.pages.configuration.plan_providers import NUMBERS
 from console.teams.actors import Actor
 from console.teams.models import ApiKey, Environment, Invitation, Team, User
-from console.teams.unknown_fields import word_of
+from console.teams.unknown_fields import policy_of
 from usage_app.models import AlertRule, Metric, Quota
 from usage_app.sql.counters import key_line
 
@@ -265,7 +265,7 @@ def _keys(team: Team, named: Named, left_out: list[str]) -> list[dict[str, Any]]
                 row |= {field: value for field in ("aliases", "networks") if (value := getattr(key, field))}
                 row["max_lane"] = key.max_lane
                 # Applying is an operator's word: a laxer one that nobody but the team gave would begin to hold.
-                is_heard = key.unknown_fields and word_of(key) == key.unknown_fields
+                is_heard = key.unknown_fields and policy_of(key) == key.unknown_fields
                 row |= {"unknown_fields": key.unknown_fields} if is_heard else {}
                 row |= {"expires_at": key.expires_at.isoformat()} if key.expires_at is not None else {}
                 rows.append(row)

@@ -42,7 +42,7 @@ def test_calls_that_began_before_it_opened_and_probes_without_a_word_change_noth
     failing(breaker, 100)
     assert not breaker.failed(101) and breaker.open_until == 105
     assert breaker.admits(106)
-    breaker.let_go()
+    breaker.release()
     assert breaker.admits(107), "the client of the probe left; the next call is the probe"
 
 

@@ -55,7 +55,7 @@ async def test_each_lane_has_its_share_over_all_processes(valkey_server: Valkey,
     assert await held(one, upstream, "interactive", 1) == 0
     for permit in list(one.permits.held.values()):
         one.leave(upstream, permit, code="")
-    await until_async(lambda: not one.shared._telling, "Valkey was told what one gave back")
+    await until_async(lambda: not one.shared._sending, "Valkey was told what one gave back")
     assert await held(other, upstream, "interactive", 4) == 3, "what one gave back the other may have"
 
 
@@ -101,12 +101,12 @@ async def test_what_is_given_back_while_leases_are_renewed_is_free(
 
     async def given_back_meanwhile(client: redis.Redis) -> object:
         one.leave(upstream, next(iter(one.permits.held.values())), code="")
-        await until_async(lambda: not one.shared._telling, "Valkey was told what one gave back")
+        await until_async(lambda: not one.shared._sending, "Valkey was told what one gave back")
         return await ask_time(client)
 
     monkeypatch.setattr(redis.Redis, "time", given_back_meanwhile)
     await one.permits.renew()
-    await until_async(lambda: not one.shared._telling, "Valkey was told again")
+    await until_async(lambda: not one.shared._sending, "Valkey was told again")
     assert await held(other, upstream, "interactive", 2) == 1, "one is free, and the other is held"
 
 
@@ -162,11 +162,11 @@ async def test_what_a_process_that_is_gone_said_of_its_pace_is_taken_away(valkey
     gate, upstream = process(valkey_server.url), provider()
     said_at = gate_module.time.time()
     mine = {b"gone": f"{said_at - 61}:0.5", b"silent for a moment": f"{said_at - 30}:0.5"}
-    await gate.shared.ask(lambda client: client.hset(gate_module._PACE_KEY, mapping=mine))
+    await gate.shared.query(lambda client: client.hset(gate_module._PACE_KEY, mapping=mine))
     gate.leave(upstream, await gate.enter(upstream, "batch", tokens=1), code="")
 
     said: set[bytes] = {b"gone"}
     while b"gone" in said:
         await asyncio.sleep(0.02)
-        said = set(await gate.shared.ask(lambda client: client.hkeys(gate_module._PACE_KEY)) or ())
+        said = set(await gate.shared.query(lambda client: client.hkeys(gate_module._PACE_KEY)) or ())
     assert b"silent for a moment" in said
