@@ -1,6 +1,6 @@
 """SQL of what every page asks before it does anything, and of keys.
 
-The ORM takes several times as long to put these questions into words as the database takes to answer them.
+The ORM takes several times as long to build these queries as the database takes to answer them.
 """
 
 import datetime as dt
