@@ -64,27 +64,27 @@ def handle(error: Exception, context: dict[str, Any]) -> Response:
             kind = "invalid_request_error" if error.status < 500 else "api_error"
         if error.retry_after is not None:
             headers["Retry-After"] = str(error.retry_after)
-        status, said = error.status, body(error.message, kind=kind, code=error.code, param=error.param)
+        status, content = error.status, body(error.message, kind=kind, code=error.code, param=error.param)
     elif isinstance(error, Http404):
         message = str(error) or "There is no such thing."
-        status, said = 404, body(message, kind="invalid_request_error", code="not_found")
+        status, content = 404, body(message, kind="invalid_request_error", code="not_found")
     elif isinstance(error, PermissionDenied):
         request.refused_because = str(error)
         message = str(error) or "Your role does not allow that."
-        status, said = 403, body(message, kind="permission_error", code="policy_denied")
+        status, content = 403, body(message, kind="permission_error", code="policy_denied")
     elif isinstance(error, drf.ValidationError):
         param, sentence = _first(error.detail)
         message = _naming(param, sentence)
-        status, said = 400, body(message, kind="invalid_request_error", code="invalid_request", param=param or None)
-        said["error"]["details"] = _plain(error.detail)
+        status, content = 400, body(message, kind="invalid_request_error", code="invalid_request", param=param or None)
+        content["error"]["details"] = _plain(error.detail)
     elif isinstance(error, drf.APIException):
         status = error.status_code
-        said = body(str(error.detail), kind="invalid_request_error", code=str(error.get_codes()))
+        content = body(str(error.detail), kind="invalid_request_error", code=str(error.get_codes()))
         if isinstance(error, drf.MethodNotAllowed):
             headers["Allow"] = ", ".join(context["view"].allowed_methods)
     else:
         log.error("An unexpected error in %s %s.", request.method, request.path, exc_info=error)
-        status, said = 500, body("Something broke on our side.", kind="api_error", code="internal_error")
+        status, content = 500, body("Something broke on our side.", kind="api_error", code="internal_error")
     if hasattr(request, "request_id"):
-        said["error"]["request_id"] = request_id(request.request_id)
-    return Response(said, status=status, headers=headers)
+        content["error"]["request_id"] = request_id(request.request_id)
+    return Response(content, status=status, headers=headers)

@@ -113,8 +113,8 @@ def _check_body(agent: AgentShape, ask: Ask) -> None:
     if "knowledge" in ask.body:
         raise BadInput("An agent answers from the documents it was given; leave knowledge out.", param="knowledge")
     held = "input" if ask.operation == "response" else "messages"
-    said = ask.body.get(held, ())
-    count = len(ask.history) + (1 if isinstance(said, str) else len(said))
+    given = ask.body.get(held, ())
+    count = len(ask.history) + (1 if isinstance(given, str) else len(given))
     if agent.most_messages is not None and count > agent.most_messages:
         raise BadInput(
             f"{ask.model} takes at most {agent.most_messages:,} messages; this request has {count:,}."

@@ -87,10 +87,10 @@ def metadata_of(operation: str, body: dict[str, Any], beside: dict[str, str] | N
     `beside` is what was said beside the body; of what both say the body's counts.
     """
     # In Anthropic's wire format it says whose call it is, and nothing else.
-    said = body.get("metadata") if operation != "message" else None
-    if not said and not beside:
+    given = body.get("metadata") if operation != "message" else None
+    if not given and not beside:
         return None
-    return kept_metadata({**(beside or {}), **(said or {})})
+    return kept_metadata({**(beside or {}), **(given or {})})
 
 
 def own_ask(operation: str, body: dict[str, Any], *, id: uuid.UUID | None = None, **more: Any) -> Ask:

@@ -23,8 +23,8 @@ class AgentNotReady(UnknownModel):
     code = "agent_not_ready"
 
     def __init__(self, slug: str, why: str, *, is_inside: bool = True) -> None:
-        said = f": {why.rstrip('.')}" if is_inside else ""
-        super().__init__(f"The agent {slug!r} cannot answer{said}. Its team has to mend it.", param="model")
+        detail = f": {why.rstrip('.')}" if is_inside else ""
+        super().__init__(f"The agent {slug!r} cannot answer{detail}. Its team has to mend it.", param="model")
         self.reason = why  # for the log
 
 

@@ -38,8 +38,8 @@ class KeyRefused(NotSignedIn):
     """
 
     def __init__(self, reason: str, key: KeyShape | None = None) -> None:
-        said = _MISSING if reason == "missing" else REFUSED
-        super().__init__(said, headers={"WWW-Authenticate": 'Bearer realm="api"'})
+        sentence = _MISSING if reason == "missing" else REFUSED
+        super().__init__(sentence, headers={"WWW-Authenticate": 'Bearer realm="api"'})
         self.reason = reason
         self.is_noise = key is None
         self.record = {} if key is None else _record_of(key)

@@ -121,9 +121,11 @@ def limits_of(limits: tuple[Limit, ...], asker: Asker, ask: Ask) -> tuple[Limit,
 
 def _nameless(limit: Limit, ask: Ask) -> EndUserNeeded:
     field = "metadata.user_id" if ask.operation == "message" else "user"
-    said = f"Say with {field} whose call this is: each end user has a limit here, and calls that name none are refused."
-    refusal = EndUserNeeded(said, param=field)
-    refusal.reason = f"quota {limit.quota.id}: {said}"
+    sentence = (
+        f"Say with {field} whose call this is: each end user has a limit here, and calls that name none are refused."
+    )
+    refusal = EndUserNeeded(sentence, param=field)
+    refusal.reason = f"quota {limit.quota.id}: {sentence}"
     return refusal
 
 
@@ -204,14 +206,14 @@ def _duration(seconds: int) -> bytes:
     """Return a wait as OpenAI writes it: `1s`, `6m0s`, `2h5m0s`."""
     minutes, second = divmod(max(0, seconds), 60)
     hours, minute = divmod(minutes, 60)
-    said = f"{hours}h{minute}m{second}s" if hours else f"{minute}m{second}s" if minute else f"{second}s"
-    return said.encode()
+    text = f"{hours}h{minute}m{second}s" if hours else f"{minute}m{second}s" if minute else f"{second}s"
+    return text.encode()
 
 
 def rate_limit_lines(limits: list[Remaining], moment: dt.datetime) -> bytes:
     """Return the headers as lines of a head, every answer has them."""
     lines, present = b"", moment.timestamp()
     for limit, left in limits:
-        if (said := limit.headers) is not None:
-            lines += said.form % (left, _duration(round(said.resets_at - present) if said.resets_at else 0))
+        if (headers := limit.headers) is not None:
+            lines += headers.form % (left, _duration(round(headers.resets_at - present) if headers.resets_at else 0))
     return lines

@@ -22,10 +22,10 @@ class Place(NamedTuple):
 def question_in(operation: str, body: Body) -> Place | None:
     """Return where the user last said something in words; None when that is nowhere."""
     if operation == "response":
-        said = body.get("input")
-        if isinstance(said, str):
-            return Place("input", None, said) if said.strip() else None
-        return _last("input", said or ()) or _last("messages", body.get("messages", ()))
+        items = body.get("input")
+        if isinstance(items, str):
+            return Place("input", None, items) if items.strip() else None
+        return _last("input", items or ()) or _last("messages", body.get("messages", ()))
     return _last("messages", body.get("messages", ()))
 
 
@@ -61,12 +61,12 @@ def _is_text(part: Any) -> bool:
 
 def with_block(body: Body, place: Place, block: str) -> Body:
     """Return the body with a block of text before the question, in the same message."""
-    said = body[place.member]
+    value = body[place.member]
     if place.at is None:
-        return {**body, place.member: f"{block}\n\n{said}"}
-    item = said[place.at]
+        return {**body, place.member: f"{block}\n\n{value}"}
+    item = value[place.at]
     changed = {**item, "content": _before(item["content"], block)}
-    return {**body, place.member: [*said[: place.at], changed, *said[place.at + 1 :]]}
+    return {**body, place.member: [*value[: place.at], changed, *value[place.at + 1 :]]}
 
 
 def _before(content: Any, block: str) -> Any:

@@ -33,9 +33,9 @@ def _source(n: int, passage: "Passage") -> str:
     return as_source(passage.text, n=n, document=passage.document, version=passage.version, heading=passage.heading)
 
 
-def as_source(text: str, **said: str | int) -> str:
+def as_source(text: str, **attributes: str | int) -> str:
     """Return a text between marks that no words in it can end or repeat, with what is said of it in the first."""
-    named = "".join(f' {name}="{_named(str(value))}"' for name, value in said.items() if value != "")
+    named = "".join(f' {name}="{_named(str(value))}"' for name, value in attributes.items() if value != "")
     return f"<source{named}>\n{_MARK.sub('‹', text.strip())}\n</source>"
 
 

@@ -35,7 +35,7 @@ from console.gateway.errors import unknown_model
 from console.gateway.types import Ask
 from console.gateway.unknown_fields import apply_policy, names_of
 
-Said = Sequence[tuple[str, str]]  # by whom, and what
+Messages = Sequence[tuple[str, str]]  # role and text
 
 _LOOK_SECONDS, _RETRY_AFTER = 0.25, 2
 # What of a request concerns a run.
@@ -136,16 +136,16 @@ def _slug(model: str) -> tuple[str, str]:
 
 
 def _start(asked: rows.Asked, ask: Ask) -> Run:
-    def said() -> list[tuple[str, str]]:
+    def messages() -> list[tuple[str, str]]:
         return [(str(message.get("role", "user")), _text(message)) for message in ask.body.get("messages", [])]
 
-    return start(asked, ask, said, trigger=Run.Trigger.CHAT, not_taken=_NOT_TAKEN, param="messages")
+    return start(asked, ask, messages, trigger=Run.Trigger.CHAT, not_taken=_NOT_TAKEN, param="messages")
 
 
 def start(
-    asked: rows.Asked, ask: Ask, said: Callable[[], Said], *, trigger: str, not_taken: Sequence[str], param: str
+    asked: rows.Asked, ask: Ask, messages: Callable[[], Messages], *, trigger: str, not_taken: Sequence[str], param: str
 ) -> Run:
-    """Start the run of what was `said` in the field `param` of the request, read once it is known who may."""
+    """Start a run with the `messages` in the field `param` of the request; they are read once access is checked."""
     ask = apply_policy(asked.asker, ask)
     slug, environment = _slug(ask.model)
     try:
@@ -160,7 +160,7 @@ def start(
     own = asked.asker.environment
     if environment == "production" and own != "production":
         raise NotAllowed("A sandbox key cannot run agents in production.", param="model")
-    given = _input(agent.live.input_schema if agent.live else None, said(), param)
+    given = _input(agent.live.input_schema if agent.live else None, messages(), param)
     key = asked.request.idempotency_key
     digest = hashlib.sha256(check_key(key).encode()).hexdigest() if key is not None else None
     run = start_run(
@@ -182,7 +182,7 @@ def start(
     return run
 
 
-def _input(schema: dict[str, Any] | None, texts: Said, param: str) -> dict[str, Any]:
+def _input(schema: dict[str, Any] | None, texts: Messages, param: str) -> dict[str, Any]:
     """Return what the run is given: the message, after what was said before it; an object where the agent wants one."""
     if not texts or texts[-1][0] != "user":
         raise BadInput("The last message must be the user's: it is what the run is about.", param=param)
@@ -235,21 +235,21 @@ def _look(run: Run) -> Seen:
 
 
 def failed(run: Run) -> RunFailed:
-    said = f"{run.public_id} {run.get_state_display().lower()}. {run.trouble}".strip()
-    return RunFailed(said, code=run.code or RunFailed.code, headers={"X-Facet-Run": run.public_id})
+    message = f"{run.public_id} {run.get_state_display().lower()}. {run.trouble}".strip()
+    return RunFailed(message, code=run.code or RunFailed.code, headers={"X-Facet-Run": run.public_id})
 
 
 def _goes_on(run: Run, *, has_key: bool) -> RunGoesOn:
     how = "Ask again with the same Idempotency-Key" if has_key else "Asking again would start another"
-    said = (
+    message = (
         f"This console stops, and {run.public_id} goes on by itself. {how};"
         f" GET /v1/agents/{run.agent.slug}/runs/{run.public_id} says how far it is."
     )
     headers = {"X-Facet-Run": run.public_id}
     return (
-        RunIsFoundAgain(said, retry_after=_RETRY_AFTER, headers=headers)
+        RunIsFoundAgain(message, retry_after=_RETRY_AFTER, headers=headers)
         if has_key
-        else RunGoesOn(said, headers=headers)
+        else RunGoesOn(message, headers=headers)
     )
 
 

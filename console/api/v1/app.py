@@ -43,5 +43,5 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
                 kind="api_error",
                 code="internal_error",
             )
-            status, said = said_to(request, 500, body)
-            await send_json(send, request, status, orjson.dumps(said), [])
+            status, shown = said_to(request, 500, body)
+            await send_json(send, request, status, orjson.dumps(shown), [])

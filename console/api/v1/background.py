@@ -83,12 +83,12 @@ async def find(asked: rows.Asked, name: str) -> tuple[BackgroundResponse, bool] 
 
 def starting_after(request: Request) -> int | None:
     """Return after which event a caller wants to follow a response, None where it does not."""
-    said = dict(parse_qsl(request.query.decode("latin-1")))
-    if said.get("stream", "").lower() != "true":
+    query = dict(parse_qsl(request.query.decode("latin-1")))
+    if query.get("stream", "").lower() != "true":
         return None
-    if not said.get("starting_after"):
+    if not query.get("starting_after"):
         return -1
-    after = number(said["starting_after"], None)
+    after = number(query["starting_after"], None)
     if after is None:
         raise BadInput("starting_after is the sequence_number of an event.", param="starting_after")
     return after
@@ -129,8 +129,8 @@ async def follow(
                 asked = asked.again()
                 latest = await asked.do(retrieval.heard, asked.caller, name, latest.last, waits=waits)
         except Refusal as refusal:
-            said = {"type": "error", "code": refusal.code, "message": refusal.message, "param": None}
-            frame = sse.frame({**said, "sequence_number": latest.last + 1}, "error")
+            event = {"type": "error", "code": refusal.code, "message": refusal.message, "param": None}
+            frame = sse.frame({**event, "sequence_number": latest.last + 1}, "error")
             await send({"type": "http.response.body", "body": frame, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
 

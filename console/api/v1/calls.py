@@ -202,9 +202,11 @@ async def _stream(request: Request, send: Send, call: Call, watch: Watch) -> Non
     except asyncio.CancelledError:
         if body.is_started and not call.has_client_left:
             status = 403
-            said = error_body("The key's access ended during the answer.", kind="permission_error", code=call.cut_off)
+            content = error_body(
+                "The key's access ended during the answer.", kind="permission_error", code=call.cut_off
+            )
             if not call.cut_off:
                 status = 503
-                said = error_body(_RESTARTING, kind="api_error", code="shutting_down")
-            await send({"type": "http.response.body", "body": error_frame(request, status, said, call)})
+                content = error_body(_RESTARTING, kind="api_error", code="shutting_down")
+            await send({"type": "http.response.body", "body": error_frame(request, status, content, call)})
         raise

@@ -77,20 +77,20 @@ def _keep(asked: rows.Asked, body: IO[bytes]) -> Made:
 
 def _digest(form: uploads.Form) -> bytes:
     """Return the digest of a form, whatever boundary it was sent with."""
-    said = hashlib.sha256(digest([form.file.name, sorted(form.fields.items())]))
+    hasher = hashlib.sha256(digest([form.file.name, sorted(form.fields.items())]))
     for piece in form.file.chunks():
-        said.update(piece)
-    return said.digest()
+        hasher.update(piece)
+    return hasher.digest()
 
 
 def _keep_for(fields: dict[str, str]) -> dt.timedelta | None:
     """Return how long the client wants the file kept, in OpenAI's words; None when it does not say."""
-    said = fields.get("expires_after[seconds]")
-    if said is None:
+    seconds_given = fields.get("expires_after[seconds]")
+    if seconds_given is None:
         return None
     if fields.get("expires_after[anchor]", "created_at") != "created_at":
         raise BadInput("expires_after counts from created_at.", param="expires_after[anchor]")
-    seconds = number(said, 0)
+    seconds = number(seconds_given, 0)
     if not 3600 <= seconds <= 2_592_000:
         raise BadInput("expires_after takes 3600 to 2592000 seconds.", param="expires_after[seconds]")
     return dt.timedelta(seconds=seconds)
@@ -130,8 +130,8 @@ async def delete(request: Request, send: Send, name: str) -> None:
         delete_file(actor=asked.caller.actor, file=file, surface="api")
         return public_id
 
-    said = {"id": await asked.do(delete), "object": "file", "deleted": True}
-    await send_json(send, request, 200, orjson.dumps(said), [])
+    deleted = {"id": await asked.do(delete), "object": "file", "deleted": True}
+    await send_json(send, request, 200, orjson.dumps(deleted), [])
 
 
 async def content(request: Request, send: Send, name: str) -> None:

@@ -106,10 +106,10 @@ async def create(request: Request, send: Send) -> None:
 
 def _digest(requests: Iterator[Any]) -> bytes:
     """Return the digest of a batch. One with too many requests is refused, and read no further than to know that."""
-    said = hashlib.sha256()
+    hasher = hashlib.sha256()
     for one in islice(requests, settings.BATCH_MAX_LINES + 1):
-        said.update(digest(one))
-    return said.digest()
+        hasher.update(digest(one))
+    return hasher.digest()
 
 
 async def list_batches(request: Request, send: Send) -> None:

@@ -84,8 +84,8 @@ async def put(request: Request, send: Send, name: str) -> None:
             raise KeyReused("This Idempotency-Key put something else; use a new key.", param="Idempotency-Key")
         return _shown(asked, item), is_new
 
-    said, is_new = await asked.do(put)
-    await send_json(send, request, 202 if is_new else 200, orjson.dumps(said), [])
+    shown, is_new = await asked.do(put)
+    await send_json(send, request, 202 if is_new else 200, orjson.dumps(shown), [])
 
 
 async def retrieve(request: Request, send: Send, name: str, item_id: str) -> None:

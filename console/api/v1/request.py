@@ -89,22 +89,22 @@ class Request:
 
     def _read_headers(self, scope: Scope) -> None:
         headers: Headers = scope["headers"]
-        said = dict(headers)  # what is said twice counts as it was said last, but for credentials
-        self.raw_content_type = said.get(b"content-type", b"").decode("latin-1")  # a boundary's case matters
+        fields = dict(headers)  # what is said twice counts as it was said last, but for credentials
+        self.raw_content_type = fields.get(b"content-type", b"").decode("latin-1")  # a boundary's case matters
         self.content_type = self.raw_content_type.lower()
-        length = said.get(b"content-length", b"")
+        length = fields.get(b"content-length", b"")
         self._length = int(length) if length.isdigit() and len(length) < 16 else 0
         peer = scope.get("client")
-        forwarded = said.get(b"x-forwarded-for", b"").decode("latin-1")
-        if forwarded and len(said) != len(headers):
+        forwarded = fields.get(b"x-forwarded-for", b"").decode("latin-1")
+        if forwarded and len(fields) != len(headers):
             forwarded = ",".join(_all(headers, b"x-forwarded-for"))  # some proxies add a line of their own below
         self.client_address = client_address(peer[0] if peer else "", forwarded)
-        if not _RARE.isdisjoint(said):
-            self._read_rare_headers(said)
+        if not _RARE.isdisjoint(fields):
+            self._read_rare_headers(fields)
         self.query = query = scope.get("query_string", b"")
         try:
-            is_plain = len(said) == len(headers) and b"x-api-key" not in said
-            self.key = _bearer(said.get(b"authorization", b"").decode("latin-1")) if is_plain else None
+            is_plain = len(fields) == len(headers) and b"x-api-key" not in fields
+            self.key = _bearer(fields.get(b"authorization", b"").decode("latin-1")) if is_plain else None
             if self.key is None:
                 self.key = read_key(_all(headers, b"authorization"), _all(headers, b"x-api-key"))
             if sum(map(len, chain.from_iterable(headers))) > _MAX_HEADER_BYTES:
@@ -121,14 +121,14 @@ class Request:
         except Refusal as refusal:
             self.problem = refusal
 
-    def _read_rare_headers(self, said: dict[bytes, bytes]) -> None:
+    def _read_rare_headers(self, fields: dict[bytes, bytes]) -> None:
         """Read what few clients send."""
 
         def text(name: bytes) -> str:
-            return said.get(name, b"").decode("latin-1")
+            return fields.get(name, b"").decode("latin-1")
 
         self.content_encoding = text(b"content-encoding").lower()
-        self.idempotency_key = text(b"idempotency-key") if b"idempotency-key" in said else None
+        self.idempotency_key = text(b"idempotency-key") if b"idempotency-key" in fields else None
         self.client_request_id = "".join(c for c in text(b"x-client-request-id")[:200] if c.isprintable())
         if TRACE_PARENT.fullmatch(parent := text(b"traceparent")):
             if self.client_request_id:
@@ -137,9 +137,9 @@ class Request:
                 self.client_request_id = parent  # what else ties the call to the client's own records
         self.lane = text(b"x-facet-lane").strip().lower()
         self.calling_run = text(b"x-facet-run")[:60]
-        self.raw_metadata = said.get(METADATA.encode())
-        self.has_anthropic_version = b"anthropic-version" in said
-        if b"anthropic-beta" in said:
+        self.raw_metadata = fields.get(METADATA.encode())
+        self.has_anthropic_version = b"anthropic-version" in fields
+        if b"anthropic-beta" in fields:
             self.betas = betas_in(text(b"anthropic-beta").split(","))
 
     @property
@@ -227,8 +227,8 @@ def _labels(raw: bytes) -> dict[str, str]:
     try:
         value, _ = strict_json.loads(raw)
     except BadInput as wrong:
-        said = wrong.message.replace("The body", METADATA).replace("the body", METADATA)
-        raise BadInput(said, param=METADATA) from None
+        sentence = wrong.message.replace("The body", METADATA).replace("the body", METADATA)
+        raise BadInput(sentence, param=METADATA) from None
     fields.labels(METADATA, value)
     return dict(value)
 

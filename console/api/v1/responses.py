@@ -52,19 +52,19 @@ async def retrieve(request: Request, send: Send, name: str) -> None:
 
     def see() -> dict[str, Any]:
         if found is not None:
-            said = retrieval.object_of(found[0])
+            shown = retrieval.object_of(found[0])
             kept_responses.note_reading(asked.caller, *found, what="response")
-            return said
+            return shown
         kept = kept_responses.find(asked.caller, name)
         if after is not None:
             raise BadInput("Only a response in the background is streamed again; leave stream out.", param="stream")
         kept_responses.record_reading(asked.caller, kept, "response")
         return kept.response
 
-    said = await asked.do(see)
+    shown = await asked.do(see)
     call = retrieval.call_of(found[0]) if found is not None else ""
     headers = [(b"x-facet-original-request-id", call.encode())] if call else []
-    await send_json(send, request, 200, orjson.dumps(said), headers)
+    await send_json(send, request, 200, orjson.dumps(shown), headers)
 
 
 async def delete(request: Request, send: Send, name: str) -> None:
@@ -74,8 +74,8 @@ async def delete(request: Request, send: Send, name: str) -> None:
         await asked.do(services.delete, asked.caller, found[0])
     else:
         await asked.do(kept_responses.forget, asked.caller, name)
-    said = {"id": name, "object": "response", "deleted": True}
-    await send_json(send, request, 200, orjson.dumps(said), [])
+    shown = {"id": name, "object": "response", "deleted": True}
+    await send_json(send, request, 200, orjson.dumps(shown), [])
 
 
 async def input_items(request: Request, send: Send, name: str) -> None:

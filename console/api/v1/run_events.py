@@ -61,8 +61,8 @@ async def follow(request: Request, send: Send, slug: str, run_id: str) -> None:
                 may_read, frames = access.may_read(asked.caller, run), []
                 for step in steps:
                     seen[step.number] = step.state
-                    said = step_shape(step) if may_read else step_shape(step) | _UNSAID
-                    frames.append(sse.frame(said, "step"))
+                    shape = step_shape(step) if may_read else step_shape(step) | _UNSAID
+                    frames.append(sse.frame(shape, "step"))
                 if not has_more and (state != run.state or run.is_over):
                     state = run.state
                     frames.append(sse.frame(shown(asked, run), "run"))

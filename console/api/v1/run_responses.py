@@ -80,14 +80,14 @@ def _said(ask: Ask) -> list[tuple[str, str]]:
     text = ask.body.get("text") or {}
     if (text.get("format") or {"type": "text"}).get("type") != "text":
         raise BadInput(f"{ask.model} answers in its own form; leave text.format out.", param="text.format")
-    said = [("system", str(ask.body["instructions"]))] if ask.body.get("instructions") else []
+    messages = [("system", str(ask.body["instructions"]))] if ask.body.get("instructions") else []
     for place, item in enumerate([*ask.history, *items_of(ask.body)]):
         where = f"input[{max(0, place - len(ask.history))}]"
         if kind_of(item) == "message":
-            said.append((str(item["role"]), _text(item["content"], where)))
+            messages.append((str(item["role"]), _text(item["content"], where)))
         elif kind_of(item) != "reasoning":
             raise BadInput("Runs take messages; they call their tools themselves.", param=f"{where}.type")
-    return said
+    return messages
 
 
 def _text(content: Any, where: str) -> str:

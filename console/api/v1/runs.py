@@ -145,11 +145,11 @@ async def retrieve(request: Request, send: Send, slug: str, run_id: str) -> None
 
     def read() -> dict[str, Any]:
         run = one(asked, slug, run_id)
-        said = shown(asked, run)
+        found = shown(asked, run)
         if not access.may_read(asked.caller, run):
-            return said
+            return found
         steps = Step.objects.filter(run=run).order_by("number")[:500]
-        return said | {"steps": [step_shape(step) for step in steps]}
+        return found | {"steps": [step_shape(step) for step in steps]}
 
     await send_json(send, request, 200, orjson.dumps(await asked.do(read)), [])
 

@@ -81,10 +81,10 @@ def their_error(status: int, error: dict[str, Any], request_id: str) -> tuple[in
     message = f"{param}: {error['message']}" if param and param not in error["message"] else error["message"]
     if error["code"] == "context_length_exceeded" and _TOO_LONG not in message:
         message = f"{_TOO_LONG}: {message}"
-    said = {"type": kind, "message": message}
+    shown = {"type": kind, "message": message}
     if "details" in error:
-        said["details"] = error["details"]
-    return status, {"type": "error", "error": said, "request_id": request_id}
+        shown["details"] = error["details"]
+    return status, {"type": "error", "error": shown, "request_id": request_id}
 
 
 async def send_json(send: Send, request: Request, status: int, body: bytes, headers: Headers) -> None:

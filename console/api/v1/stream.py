@@ -124,8 +124,8 @@ def error_frame(request: Request, status: int, body: dict[str, Any], call: Call)
     """Return an error in mid-stream, as the client of this route knows it."""
     if request.speaks_responses:
         return responses_face.failing(call, status, body["error"])
-    _, said = said_to(request, status, body)
-    return sse.frame(said, "error" if request.speaks_messages else "")
+    _, shown = said_to(request, status, body)
+    return sse.frame(shown, "error" if request.speaks_messages else "")
 
 
 class StreamBody:

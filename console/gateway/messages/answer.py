@@ -83,20 +83,22 @@ def tool_use(call: dict[str, Any], function: dict[str, Any], given: dict[str, An
 def message_of(completion: dict[str, Any], usage: Usage | None, names: Names = _AS_SAID) -> dict[str, Any]:
     """Return a chat completion's first choice as a message; `names` has in full what tools were called by less."""
     choice = completion["choices"][0]
-    said = choice["message"]
+    message = choice["message"]
     blocks: list[dict[str, Any]] = []
-    thoughts = said.get("reasoning_content") or said.get("reasoning")
+    thoughts = message.get("reasoning_content") or message.get("reasoning")
     if isinstance(thoughts, str) and thoughts:
         blocks.append({"type": "thinking", "thinking": thoughts, "signature": ""})
-    text = said.get("content") or said.get("refusal")
+    text = message.get("content") or message.get("refusal")
     if isinstance(text, str) and text:
         blocks.append({"type": "text", "text": text})
-    calls = list(calls_of(said.get("tool_calls")))
+    calls = list(calls_of(message.get("tool_calls")))
     blocks += [tool_use(call, function, _input(function.get("arguments")), names) for call, function in calls]
     return message_shape(
         completion.get("id"),
         completion.get("model"),
         content=blocks,
-        stop_reason=stop_of(choice.get("finish_reason"), has_refused=bool(said.get("refusal")), has_calls=bool(calls)),
+        stop_reason=stop_of(
+            choice.get("finish_reason"), has_refused=bool(message.get("refusal")), has_calls=bool(calls)
+        ),
         usage=usage_shape(usage),
     )

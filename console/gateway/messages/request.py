@@ -60,20 +60,20 @@ def _effort(thinking: dict[str, Any], config: dict[str, Any]) -> str:
 
 
 def _messages(body: dict[str, Any]) -> list[dict[str, Any]]:
-    said: list[dict[str, Any]] = []
+    messages: list[dict[str, Any]] = []
     if body.get("system"):
-        said.append({"role": "system", "content": _text_of(body["system"], "system")})
+        messages.append({"role": "system", "content": _text_of(body["system"], "system")})
     for place, message in enumerate(body["messages"]):
         where, role, content = f"messages[{place}].content", message["role"], message["content"]
         if role == "system":
-            said.append({"role": "system", "content": _text_of(content, where)})
+            messages.append({"role": "system", "content": _text_of(content, where)})
         elif isinstance(content, str):
-            said.append({"role": role, "content": content})
+            messages.append({"role": role, "content": content})
         elif role == "assistant":
-            said.append(_assistant(content, where))
+            messages.append(_assistant(content, where))
         else:
-            said += _user(content, where)
-    return said
+            messages += _user(content, where)
+    return messages
 
 
 def _text_of(content: Any, where: str) -> str:
@@ -119,8 +119,8 @@ def _user(blocks: list[Part], where: str) -> list[dict[str, Any]]:
                 shown = [(at, one) for at, one in enumerate(content) if one["type"] in _SHOWN]
                 parts += [_part(one, f"{inside}[{at}]") for at, one in shown]
                 content = [one for one in content if one["type"] not in _SHOWN]
-            said = _text_of(content, inside)
-            results.append({"role": "tool", "tool_call_id": str(block.get("tool_use_id")), "content": said})
+            text = _text_of(content, inside)
+            results.append({"role": "tool", "tool_call_id": str(block.get("tool_use_id")), "content": text})
         else:
             parts.append(_part(block, f"{where}[{place}]"))
     return [*results, {"role": "user", "content": parts}] if parts else results

@@ -141,8 +141,7 @@ class MessageStream:
         completion = self._chat.answer()
         if not completion["choices"]:
             return message_shape(completion.get("id"), completion.get("model"))
-        said = completion["choices"][0]["message"]
-        calls = list(calls_of(said.pop("tool_calls", None)))
+        calls = list(calls_of(completion["choices"][0]["message"].pop("tool_calls", None)))
         message = message_of(completion, self.usage or self._estimate)
         for call, function in calls:
             try:

@@ -72,11 +72,11 @@ class Response:
     def prompt_tokens(self, ask: Ask) -> int:
         """Return an estimate of what was sent, or of what it came to with items that were named by their ids."""
         items = responses.items_of(ask.body)
-        said = prompt_tokens(ask, items)
+        tokens = prompt_tokens(ask, items)
         if not ask.history and not any("id" in item for item in items):
-            return said
+            return tokens
         whole = [*ask.history, *items]
-        return max(said, prompt_tokens(ask, whole, text=orjson.dumps({**ask.body, "input": whole}).decode()))
+        return max(tokens, prompt_tokens(ask, whole, text=orjson.dumps({**ask.body, "input": whole}).decode()))
 
     def outgoing(self, version: VersionShape, endpoint: Endpoint, body: dict[str, Any], ask: Ask) -> Outgoing:
         try:

@@ -65,8 +65,10 @@ class Permits:
                     self._here[key] = self._here.get(key, 0) + 1
                 return permit
             if time.monotonic() + pause > until:
-                said = "has no free place" if taken == 0 else "has used up its minute"
-                raise ProviderError(f"The provider {said}; try again.", status=503, code="upstream_full", retry_after=5)
+                problem = "has no free place" if taken == 0 else "has used up its minute"
+                raise ProviderError(
+                    f"The provider {problem}; try again.", status=503, code="upstream_full", retry_after=5
+                )
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311  (no secret)
             pause = min(pause * 1.5, 0.25)
 

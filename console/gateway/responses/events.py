@@ -166,12 +166,12 @@ class ResponseEvents:
         self._emit("response.output_item.added", output_index=len(output) - 1, item=_as_it_is(self._open))
         return self._open
 
-    def _begin_call(self, id: str, said: Item) -> Item:
-        if said["type"] == CALLS["custom"]:
+    def _begin_call(self, id: str, item: Item) -> Item:
+        if item["type"] == CALLS["custom"]:
             self._leave("completed")  # first: what it was called with is in what is begun again
             self._arguments = {"arguments": ""}
-            return self._enter("ctc", {**said, "call_id": id, "input": ""})
-        return self._enter("fc", {**said, "call_id": id, "arguments": ""})
+            return self._enter("ctc", {**item, "call_id": id, "input": ""})
+        return self._enter("fc", {**item, "call_id": id, "arguments": ""})
 
     def _thinking(self) -> Item:
         if self._open is not None and self._open["type"] == "reasoning":

@@ -23,10 +23,10 @@ def said_in(body: Item) -> list[Item]:
     """
     if "input" in body:
         return items_of(body)
-    said = body.get("messages", ())
+    messages = body.get("messages", ())
     return [
         {"type": "message", "role": one["role"], "content": one["content"]}
-        for one in said
+        for one in messages
         if one.get("role") in {"user", "assistant"}
     ]
 

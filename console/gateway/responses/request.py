@@ -53,10 +53,10 @@ def chat_request(body: Part, history: Iterable[Part] = (), *, can_reason: bool, 
     responses it continues from. `keeps_thoughts`: the provider takes back the thoughts it signed.
     """
     chat = {name: value for name, value in body.items() if name not in _SAID_OTHERWISE}
-    said = list(body.get("messages", ()))
+    messages = list(body.get("messages", ()))
     if body.get("instructions"):
-        said.append({"role": "system", "content": body["instructions"]})
-    chat["messages"] = said + messages_of(items_of(body), history, keeps_thoughts=keeps_thoughts)
+        messages.append({"role": "system", "content": body["instructions"]})
+    chat["messages"] = messages + messages_of(items_of(body), history, keeps_thoughts=keeps_thoughts)
     if not chat["messages"]:
         raise BadInput("The prompt says nothing; send input beside it.", param="input")
     say_tools(body, chat)

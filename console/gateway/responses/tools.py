@@ -153,7 +153,7 @@ def _said(tool: Part, where: str) -> Part:
 
 def _with_grammar(tool: Part) -> str:
     """Return a custom tool's description, and the grammar of its text, which nothing here can promise."""
-    said, form = str(tool.get("description") or ""), tool.get("format")
+    description, form = str(tool.get("description") or ""), tool.get("format")
     if isinstance(form, dict) and form.get("type") == "grammar":
-        said += f"\n\nThe text follows this grammar ({form.get('syntax')}):\n{form.get('definition')}"
-    return said.strip()
+        description += f"\n\nThe text follows this grammar ({form.get('syntax')}):\n{form.get('definition')}"
+    return description.strip()

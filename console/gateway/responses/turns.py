@@ -84,10 +84,10 @@ class _Turns:
         self._show()
         for turn, pieces in self._texts:
             turn["content"] = "".join(pieces)
-        said: list[Part] = []
+        parts: list[Part] = []
         for one in self._said:
-            said += one if isinstance(one, list) else [one]
-        return said
+            parts += one if isinstance(one, list) else [one]
+        return parts
 
     def _show(self) -> None:
         if self._shown:

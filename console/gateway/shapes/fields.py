@@ -75,9 +75,9 @@ def labels(name: str, value: Any) -> None:
         )
 
 
-def others(holder: Mapping[str, Any], said: Set[str], where: str) -> Iterator[str]:
+def others(holder: Mapping[str, Any], known: Set[str], where: str) -> Iterator[str]:
     """Return the places (`tools[].async`) of what a part of a body asks for beside what is `said` of it elsewhere."""
-    return (f"{where}{name}" for name, value in holder.items() if value and name not in said)
+    return (f"{where}{name}" for name, value in holder.items() if value and name not in known)
 
 
 STREAMING: dict[str, Check] = {"stream": truth, "stream_options": thing}

@@ -149,12 +149,12 @@ def _as_ours(prompt: Any) -> Any:
     if not isinstance(prompt, dict):
         return prompt
     version, variables = prompt.get("version"), prompt.get("variables")
-    said = dict(prompt)
+    converted = dict(prompt)
     if isinstance(version, str) and version.isdecimal() and len(version) < 10:
-        said["version"] = int(version)
+        converted["version"] = int(version)
     if isinstance(variables, dict):
-        said["variables"] = {name: _plain(value) for name, value in variables.items()}
-    return said
+        converted["variables"] = {name: _plain(value) for name, value in variables.items()}
+    return converted
 
 
 def _plain(value: Any) -> Any:
