@@ -193,7 +193,7 @@ def waiting_for_anyone() -> QuerySet[Approval]:
     return Approval.objects.filter(state=Approval.State.WAITING)
 
 
-def _one(caller: Caller, rows: QuerySet[_Owned], pk: uuid.UUID, unknown: type[NotFound], to: str) -> _Owned:
+def _get_owned(caller: Caller, rows: QuerySet[_Owned], pk: uuid.UUID, unknown: type[NotFound], to: str) -> _Owned:
     """Return a thing of a team among those the caller can see: 404 if it is not there, 403 for who may not do `to`."""
     found = get_or_raise(rows.filter(pk=pk), unknown)
     _check_may(caller, found.team, to)
@@ -212,7 +212,7 @@ def tools_for(caller: Caller, to: str = "view") -> QuerySet[Tool]:
 
 
 def tool_for(caller: Caller, tool_id: uuid.UUID, to: str = "view") -> Tool:
-    return _one(caller, tools_for(caller), tool_id, UnknownTool, to)
+    return _get_owned(caller, tools_for(caller), tool_id, UnknownTool, to)
 
 
 def servers_for(caller: Caller, to: str = "view") -> QuerySet[ToolServer]:
@@ -221,7 +221,7 @@ def servers_for(caller: Caller, to: str = "view") -> QuerySet[ToolServer]:
 
 
 def server_for(caller: Caller, server_id: uuid.UUID, to: str = "view") -> ToolServer:
-    return _one(caller, servers_for(caller), server_id, UnknownServer, to)
+    return _get_owned(caller, servers_for(caller), server_id, UnknownServer, to)
 
 
 def queues_for(caller: Caller, to: str = "view") -> QuerySet[Queue]:
@@ -230,7 +230,7 @@ def queues_for(caller: Caller, to: str = "view") -> QuerySet[Queue]:
 
 
 def queue_for(caller: Caller, queue_id: uuid.UUID, to: str = "view") -> Queue:
-    return _one(caller, queues_for(caller), queue_id, UnknownQueue, to)
+    return _get_owned(caller, queues_for(caller), queue_id, UnknownQueue, to)
 
 
 def queue_items_for(caller: Caller) -> QuerySet[QueueItem]:
@@ -248,7 +248,7 @@ def brokers_for(caller: Caller, to: str = "view") -> QuerySet[Broker]:
 
 
 def broker_for(caller: Caller, broker_id: uuid.UUID, to: str = "view") -> Broker:
-    return _one(caller, brokers_for(caller), broker_id, UnknownBroker, to)
+    return _get_owned(caller, brokers_for(caller), broker_id, UnknownBroker, to)
 
 
 def parked_messages_for(caller: Caller) -> QuerySet[Firing]:

@@ -60,17 +60,17 @@ def _line(step: Step, share: int) -> str:
     head = f"[{step.number}] {step.kind}"
     if step.tool_name:
         head += f" {step.tool_name}({_cut(step.arguments, share)})"
-    said = [head, f"state {step.state}"]
+    parts = [head, f"state {step.state}"]
     if step.is_taken_over:
-        said.append("taken over from the run this one repeats, not done again")
+        parts.append("taken over from the run this one repeats, not done again")
     if step.decisions:
         last = step.decisions[-1]
-        said.append(f"decided {last.get('effect')}: {last.get('reason')}")
+        parts.append(f"decided {last.get('effect')}: {last.get('reason')}")
     if step.output is not None:
-        said.append(f"out: {_cut(_plain(step), share)}")
+        parts.append(f"out: {_cut(_plain(step), share)}")
     if step.trouble:
-        said.append(f"trouble: {step.trouble}")
-    return "; ".join(said)
+        parts.append(f"trouble: {step.trouble}")
+    return "; ".join(parts)
 
 
 def message_of(step: Step) -> dict[str, Any]:

@@ -96,9 +96,9 @@ def _able(text: str, definition: Definition, alias: Alias, need: Capability, lac
     """Ask the model of each pin; which one answers after a fallback is not known before."""
     for pin in alias.pins.all():
         if need not in pin.model_version.capabilities:
-            said = f"{pin.model_version}, pinned for {definition.alias!r} in {pin.environment}, {lacks}."
+            message = f"{pin.model_version}, pinned for {definition.alias!r} in {pin.environment}, {lacks}."
             tick = f"if it {other}, an operator ticks that on the model's page"
-            return Check(text, f"{said} Move the pin to a model that {other}, or choose another alias; {tick}.")
+            return Check(text, f"{message} Move the pin to a model that {other}, or choose another alias; {tick}.")
     return Check(text)
 
 

@@ -77,14 +77,14 @@ class WrongVariables(BadInput):
 
     def __init__(self, *, missing: Iterable[str] = (), unknown: Iterable[str] = (), wrong: Mapping[str, str]) -> None:
         self.missing, self.unknown, self.wrong = sorted(missing), sorted(unknown), dict(sorted(wrong.items()))
-        said = []
+        parts = []
         if self.missing:
-            said.append(f"missing: {', '.join(self.missing)}")
+            parts.append(f"missing: {', '.join(self.missing)}")
         if self.unknown:
-            said.append(f"unknown: {', '.join(name[:60] for name in self.unknown[:20])}")
+            parts.append(f"unknown: {', '.join(name[:60] for name in self.unknown[:20])}")
         if self.wrong:
-            said.append("wrong: " + ", ".join(f"{name} ({why})" for name, why in self.wrong.items()))
-        super().__init__(f"The variables do not fit the prompt; {'; '.join(said)}.", param="variables")
+            parts.append("wrong: " + ", ".join(f"{name} ({why})" for name, why in self.wrong.items()))
+        super().__init__(f"The variables do not fit the prompt; {'; '.join(parts)}.", param="variables")
 
 
 class CircularInclude(BadInput):

@@ -137,9 +137,9 @@ def _park(firing: Firing, broker: Broker, message: Message, trouble: str) -> Rec
         return _set_aside(firing, broker, message, trouble, replace(copy, body=b""), is_sent=True)
     if firing.attempts <= firing.trigger.config["attempts"]:
         return Received(False, failed)
-    said = f"{trouble[:300]} Of its {size:,} bytes the copy has the first {LARGEST_KEPT:,}."
+    sentence = f"{trouble[:300]} Of its {size:,} bytes the copy has the first {LARGEST_KEPT:,}."
     cut = replace(copy, body=message.body[:LARGEST_KEPT], headers=headers | {"x-facet-cut-from-bytes": size})
-    return _set_aside(firing, broker, message, said, cut)
+    return _set_aside(firing, broker, message, sentence, cut)
 
 
 @transaction.atomic

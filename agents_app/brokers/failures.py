@@ -15,7 +15,7 @@ class BrokerTrouble(Exception):
     """The broker cannot be reached, or will not do it. Says nothing of addresses, or of what strangers answered."""
 
 
-def _said(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     match error:
         case amqp.AccessRefused() | redis.exceptions.AuthenticationError() | redis.exceptions.NoPermissionError():
             return "The broker does not let this user in, or not at this queue."
@@ -61,7 +61,7 @@ def spoken() -> Iterator[None]:
     try:
         yield
     except _errors() as error:
-        raise BrokerTrouble(_said(error)) from error
+        raise BrokerTrouble(_describe(error)) from error
 
 
 def text_of(value: Any, most: int = 255) -> str:

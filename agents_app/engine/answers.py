@@ -82,8 +82,8 @@ def _arguments(value: Any) -> tuple[dict[str, Any] | None, str]:
     try:
         read, _ = strict_json.loads(text.encode())
     except (BadInput, UnicodeEncodeError) as wrong:
-        said = wrong.message if isinstance(wrong, BadInput) else "They hold what is no character."
-        return None, f"The arguments are not JSON that can be used. {said.replace('The body', 'It')}"
+        message = wrong.message if isinstance(wrong, BadInput) else "They hold what is no character."
+        return None, f"The arguments are not JSON that can be used. {message.replace('The body', 'It')}"
     if not isinstance(read, dict):
         return None, "The arguments must be one JSON object."
     return read, ""

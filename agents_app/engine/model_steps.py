@@ -266,8 +266,8 @@ def finish(turn: Turn, step: Step) -> Over:
         try:
             output["value"] = value_of(turn, text)
         except WrongArguments as wrong:
-            said = wrong.message.removeprefix("The arguments do not fit: ")
-            return Over(Run.State.FAILED, "output_does_not_fit", f"The result does not fit. {said}", output)
+            shown = wrong.message.removeprefix("The arguments do not fit: ")
+            return Over(Run.State.FAILED, "output_does_not_fit", f"The result does not fit. {shown}", output)
     return Over(Run.State.SUCCEEDED, output=output)
 
 

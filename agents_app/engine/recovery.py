@@ -37,9 +37,9 @@ def look_up(step: Step) -> Found:
         return Found(Trouble("not_sent", "The worker stopped before it asked the model.", 0, counts=False))
     if event.status != Status.OK:
         is_cut = event.status == Status.INTERRUPTED or event.code in {LOST, TOO_LATE}
-        said = "The worker stopped during the call." if is_cut else "The call failed."
+        message = "The worker stopped during the call." if is_cut else "The call failed."
         is_unsent = event.status == Status.REFUSED or event.code == TOO_LATE
-        return Found(Trouble(event.code or event.status, said, 0, counts=not is_unsent))
+        return Found(Trouble(event.code or event.status, message, 0, counts=not is_unsent))
     kept = Payload.objects.filter(event_id=event.pk, kind="output").first()
     # What the log took out of an answer, or cut from it, cannot be put back; only then it is asked for again.
     if kept is None or kept.is_cut or kept.redactions:

@@ -40,7 +40,7 @@ def take_further(turn: Turn, steps: Sequence[Step]) -> bool | None:
         lease.change(run)
         asked = approvals_of([step for step in mine if step.decisions or step.state != State.PLANNED])
         for step in mine:
-            _one(turn, steps, step, asked.get(step.pk, []), ready)
+            _advance_step(turn, steps, step, asked.get(step.pk, []), ready)
     if not ready:
         return _wait(turn)
     if pause := make_calls(turn, ready):
@@ -49,7 +49,7 @@ def take_further(turn: Turn, steps: Sequence[Step]) -> bool | None:
     return None
 
 
-def _one(turn: Turn, steps: Sequence[Step], step: Step, asked: list[Approval], ready: list[Step]) -> None:
+def _advance_step(turn: Turn, steps: Sequence[Step], step: Step, asked: list[Approval], ready: list[Step]) -> None:
     """Take one step as far as it gets without a call; those that may be called become `ready`."""
     if step.kind != Step.Kind.TOOL:
         if asked and apply_decision(turn, step, asked[-1]) == Applied.GO_ON:

@@ -90,7 +90,7 @@ def check_arguments(schema: Mapping[str, Any], value: Any) -> dict[str, Any]:
     except (Unresolvable, RecursionError):
         raise WrongArguments("The schema refers to something it does not have.") from None
     if wrong is not None:
-        raise WrongArguments(_said(wrong))
+        raise WrongArguments(_describe(wrong))
     return value
 
 
@@ -131,7 +131,7 @@ def _closed(schema: Any) -> Any:
     return kept
 
 
-def _said(wrong: ValidationError) -> str:
+def _describe(wrong: ValidationError) -> str:
     place = ".".join(str(part) for part in wrong.absolute_path)
     # The library repeats the value, which can be long; what is expected is what helps.
     message = wrong.message if len(wrong.message) <= 300 else f"{wrong.message[:200]}… ({wrong.validator})"

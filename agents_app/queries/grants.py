@@ -61,15 +61,17 @@ def in_words(grant: Grant) -> list[str]:
 
 
 def _rules(grant: Grant) -> list[str]:
-    found = [f"{name} {_said(limit)}" for name, limit in grant.arguments.items()]
+    found = [f"{name} {_describe_limit(limit)}" for name, limit in grant.arguments.items()]
     for rule in grant.rules:
-        found.append(f"{rule.effect} if {' and '.join(f'{name} {_said(limit)}' for name, limit in rule.when.items())}")
+        found.append(
+            f"{rule.effect} if {' and '.join(f'{name} {_describe_limit(limit)}' for name, limit in rule.when.items())}"
+        )
     if grant.most_calls:
         found.append(f"{grant.most_calls} per run")
     return found
 
 
-def _said(limit: dict[str, Any]) -> str:
+def _describe_limit(limit: dict[str, Any]) -> str:
     words = {"equals": "=", "min": "≥", "max": "≤", "max_length": "length ≤", "prefix": "begins", "host": "on"}
     return " ".join(
         f"in {', '.join(map(str, value))}" if word == "one_of" else f"{words.get(word, word)} {_plain(value)}"

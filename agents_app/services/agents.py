@@ -133,8 +133,8 @@ def _check_free(agent: Agent) -> None:
         return
     near = [f"{use.kind} {use.name}" for use in uses if use.team_id == agent.team_id]
     far = len(uses) - len(near)
-    said = near[:5] + ([f"{len(near) - 5} more"] if len(near) > 5 else []) + ([f"{far} of other teams"] if far else [])
-    raise StillUsed(f"{agent.name} is in use: {', '.join(said)}. Give them another agent first.")
+    parts = near[:5] + ([f"{len(near) - 5} more"] if len(near) > 5 else []) + ([f"{far} of other teams"] if far else [])
+    raise StillUsed(f"{agent.name} is in use: {', '.join(parts)}. Give them another agent first.")
 
 
 @transaction.atomic

@@ -128,6 +128,6 @@ def _mark(item: QueueItem, trouble: str) -> None:
         return
     is_last = tries >= MOST_TRIES
     wait = min(_FIRST_WAIT * 2 ** (tries - 1), _LONGEST_WAIT)
-    said = f"{trouble} Given up after {tries} times." if is_last else trouble
+    message = f"{trouble} Given up after {tries} times." if is_last else trouble
     later = None if is_last else now() + dt.timedelta(seconds=wait)
-    mine.update(call_back_at=later, callbacks=tries, callback_trouble=said[:500])
+    mine.update(call_back_at=later, callbacks=tries, callback_trouble=message[:500])

@@ -74,7 +74,7 @@ def _tick(trigger_id: uuid.UUID) -> None:
     if is_missed or trigger.agent.archived_at is not None:
         _skip(trigger, due)
     else:
-        fire(trigger, due.isoformat(), {} if trigger.config.get("input") else _said(trigger, due))
+        fire(trigger, due.isoformat(), {} if trigger.config.get("input") else _schedule_input(trigger, due))
     Trigger.objects.filter(pk=trigger.pk).update(next_at=next_tick(cron, zone, max(due, moment)))
 
 
@@ -85,7 +85,7 @@ def _set_back(trigger: Trigger, moment: dt.datetime) -> None:
         Trigger.objects.filter(pk=trigger.pk).update(next_at=following, last_at=moment)
 
 
-def _said(trigger: Trigger, due: dt.datetime) -> dict[str, str]:
+def _schedule_input(trigger: Trigger, due: dt.datetime) -> dict[str, str]:
     """Return what a run is told when its schedule says nothing: which tick it is."""
     return {"message": f"Scheduled run {trigger.name!r} of {due:%Y-%m-%d %H:%M} UTC."}
 

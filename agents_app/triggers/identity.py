@@ -35,8 +35,8 @@ def content_of(source: str, value: Any, body: bytes) -> str:
     alerts = _alerts(value) if source in {ALERTMANAGER, GRAFANA} else None
     if alerts is None:
         return f"body:{_digest(body)}"
-    said = [value.get("groupKey"), value.get("status"), sorted(alerts)]
-    return f"alerts:{_digest(json.dumps(said, sort_keys=True).encode())}"
+    parts = [value.get("groupKey"), value.get("status"), sorted(alerts)]
+    return f"alerts:{_digest(json.dumps(parts, sort_keys=True).encode())}"
 
 
 def _alerts(value: Any) -> list[str] | None:

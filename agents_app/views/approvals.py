@@ -84,11 +84,11 @@ def decide(request: TeamRequest, approval_id: uuid.UUID) -> HttpResponse:
         found = access.approval_for(request.caller, approval_id)
         context = _page(request, found, refused=refusal.message, typed=request.POST)
         return render(request, "agents/approvals/detail.html", context, status=refusal.status)
-    said = "Approved. The run continues." if is_approved else "Rejected. The agent is informed."
+    message = "Approved. The run continues." if is_approved else "Rejected. The agent is informed."
     back = reverse("agents:run", args=[found.run.public_id])
     if request.POST.get("back") == "inbox":
         back = reverse("agents:approvals")
-    return go(request, back, said)
+    return go(request, back, message)
 
 
 @needs("view_team")
@@ -96,12 +96,12 @@ def decide(request: TeamRequest, approval_id: uuid.UUID) -> HttpResponse:
 def extend(request: TeamRequest, approval_id: uuid.UUID) -> HttpResponse:
     """Give it an hour more than it has."""
     found = access.approval_for(request.caller, approval_id)
-    said, left = "Extended by one hour.", max(0, math.ceil((found.expires_at - now()).total_seconds()))
+    message, left = "Extended by one hour.", max(0, math.ceil((found.expires_at - now()).total_seconds()))
     try:
         services.extend_approval(actor=request.caller.actor, approval=found, seconds=left + _MORE_TIME)
     except Refusal as refusal:
-        said = refusal.message
-    return go(request, reverse("agents:approval", args=[found.pk]), said)
+        message = refusal.message
+    return go(request, reverse("agents:approval", args=[found.pk]), message)
 
 
 def _edited(request: TeamRequest, approval: Approval) -> dict[str, Any] | None:

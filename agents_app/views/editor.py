@@ -34,9 +34,9 @@ def new_agent(request: TeamRequest) -> HttpResponse:
     form = NewAgentForm(posted(request), teams=teams, initial=initial)
     if form.is_valid():
         with refusals_at(form):
-            agent = _made(request, form)
-            said = "See what it still lacks." if chosen else "Say what it is."
-            return go(request, reverse("agents:edit", args=[agent.slug]), f"Created {agent.name}. {said}")
+            agent = _create_agent(request, form)
+            message = "See what it still lacks." if chosen else "Say what it is."
+            return go(request, reverse("agents:edit", args=[agent.slug]), f"Created {agent.name}. {message}")
     context = {"active": ACTIVE, "form": form, "templates": TEMPLATES.values(), "chosen": chosen}
     return render(request, "agents/new.html", context, status=status_of(form))
 
@@ -51,7 +51,7 @@ def _named_as(template: Template) -> dict[str, str]:
     }
 
 
-def _made(request: TeamRequest, form: NewAgentForm) -> Agent:
+def _create_agent(request: TeamRequest, form: NewAgentForm) -> Agent:
     given = dict(form.cleaned_data)
     if template := given.pop("template"):
         return create_from_template(actor=request.caller.actor, template=template, **given)

@@ -57,8 +57,8 @@ def withdraw(request: TeamRequest, slug: str, tool: str) -> HttpResponse:
     if len(kept) == len(agent.draft.grants):
         raise Http404("The draft grants no such tool.")
     drafts.save_draft(actor=request.caller.actor, agent=agent, seen_revision=agent.draft.revision, grants=kept)
-    said = f"The draft grants {tool} no more. What is live changes when you publish."
-    return go(request, reverse("agents:edit", args=[slug]), said)
+    message = f"The draft grants {tool} no more. What is live changes when you publish."
+    return go(request, reverse("agents:edit", args=[slug]), message)
 
 
 @needs("build")

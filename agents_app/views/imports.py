@@ -43,8 +43,8 @@ def import_tools(request: TeamRequest) -> HttpResponse:
                     found_at=given["url"],
                     secret=given["secret"],
                 )
-                said = f"Created {plural(len(made), 'tool')}. Try them, then grant them to an agent."
-                return go(request, reverse("agents:tools"), said)
+                message = f"Created {plural(len(made), 'tool')}. Try them, then grant them to an agent."
+                return go(request, reverse("agents:tools"), message)
             form.carry(document)
         except Refusal as refusal:
             refuse(form, refusal)

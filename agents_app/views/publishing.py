@@ -24,8 +24,8 @@ def publish(request: TeamRequest, slug: str) -> HttpResponse:
     if form.is_valid():
         with refusals_at(form):
             version = versions.publish_agent(actor=request.caller.actor, agent=agent, **form.cleaned_data)
-            said = f"Version {version.number} of {agent.name} answers from the next call on."
-            return go(request, reverse("agents:agent", args=[slug]), said)
+            message = f"Version {version.number} of {agent.name} answers from the next call on."
+            return go(request, reverse("agents:agent", args=[slug]), message)
     context = {
         **frame(request, agent, "publish"),
         "form": form,
@@ -42,8 +42,8 @@ def roll_back(request: TeamRequest, slug: str, number: int) -> HttpResponse:
     if form.is_valid():
         with refusals_at(form):
             versions.roll_back_agent(actor=request.caller.actor, agent=agent, to=to, **form.cleaned_data)
-            said = f"Version {number} of {agent.name} answers again, from the next call on."
-            return go(request, reverse("agents:agent", args=[slug]), said)
+            message = f"Version {number} of {agent.name} answers again, from the next call on."
+            return go(request, reverse("agents:agent", args=[slug]), message)
     context = {
         **frame(request, agent, "roll_back"),
         "to": to,

@@ -141,10 +141,10 @@ def move_item(request: TeamRequest, item_id: UUID) -> HttpResponse:
     try:
         if request.POST.get("do") == "park":
             services.park(actor=request.caller.actor, item=item)
-            said = "Parked: nobody takes it."
+            message = "Parked: nobody takes it."
         else:
             services.requeue(actor=request.caller.actor, item=item)
-            said = "Requeued: it can be taken again."
+            message = "Requeued: it can be taken again."
     except Refusal as refusal:
-        said = refusal.message
-    return go(request, url_of(item.queue), said)
+        message = refusal.message
+    return go(request, url_of(item.queue), message)

@@ -79,8 +79,8 @@ def read_fields(fields: list[Field], data: Any) -> dict[str, Any]:
             try:
                 found[field.name] = strict_json.typed(text, field.label)
             except BadInput as wrong:
-                said = f"{field.label} must be a {field.kind}, not {text[:60]}. {wrong.message}"
-                raise BadInput(said, param=field.name) from None
+                message = f"{field.label} must be a {field.kind}, not {text[:60]}. {wrong.message}"
+                raise BadInput(message, param=field.name) from None
         else:
             found[field.name] = text
     return found

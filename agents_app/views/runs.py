@@ -153,8 +153,8 @@ def run_again_from(request: TeamRequest, run_id: str, number: int) -> HttpRespon
         except Refusal as refusal:
             trouble = refusal.message
         else:
-            said = f"Started a new run from step {base.first}. The steps before it are reused."
-            return go(request, reverse("agents:run", args=[made.public_id]), said)
+            message = f"Started a new run from step {base.first}. The steps before it are reused."
+            return go(request, reverse("agents:run", args=[made.public_id]), message)
     context = {"active": ACTIVE, "run": found, "row": queries.Row(found), "base": base, "trouble": trouble}
     return render(request, "agents/runs/again.html", context, status=422 if trouble else 200)
 

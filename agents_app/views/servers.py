@@ -68,8 +68,8 @@ def look(request: TeamRequest, server_id: UUID) -> HttpResponse:
     row = access.server_for(request.caller, server_id, to="edit")
     row = services.look(actor=request.caller.actor, server=row)
     count = len(row.found)
-    said = "" if row.trouble else f"{row.name} offers {plural(count, 'tool')}."
-    return go(request, url_of(row), said)
+    message = "" if row.trouble else f"{row.name} offers {plural(count, 'tool')}."
+    return go(request, url_of(row), message)
 
 
 @needs("build")

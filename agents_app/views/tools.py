@@ -66,8 +66,8 @@ def new_tool(request: TeamRequest) -> HttpResponse:
         with refusals_at(form):
             made = services.create_tool(actor=request.caller.actor, kind=slug, **form.changes())
             if waiting is not None and waiting.team_id == made.team_id:
-                said = f"Created {made.name}, which {waiting.name} may call as its grant says."
-                return go(request, reverse("agents:edit", args=[waiting.slug]), said)
+                message = f"Created {made.name}, which {waiting.name} may call as its grant says."
+                return go(request, reverse("agents:edit", args=[waiting.slug]), message)
             return go(request, url_of(made), f"Created {made.name}. Try it, then grant it to an agent.")
     context = {**frame(request, "tools"), "form": form, "kind": kind, "waiting": waiting}
     context |= _named(kind, *([waiting.team] if waiting else teams))
@@ -148,8 +148,8 @@ def enable_tool(request: TeamRequest, tool_id: UUID) -> HttpResponse:
     row = access.tool_for(request.caller, tool_id, to="edit")
     enabled = request.POST.get("enabled") == "1"
     services.enable_tool(actor=request.caller.actor, tool=row, enabled=enabled)
-    said = f"Agents may call {row.name} again." if enabled else f"No agent calls {row.name} any more."
-    return go(request, url_of(row), said)
+    message = f"Agents may call {row.name} again." if enabled else f"No agent calls {row.name} any more."
+    return go(request, url_of(row), message)
 
 
 @needs("build")

@@ -138,8 +138,8 @@ def switch_trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> Ht
     """Switch on or off, as `enabled` says: of two who switch it off at once, neither switches it on again."""
     trigger, enabled = _trigger(request, slug, trigger_id), request.POST.get("enabled") == "1"
     changed = services.change_trigger(actor=request.caller.actor, trigger=trigger, is_enabled=enabled)
-    said = f"{changed.name} is {'on' if changed.is_enabled else 'off'}."
-    return go(request, reverse("agents:triggers", args=[slug]), said)
+    message = f"{changed.name} is {'on' if changed.is_enabled else 'off'}."
+    return go(request, reverse("agents:triggers", args=[slug]), message)
 
 
 @needs("build")
@@ -217,10 +217,10 @@ def move_message(request: TeamRequest, slug: str, firing_id: uuid.UUID) -> HttpR
     try:
         if request.POST.get("do") == "drop":
             parked_services.drop(actor=request.caller.actor, firing=firing)
-            said = "Dropped."
+            message = "Dropped."
         else:
             run = parked_services.try_again(actor=request.caller.actor, firing=firing)
-            said = f"It has a run now: {run.public_id}."
+            message = f"It has a run now: {run.public_id}."
     except Refusal as refusal:
-        said = refusal.message
-    return go(request, reverse("agents:triggers", args=[slug]), said)
+        message = refusal.message
+    return go(request, reverse("agents:triggers", args=[slug]), message)

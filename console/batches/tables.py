@@ -193,7 +193,7 @@ def table_of(batch: Batch) -> Iterator[bytes]:
     Lines that programs wrote may name any values: those beyond the first names have no column.
     """
     names: dict[str, None] = {}
-    for values, _ in _asked(batch):
+    for values, _ in _inputs(batch):
         names.update(dict.fromkeys(values))
         if len(names) >= _MOST_COLUMNS:
             break
@@ -203,7 +203,7 @@ def table_of(batch: Batch) -> Iterator[bytes]:
     first, *last = own
     piece = bytearray(_csv([first, *columns, *last]))
     outputs, errors = _outcomes(batch.output_file_id), _outcomes(batch.error_file_id)
-    for values, line in _asked(batch):
+    for values, line in _inputs(batch):
         said = next(outputs if line.state == LineState.DONE else errors, {})
         answer, error = (_answer(said), "") if line.state == LineState.DONE else ("", _error(said))
         piece += _csv([line.custom_id, *(values.get(name, "") for name in columns), answer, error])
@@ -215,7 +215,7 @@ def table_of(batch: Batch) -> Iterator[bytes]:
     yield bytes(piece)
 
 
-def _asked(batch: Batch) -> Iterator[tuple[dict[str, Any], Line]]:
+def _inputs(batch: Batch) -> Iterator[tuple[dict[str, Any], Line]]:
     """Yield each line with the values of its prompt, and its last message."""
     reader, after = storage.Reader(batch.input_file_id), 0
     fields = ("number", "custom_id", "offset", "length", "state")

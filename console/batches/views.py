@@ -121,8 +121,8 @@ def new_from_table(request: TeamRequest) -> HttpResponse:
         with refusals_at(form):
             made, calls = _of_table(request, form.cleaned_data)
             left = f" Columns not used: {_in_short(calls.ignored)}." if calls.ignored else ""
-            said = f"{plural(len(calls.lines), 'row')} queued. They start when chat is quiet.{left}"
-            return go(request, reverse("batches:batch", args=[made.pk]), said)
+            message = f"{plural(len(calls.lines), 'row')} queued. They start when chat is quiet.{left}"
+            return go(request, reverse("batches:batch", args=[made.pk]), message)
     context = {
         "active": "batches",
         "form": form,
@@ -162,8 +162,8 @@ def cancel_batch(request: TeamRequest, batch_id: uuid.UUID) -> HttpResponse:
         services.cancel_batch(actor=request.caller.actor, batch=found)
     except Refusal as refusal:
         return go(request, reverse("batches:batch", args=[found.pk]), refusal.message)
-    said = "No further line starts. Lines in progress finish first."
-    return go(request, reverse("batches:batch", args=[found.pk]), said)
+    message = "No further line starts. Lines in progress finish first."
+    return go(request, reverse("batches:batch", args=[found.pk]), message)
 
 
 @needs("view_usage")

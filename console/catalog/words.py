@@ -25,25 +25,25 @@ def _values(values: dict[str, Any]) -> str:
 
 def describe(before: dict[str, Any], after: dict[str, Any]) -> str:
     """Return one sentence of everything that changed, without the pin's name."""
-    said = []
+    parts = []
     if "model" in after:
-        said.append(f"From {before['model']} to {after['model']}" if before.get("model") else f"To {after['model']}")
+        parts.append(f"From {before['model']} to {after['model']}" if before.get("model") else f"To {after['model']}")
     if "canary" in after:
         was, is_now = before.get("canary"), after["canary"]
         if was and is_now and was["model"] == is_now["model"]:
-            said.append(f"Canary {was['percent']} % to {is_now['percent']} % for {is_now['model']}")
+            parts.append(f"Canary {was['percent']} % to {is_now['percent']} % for {is_now['model']}")
         elif is_now:
-            said.append(f"Canary {is_now['percent']} % for {is_now['model']}")
+            parts.append(f"Canary {is_now['percent']} % for {is_now['model']}")
         elif was and was["model"] != after.get("model"):  # promoting says it already
-            said.append(f"Canary of {was['model']} ended")
+            parts.append(f"Canary of {was['model']} ended")
     if "shadow" in after:
-        said.append(f"Shadow copies {_share(after['shadow'])}")
+        parts.append(f"Shadow copies {_share(after['shadow'])}")
     if "fallbacks" in after:
-        said.append(f"Fallbacks: {_chain(after['fallbacks'])}")
+        parts.append(f"Fallbacks: {_chain(after['fallbacks'])}")
     if "default_parameters" in after:
-        said.append(f"Defaults: {_values(after['default_parameters'])}")
+        parts.append(f"Defaults: {_values(after['default_parameters'])}")
     if "max_parameters" in after:
-        said.append(f"At most: {_values(after['max_parameters'])}")
+        parts.append(f"At most: {_values(after['max_parameters'])}")
     if "lane" in after:
-        said.append(f"Fastest lane: {after['lane'] or 'no limit'}")
-    return ". ".join(said)
+        parts.append(f"Fastest lane: {after['lane'] or 'no limit'}")
+    return ". ".join(parts)

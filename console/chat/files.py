@@ -67,7 +67,7 @@ def read(uploads: "Sequence[UploadedFile[bytes]]", *, sees: bool = False) -> lis
     if len(uploads) > MOST_FILES:
         raise _cannot(f"A message may have {MOST_FILES} files; you chose {len(uploads)}.")
     for upload in uploads:  # all of them before any is read
-        name = _named(upload.name or "")
+        name = _clean_name(upload.name or "")
         _check_ending(name, sees=sees)
         if (upload.size or 0) > MOST_BYTES:
             raise _cannot(f"{name} is larger than {MOST_BYTES // 1024**2} MB. Attach the part that matters.")
@@ -78,7 +78,7 @@ def of_values(given: Iterable[Mapping[str, str]], *, sees: bool = False) -> list
     """Return {"name", "text"}, or a picture's {"name", "data"}, as attachments: for programs, which send no forms."""
     made = []
     for file in given:
-        name = _named(file["name"])
+        name = _clean_name(file["name"])
         if "data" in file:
             _check_ending(name, sees=sees)
             if _ending(name) not in PICTURES:
@@ -119,7 +119,7 @@ def _cannot(sentence: str) -> CannotSend:
     return CannotSend(sentence, param="files")
 
 
-def _named(name: str) -> str:
+def _clean_name(name: str) -> str:
     """Return a file's name as it is shown: without a folder, its ending kept."""
     path = PurePosixPath(" ".join(name.replace("\\", "/").split()).rpartition("/")[2] or "file")
     # As forms have it; programs may say what nobody could see, or what turns letters around.
@@ -153,7 +153,7 @@ def _checked(files: list[Attachment]) -> list[Attachment]:
 
 
 def _read(upload: "UploadedFile[bytes]") -> Attachment:
-    name = _named(upload.name or "")
+    name = _clean_name(upload.name or "")
     ending, raw = _ending(name), upload.read()
     if ending in PICTURES:
         return _picture(name, raw)

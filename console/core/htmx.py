@@ -21,23 +21,23 @@ def toast(response: HttpResponse, text: str, tone: str = "ok") -> HttpResponse:
 
 
 def done(
-    request: HttpRequest, url: str, template: str, context: dict[str, Any], said: str = "", *, push: bool = False
+    request: HttpRequest, url: str, template: str, context: dict[str, Any], message: str = "", *, push: bool = False
 ) -> HttpResponse:
     """Finish a successful POST: the partial `page.html#piece` for htmx, a redirect to `url` for everybody else."""
     if not is_htmx(request):
-        if said:
-            messages.success(request, said)
+        if message:
+            messages.success(request, message)
         return redirect(url)
     response = render(request, template, context)
     if push:
         response["HX-Push-Url"] = url
-    return toast(response, said) if said else response
+    return toast(response, message) if message else response
 
 
-def go(request: HttpRequest, url: str, said: str = "") -> HttpResponse:
+def go(request: HttpRequest, url: str, message: str = "") -> HttpResponse:
     """Finish a successful POST by leaving for another page, with or without htmx."""
-    if said:
-        messages.success(request, said)
+    if message:
+        messages.success(request, message)
     if is_htmx(request):
         return HttpResponse(status=204, headers={"HX-Redirect": url})
     return redirect(url)

@@ -7,7 +7,7 @@ import weakref
 _told: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Event]" = weakref.WeakKeyDictionary()
 
 
-def told() -> asyncio.Event:
+def requested() -> asyncio.Event:
     """Return what is set once the server of the running loop has been told to stop."""
     loop = asyncio.get_running_loop()
     if loop not in _told:

@@ -88,14 +88,14 @@ def _message(answer: dict[str, Any]) -> tuple[str, list[ToolCall]]:
     return _words(answer.get("content")), calls
 
 
-def _named(call: dict[str, Any]) -> str:
+def _call_name(call: dict[str, Any]) -> str:
     return "__".join(str(call[part]) for part in ("namespace", "name") if call.get(part))
 
 
 def _response(answer: dict[str, Any]) -> tuple[str, list[ToolCall]]:
     items = _listed(answer.get("output"))
     calls = [
-        [_named(one), _canonical(one.get("arguments") or one.get("input"))]
+        [_call_name(one), _canonical(one.get("arguments") or one.get("input"))]
         for one in items
         if one.get("type") in {"function_call", "custom_tool_call"}
     ]

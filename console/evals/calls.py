@@ -164,7 +164,7 @@ class OutcomeCalls:
         """Return the id of a step's call, chosen just now; or what it came to."""
         with transaction.atomic():
             row = self._rows.select_for_update(no_key=True).only("id", "calls").get()
-            made = _made(uuid.UUID(row.calls[step])) if step in row.calls else None
+            made = _recorded_answer(uuid.UUID(row.calls[step])) if step in row.calls else None
             if made is not None:
                 return made
             if self._is_closing and self._is_kept:
@@ -186,7 +186,7 @@ def _recorded(identifier: uuid.UUID) -> tuple[AuditEvent, bool]:
     return AuditEvent.objects.get(pk=identifier), whole.exists()
 
 
-def _made(identifier: uuid.UUID) -> Answer | None:
+def _recorded_answer(identifier: uuid.UUID) -> Answer | None:
     """Return what a call came to, None when nothing was sent; Lost when something was and its answer is not to be had.
 
     A call that is open is somebody's who may yet end it; when its worker died the sweeper does. One that has left no

@@ -35,8 +35,8 @@ class Verdict:
 
 def share_passed(checks: Iterable[Mapping[str, Any]]) -> float | None:
     """Return how many in a hundred of these kept verdicts passed, of those that were made; None without one."""
-    said = [check["passed"] for check in checks if check.get("was_made", True)]
-    return 100 * sum(said) / len(said) if said else None
+    parts = [check["passed"] for check in checks if check.get("was_made", True)]
+    return 100 * sum(parts) / len(parts) if parts else None
 
 
 def check_specs(raw: Any, *, expected: str) -> list[Spec]:

@@ -54,7 +54,7 @@ class _Prices:
         return round(prompt * price.input + completion * price.output)
 
 
-def _asked(item: DatasetItem) -> int:
+def _prompt_tokens(item: DatasetItem) -> int:
     said = item.body.get("messages") or item.body.get("input")
     of_text = estimate_tokens(json.dumps([item.body, item.prompt], ensure_ascii=False))
     return estimated_tokens(pictures_in(said), of_text) if isinstance(said, list) else of_text
@@ -66,7 +66,7 @@ def estimate(replay: Replay, items: Sequence[DatasetItem]) -> Estimate:
     for item in items:
         if item.is_forgotten:
             continue
-        asked = item.prompt_tokens or _asked(item)
+        asked = item.prompt_tokens or _prompt_tokens(item)
         answer = item.completion_tokens or (estimate_tokens(item.expected) if item.expected else _ANSWER)
         found.calls += 1
         found.tokens += asked + answer

@@ -49,8 +49,8 @@ def digest(spec: Mapping[str, Any]) -> str:
 
 def score_of(results: Iterable[TestResult]) -> float | None:
     """Return how many of the answered cases passed, in points of 100; None when none was answered."""
-    said = [result.status == Status.PASSED for result in results if result.status in ANSWERED]
-    return points(sum(said), len(said)) if said else None
+    parts = [result.status == Status.PASSED for result in results if result.status in ANSWERED]
+    return points(sum(parts), len(parts)) if parts else None
 
 
 def frozen(

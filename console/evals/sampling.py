@@ -67,11 +67,11 @@ class Sample:
     is_partial: bool = False
 
     @property
-    def said(self) -> str:
+    def summary(self) -> str:
         """Say what was passed over, nothing when nothing was."""
         parts = [f"{count:,} {REASONS[reason]}" for reason, count in self.passed_over.most_common()]
-        said = f"Passed over: {', '.join(parts)}." if parts else ""
-        return f"{said} The search was given up when its time was over.".strip() if self.is_partial else said
+        message = f"Passed over: {', '.join(parts)}." if parts else ""
+        return f"{message} The search was given up when its time was over.".strip() if self.is_partial else message
 
 
 def draw(wanted: Wanted) -> Sample:

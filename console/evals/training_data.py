@@ -17,13 +17,13 @@ def examples(dataset: Dataset) -> Iterator[dict[str, Any]]:
     of Anthropic's shape that no chat completion can say.
     """
     for item in DatasetItem.objects.filter(dataset=dataset, is_forgotten=False).order_by("place"):
-        asked = _asked(item) if (item.expected or item.tool_calls) and item.status in {"", "ok"} else {}
+        asked = _messages(item) if (item.expected or item.tool_calls) and item.status in {"", "ok"} else {}
         if messages := asked.get("messages"):
             tools = {"tools": asked["tools"]} if asked.get("tools") else {}
             yield {"messages": [*messages, _answer(item)], **tools}
 
 
-def _asked(item: DatasetItem) -> dict[str, Any]:
+def _messages(item: DatasetItem) -> dict[str, Any]:
     """Return what was asked as a chat completion asks it, nothing where that cannot say it."""
     asked: dict[str, Any] = item.body
     if item.operation != "message":

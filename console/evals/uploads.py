@@ -78,8 +78,8 @@ def _json_lines(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
             raise BadInput(f"Line {number}: it is no JSON object.", param="file")
         values += _values_in(row)
         if values > _MOST_VALUES:
-            said = f"more than {_MOST_VALUES:,} values stand in the items up to here; make several datasets."
-            raise BadInput(f"Line {number}: {said}", param="file")
+            message = f"more than {_MOST_VALUES:,} values stand in the items up to here; make several datasets."
+            raise BadInput(f"Line {number}: {message}", param="file")
         yield number, row
 
 

@@ -35,11 +35,11 @@ def _source(n: int, passage: "Passage") -> str:
 
 def as_source(text: str, **attributes: str | int) -> str:
     """Return a text between marks that no words in it can end or repeat, with what is said of it in the first."""
-    named = "".join(f' {name}="{_named(str(value))}"' for name, value in attributes.items() if value != "")
+    named = "".join(f' {name}="{_escape(str(value))}"' for name, value in attributes.items() if value != "")
     return f"<source{named}>\n{_MARK.sub('‹', text.strip())}\n</source>"
 
 
-def _named(text: str) -> str:
+def _escape(text: str) -> str:
     return " ".join(text.split()).replace('"', "'").replace("<", "‹").replace(">", "›")
 
 

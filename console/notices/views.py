@@ -140,8 +140,8 @@ def enable_channel(request: TeamRequest, channel_id: uuid.UUID) -> HttpResponse:
     row = access.channel_for(request.caller, channel_id)
     enabled = request.POST.get("enabled") == "1"
     services.enable_channel(actor=request.caller.actor, channel=row, enabled=enabled)
-    said = f"Alerts go to {row.name} again." if enabled else f"Alerts no longer go to {row.name}."
-    return go(request, _url(row), said)
+    message = f"Alerts go to {row.name} again." if enabled else f"Alerts no longer go to {row.name}."
+    return go(request, _url(row), message)
 
 
 @needs(access.RIGHT)

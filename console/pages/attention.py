@@ -254,15 +254,15 @@ def _keys(caller: Caller, teams: Sequence[Team], now: dt.datetime) -> list[Atten
 def _key(key: ApiKey, now: dt.datetime) -> Attention:
     if key.expires_at and key.expires_at < now + ENDING:
         days = (key.expires_at - now).days
-        tone, said = "warn", f"ends {f'in {days} days' if days > 1 else 'within two days'}"
+        tone, message = "warn", f"ends {f'in {days} days' if days > 1 else 'within two days'}"
         advice = "Rotate it to keep its callers working."
     else:
         days = (now - (key.last_used_at or key.created_at)).days
-        tone, said, advice = "muted", f"is unused for {days} days", "Consider revoking it."
+        tone, message, advice = "muted", f"is unused for {days} days", "Consider revoking it."
     return Attention(
         tone=tone,
         icon="key-round",
-        title=f"Key {key.shown} {said}",
+        title=f"Key {key.shown} {message}",
         text=f"{key.team}, {key.name}. {advice}",
         url=f"{reverse('teams:keys')}?team={key.team.slug}",
     )

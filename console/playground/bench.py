@@ -93,8 +93,8 @@ class Bench:
         """Return it with one more message before the last; what the system says is the first."""
         if len(self.turns) >= MOST_TURNS:
             return self
-        said = [turn.role for turn in self.turns]
-        role = "assistant" if said[-1:] == ["user"] else "user" if said or self.slug else "system"
+        parts = [turn.role for turn in self.turns]
+        role = "assistant" if parts[-1:] == ["user"] else "user" if parts or self.slug else "system"
         return replace(self, turns=(*self.turns, Turn(role)))
 
     def without_turn(self, place: str) -> "Bench":

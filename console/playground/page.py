@@ -87,10 +87,10 @@ def _fields(declared: Sequence[Mapping[str, Any]], typed: Bench) -> list[dict[st
 def _shown(turn: Turn) -> str:
     """Return a message that is more than words in words, as the log shows it."""
     try:
-        said = turns_of({"messages": [json.loads(turn.raw)]}) if turn.raw else []
+        parts = turns_of({"messages": [json.loads(turn.raw)]}) if turn.raw else []
     except (ValueError, RecursionError):
-        said = []
-    return "\n".join(one.text for one in said if one.text) or turn.raw
+        parts = []
+    return "\n".join(one.text for one in parts if one.text) or turn.raw
 
 
 def _names(extra: str) -> list[str]:

@@ -76,10 +76,12 @@ def ways() -> list[Way]:
 def _traces(found: Traces) -> Way:
     if found.state == "off":
         return Way("Traces", "Off", "line", "", "Set OTEL_EXPORTER_OTLP_ENDPOINT to export traces to a collector.")
-    said = f"{found.exported:,} spans so far" + (f", {found.dropped:,} refused" if found.dropped else "")
+    message = f"{found.exported:,} spans so far" + (f", {found.dropped:,} refused" if found.dropped else "")
     if found.exported_at:
-        said += f", the last {formatting.relative_time(found.exported_at, now())}"
+        message += f", the last {formatting.relative_time(found.exported_at, now())}"
     if found.state == "failing":
-        return Way("Traces", "Failing", "bad", found.collector, f"{found.problem} It is tried again by itself. {said}.")
+        return Way(
+            "Traces", "Failing", "bad", found.collector, f"{found.problem} It is tried again by itself. {message}."
+        )
     state, tone = ("On", "ok") if found.state == "ok" else ("Waiting", "line")
-    return Way("Traces", state, tone, found.collector, f"{said}. {found.problem}".strip())
+    return Way("Traces", state, tone, found.collector, f"{message}. {found.problem}".strip())

@@ -81,8 +81,8 @@ class Wanted:
     def takes(self, row: Touchpoint) -> bool:
         if self.kind and self.kind not in row.kinds:
             return False
-        said = " ".join([row.name, row.owner, row.purpose, row.place, row.team.name, *row.aliases, *row.models])
-        if not all(word in said.casefold() for word in self.words.split()[:8]):
+        text = " ".join([row.name, row.owner, row.purpose, row.place, row.team.name, *row.aliases, *row.models])
+        if not all(word in text.casefold() for word in self.words.split()[:8]):
             return False
         if self.state == "overlaps":
             return bool(row.overlaps)

@@ -114,21 +114,21 @@ def _services(legacy: Sequence[LegacyTouchpoint], left: Both[int], providers: Bo
     ends = [one.over_at for one in legacy if one.over_at]
     came = Both(sum(months.turn <= at for at in ends), sum(months.start <= at < months.turn for at in ends))
     if not legacy:
-        direction, said = Direction.UNKNOWN, "No place is listed that was not on Facet from the start."
+        direction, message = Direction.UNKNOWN, "No place is listed that was not on Facet from the start."
     elif not left.now:
-        direction, said = Direction.REACHED, "Nothing that is listed is left elsewhere."
+        direction, message = Direction.REACHED, "Nothing that is listed is left elsewhere."
     elif came.now:
         direction = Direction.BETTER
-        said = f"{plural(came.now, 'place')} migrated in {DAYS} days, {left.now:,} {_are(left.now)} left."
+        message = f"{plural(came.now, 'place')} migrated in {DAYS} days, {left.now:,} {_are(left.now)} left."
     else:
         direction = Direction.STEADY
-        said = f"{plural(left.now, 'place')} left elsewhere, as {DAYS} days ago or later."
+        message = f"{plural(left.now, 'place')} left elsewhere, as {DAYS} days ago or later."
     return Signal(
         "fewer_services",
         "Fewer services to know",
         "What is left elsewhere has a client, a bill and documents of its own.",
         direction,
-        said,
+        message,
         [
             Figure("left_elsewhere", "Places left elsewhere", "count", Both(*left)),
             Figure("came_over", "Migrated or retired", "count", Both(*came)),
@@ -146,18 +146,18 @@ def _answers(reach: Reach, live: Sequence[Touchpoint], months: Months) -> Signal
     read = next((parts for parts in (escalated, unhelpful) if min(one.all for one in parts) >= ENOUGH), None)
     if read is None:
         direction = Direction.UNKNOWN
-        said = f"It takes {ENOUGH} conversations of visitors, or {ENOUGH} rated answers, in each of two months."
+        message = f"It takes {ENOUGH} conversations of visitors, or {ENOUGH} rated answers, in each of two months."
     else:
         now, before = read.now.percent or 0.0, read.before.percent or 0.0
         direction = _falling(now, before, SAME_POINTS)
         what = "of the conversations needed a person" if read is escalated else "of the rated answers did not help"
-        said = f"{percent(round(now, 1))} {what}, after {percent(round(before, 1))} the month before."
+        message = f"{percent(round(now, 1))} {what}, after {percent(round(before, 1))} the month before."
     return Signal(
         "consistent_answers",
         "Answers that agree",
         "The same prompts behind chat, programs and agents, and fewer visitors who have to ask a person.",
         direction,
-        said,
+        message,
         [
             _share("escalated", "Visitors’ conversations that needed a person", escalated),
             _share("unhelpful", "Rated answers that did not help", unhelpful),
@@ -187,20 +187,22 @@ def _is_broken() -> bool:
 def _one_log(live: int, left: Both[int], made: Both[Mapping[str, int]], *, is_broken: bool) -> Signal:
     all_of_it = live + left.now
     if is_broken:
-        direction, said = Direction.WORSE, "The log was changed after it was sealed. The audit log shows where."
+        direction, message = Direction.WORSE, "The log was changed after it was sealed. The audit log shows where."
     elif not live:
-        direction, said = Direction.UNKNOWN, "Nothing here calls a model through Facet yet."
+        direction, message = Direction.UNKNOWN, "Nothing here calls a model through Facet yet."
     elif left.now:
         direction = Direction.BETTER if left.now < left.before else Direction.STEADY
-        said = f"{live:,} of {all_of_it:,} touchpoints are in the one log; those elsewhere have to be asked one by one."
+        message = (
+            f"{live:,} of {all_of_it:,} touchpoints are in the one log; those elsewhere have to be asked one by one."
+        )
     else:
-        direction, said = Direction.REACHED, "Every touchpoint that is listed writes into the one log."
+        direction, message = Direction.REACHED, "Every touchpoint that is listed writes into the one log."
     return Signal(
         "one_log",
         "One log to check",
         "All questions and answers are in one log, whichever channel they came from.",
         direction,
-        said,
+        message,
         [
             Figure("in_the_log", "Touchpoints in the log", "percent", Both(Part(live, all_of_it).percent, None),
                    Both(all_of_it, 0)),
@@ -216,10 +218,10 @@ def _changes(reach: Reach, months: Months) -> Signal:
     leads = Both(*(one.lead.total_seconds() if one.lead else None for one in went))
     if min(one.versions for one in went) < ENOUGH_CHANGES or leads.now is None or leads.before is None:
         direction = Direction.UNKNOWN
-        said = f"It takes {ENOUGH_CHANGES} versions published in each of two months."
+        message = f"It takes {ENOUGH_CHANGES} versions published in each of two months."
     else:
         direction = _falling(leads.now, leads.before, max(SAME_SECONDS, leads.before * SAME_SHARE))
-        said = (
+        message = (
             f"Half of the changes were live within {_span(leads.now)}; the month before it took {_span(leads.before)}."
         )
     return Signal(
@@ -227,7 +229,7 @@ def _changes(reach: Reach, months: Months) -> Signal:
         "Changes that reach everything sooner",
         "A published prompt is in the next answer of chat, programs and agents alike.",
         direction,
-        said,
+        message,
         [
             Figure("lead_time", "From saved to live, median", "seconds", leads),
             Figure("published", "Versions published", "count", Both(*(one.versions for one in went))),

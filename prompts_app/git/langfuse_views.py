@@ -75,5 +75,5 @@ def import_prompts(request: TeamRequest) -> HttpResponse:
     if is_look:
         context |= {"found": found, "text": raw.decode(), "team": team}
         return render(request, "prompts/import.html", context)
-    said = f"Made {plural(len(found.made), 'version')} and set {plural(len(found.labels), 'label')}."
-    return go(request, reverse("prompts_git:import"), said)
+    message = f"Made {plural(len(found.made), 'version')} and set {plural(len(found.labels), 'label')}."
+    return go(request, reverse("prompts_git:import"), message)

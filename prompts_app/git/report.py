@@ -22,8 +22,8 @@ class Change:
 
     def __str__(self) -> str:
         what = f"{self.slug}@{self.number}" if self.number else f"{self.slug} settings"
-        said = f": {self.message.splitlines()[0]}" if self.message else ""
-        return f"{'+' if self.is_new else '~'} {what} by {self.author}{said} (commit {self.commit[:10]})"
+        message = f": {self.message.splitlines()[0]}" if self.message else ""
+        return f"{'+' if self.is_new else '~'} {what} by {self.author}{message} (commit {self.commit[:10]})"
 
 
 @dataclass(frozen=True, slots=True)

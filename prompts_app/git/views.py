@@ -35,8 +35,8 @@ def git(request: TeamRequest) -> HttpResponse:
                 remotes.connect(actor=request.caller.actor, credential=form.credential_to_set() or "", **given)
             else:
                 remotes.change(actor=request.caller.actor, credential=form.credential_to_set(), **given)
-            said = "Saved." if remote else "Connected. Test it, then sync for the first time."
-            return go(request, reverse("prompts_git:git"), said)
+            message = "Saved." if remote else "Connected. Test it, then sync for the first time."
+            return go(request, reverse("prompts_git:git"), message)
     return _page(request, piece="form", status=422 if is_htmx(request) else status_of(form), form=form)
 
 

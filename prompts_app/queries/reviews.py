@@ -107,8 +107,8 @@ def remarks(review: Review, comparison: Comparison, at: tuple[int, int] | None) 
         rows = []
         for row in message.rows:
             place = (message.index, row.new.number) if row.new else None
-            said = by_line.pop(place, []) if place else []
-            rows.append((row, said, place is not None and place == at))
+            parts = by_line.pop(place, []) if place else []
+            rows.append((row, parts, place is not None and place == at))
         messages.append(CommentedMessage(message.index, message.title, message.note, rows))
     general = by_line.pop(None, [])
     # A remark on a line that is not shown is still somebody's remark.

@@ -127,11 +127,11 @@ def decide(*, actor: Actor, review: Review, decision: str, note: str = "") -> Re
     """Approve a version, or ask for changes. Never by who asked, and only by a person with the right, now."""
     if decision not in _DECISIONS:
         raise BadInput("A decision is approve or changes.", param="decision")
-    said = note.strip()
-    if len(said) > _LONGEST_NOTE:
-        raise BadInput(f"The note has {len(said)} characters; {_LONGEST_NOTE:,} is the most.", param="note")
-    check_plain(said, "The note", param="note")
-    if decision == "changes" and not said:
+    text = note.strip()
+    if len(text) > _LONGEST_NOTE:
+        raise BadInput(f"The note has {len(text)} characters; {_LONGEST_NOTE:,} is the most.", param="note")
+    check_plain(text, "The note", param="note")
+    if decision == "changes" and not text:
         raise BadInput("Say what should change.", param="note")
     review = _locked(review)
     prompt, person = review.prompt, person_of(actor)
@@ -151,12 +151,12 @@ def decide(*, actor: Actor, review: Review, decision: str, note: str = "") -> Re
         raise StaleLabel(
             f"{review.label} has moved since this was asked, so the comparison is out of date. Ask for a new review."
         )
-    review.status, review.decision_note = _DECISIONS[decision], said
+    review.status, review.decision_note = _DECISIONS[decision], text
     review.decided_by, review.decided_by_name, review.decided_at = person, actor.name, now()
     review.save(update_fields=["status", "decision_note", "decided_by", "decided_by_name", "decided_at"])
     action = actions.REVIEW_APPROVED if decision == "approve" else actions.REVIEW_CHANGES_ASKED
-    detail = {"label": review.label, "version": review.version.number, "note": said}
-    common.record_change(action, actor=actor, prompt=prompt, detail=detail, reason=said)
+    detail = {"label": review.label, "version": review.version.number, "note": text}
+    common.record_change(action, actor=actor, prompt=prompt, detail=detail, reason=text)
     return review
 
 

@@ -99,10 +99,10 @@ def stale(prompt: Prompt, parent: PromptVersion | None) -> StalePrompt:
     head = prompt.head
     if head is None:
         raise AssertionError("A prompt has a head from its first moment.")
-    said = f": {head.message}" if head.message else ""
+    message = f": {head.message}" if head.message else ""
     began = f"version {parent.number}" if parent else "nothing"
     return StalePrompt(
-        f"{head.author_name} saved version {head.number} of {prompt.slug} at {head.created_at:%H:%M:%S} UTC{said}. "
+        f"{head.author_name} saved version {head.number} of {prompt.slug} at {head.created_at:%H:%M:%S} UTC{message}. "
         f"Yours began on {began}; compare the two and save again on version {head.number}.",
         head=head.number,
     )

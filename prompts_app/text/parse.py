@@ -42,9 +42,9 @@ Node = Literal | Variable | Include
 
 
 def _form(inside: str, line: int, column: int) -> Variable | Include:
-    said = inside.strip(" \t")
-    if said.startswith(">"):
-        ref = parse_ref(said[1:].strip(" \t"))
+    text = inside.strip(" \t")
+    if text.startswith(">"):
+        ref = parse_ref(text[1:].strip(" \t"))
         if ref is None:
             raise BadText(
                 f"{{{{{inside[:_SHOWN]}}}}} does not name a partial; write {{{{> folder/name}}}}, "
@@ -53,14 +53,14 @@ def _form(inside: str, line: int, column: int) -> Variable | Include:
                 column=column,
             )
         return Include(*ref, line, column)
-    if not NAME.fullmatch(said):
+    if not NAME.fullmatch(text):
         raise BadText(
             f"{{{{{inside[:_SHOWN]}}}}} is neither a variable nor a partial; a variable has letters, digits and "
             r"underscores. To write the braces themselves, put \ before them.",
             line=line,
             column=column,
         )
-    return Variable(said, line, column)
+    return Variable(text, line, column)
 
 
 def parse(text: str) -> tuple[Node, ...]:
@@ -89,13 +89,13 @@ def parse(text: str) -> tuple[Node, ...]:
                 line=line,
                 column=column,
             )
-        if said := "".join(literal):
-            nodes.append(Literal(said))
+        if shown := "".join(literal):
+            nodes.append(Literal(shown))
         literal.clear()
         nodes.append(_form(inside, line, column))
         at = end + 2
-    if said := "".join((*literal, text[at:])):
-        nodes.append(Literal(said))
+    if shown := "".join((*literal, text[at:])):
+        nodes.append(Literal(shown))
     return tuple(nodes)
 
 

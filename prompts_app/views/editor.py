@@ -53,8 +53,8 @@ def edit(request: TeamRequest, slug: str) -> HttpResponse:
         except Refusal as refusal:
             editor_page.note(typed, refusal)
         else:
-            said = f"Saved version {saved.number}. Nobody gets it until a label points at it."
-            return go(request, reverse("prompts:version", args=[slug, saved.number]), said)
+            message = f"Saved version {saved.number}. Nobody gets it until a label points at it."
+            return go(request, reverse("prompts:version", args=[slug, saved.number]), message)
     return _edit_page(request, prompt, typed, status=422)
 
 

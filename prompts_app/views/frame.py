@@ -128,5 +128,5 @@ def _words(uses: list[Use]) -> str:
     for use in uses:
         counts[use.kind] = counts.get(use.kind, 0) + 1
     names = {"calls": "surface"}
-    said = [plural(count, names.get(kind, kind)) for kind, count in counts.items()]
-    return f"Used by {get_text_list(said, 'and')}" if said else "Not used yet"
+    parts = [plural(count, names.get(kind, kind)) for kind, count in counts.items()]
+    return f"Used by {get_text_list(parts, 'and')}" if parts else "Not used yet"

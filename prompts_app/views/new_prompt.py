@@ -69,8 +69,8 @@ def new_prompt(request: TeamRequest) -> HttpResponse:
         else:
             drafts.drop_draft(actor=request.caller.actor, prompt=None)
             if back := _agent_url(request):
-                said = f"Created {made.slug}, version 1. It is filled in here: save the draft to use it."
-                return go(request, f"{back}?{urlencode({'prompt': made.slug})}", said)
+                message = f"Created {made.slug}, version 1. It is filled in here: save the draft to use it."
+                return go(request, f"{back}?{urlencode({'prompt': made.slug})}", message)
             return go(request, reverse("prompts:prompt", args=[made.slug]), f"Created {made.slug}, version 1.")
     return _new_page(request, form, typed, teams, status=422)
 

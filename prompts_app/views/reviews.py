@@ -139,8 +139,8 @@ def decide(request: TeamRequest, slug: str, review_id: uuid.UUID) -> HttpRespons
             services.decide(actor=request.caller.actor, review=row, **form.cleaned_data)
         except Refusal as refusal:
             return _page(request, prompt, row, decision=form, refused=refusal.message, status=_status(request, refusal))
-        said = "Approved." if form.cleaned_data["decision"] == "approve" else "Requested changes."
-        return go(request, reverse("prompts:review", args=[slug, review_id]), said)
+        message = "Approved." if form.cleaned_data["decision"] == "approve" else "Requested changes."
+        return go(request, reverse("prompts:review", args=[slug, review_id]), message)
     return _page(request, prompt, row, decision=form, status=422)
 
 
@@ -154,8 +154,8 @@ def take_back(request: TeamRequest, slug: str, review_id: uuid.UUID) -> HttpResp
         services.take_back(actor=request.caller.actor, review=row)
     except Refusal as refusal:
         return _page(request, prompt, row, refused=refusal.message, status=_status(request, refusal))
-    said = f"Withdrew the approval. {row.label.capitalize()} stays as it is until somebody approves again."
-    return go(request, reverse("prompts:review", args=[slug, review_id]), said)
+    message = f"Withdrew the approval. {row.label.capitalize()} stays as it is until somebody approves again."
+    return go(request, reverse("prompts:review", args=[slug, review_id]), message)
 
 
 @needs("build")

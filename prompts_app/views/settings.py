@@ -54,8 +54,8 @@ def require(request: TeamRequest, slug: str) -> HttpResponse:
         except Refusal as refusal:
             refuse(form, refusal)
         else:
-            said = f"{slug} is {'required' if form.cleaned_data['is_required'] else 'not required any more'}."
-            return go(request, reverse("prompts:settings", args=[slug]), said)
+            message = f"{slug} is {'required' if form.cleaned_data['is_required'] else 'not required any more'}."
+            return go(request, reverse("prompts:settings", args=[slug]), message)
     return _page(request, prompt, require=form, status=status_of(form))
 
 

@@ -168,13 +168,13 @@ def test_results_that_are_deleted_while_they_are_read_break_off(
     made = client.post("/v1/messages/batches", json={"requests": [request("one"), request("two", max_tokens=0)]})
     batch = run(Batch.objects.get())
     assert batch.output_file and batch.error_file, "two files, read one after the other"
-    told = message_batches._told
+    told = message_batches._result_line
 
     def delete_meanwhile(line: dict[str, Any]) -> bytes:
         Batch.objects.exists() and delete_batch(actor=SYSTEM, batch=batch)
         return told(line)
 
-    monkeypatch.setattr(message_batches, "_told", delete_meanwhile)
+    monkeypatch.setattr(message_batches, "_result_line", delete_meanwhile)
     with pytest.raises(httpx.RemoteProtocolError):
         client.get(f"/v1/messages/batches/{made.json()['id']}/results")
 

@@ -143,7 +143,7 @@ def _change(line: AuditEvent) -> Change:
     detail = json.loads(line.detail) if line.detail else {}
     before, after = detail.get("before") or {}, detail.get("after") or {}
     metric = detail.get("metric", "")
-    said = []
+    parts = []
     for name in ("limit", "amount", "mode", "nameless"):
         old, new = before.get(name), after.get(name)
         texts = [
@@ -152,13 +152,13 @@ def _change(line: AuditEvent) -> Change:
             if value is not None
         ]
         if texts:
-            said.append(_BEFORE_IT.get(name, "") + " to ".join(texts))
+            parts.append(_BEFORE_IT.get(name, "") + " to ".join(texts))
     return Change(
         at=line.at,
         actor=line.actor,
         sentence=known.sentence if known else line.action,
         target=line.target,
         team=line.team,
-        detail=", ".join(said),
+        detail=", ".join(parts),
         reason=str(after.get("reason", "")),
     )

@@ -140,8 +140,8 @@ class QuotaState:
         if standing is None or not (standing.at_limit or standing.near):
             return f"Nobody is at {NEAR_PERCENT} % of it"
         parts = (f"{how_many(standing.at_limit)} at the limit", f"{how_many(standing.near)} near it")
-        said = ", ".join(part for part, n in zip(parts, (standing.at_limit, standing.near), strict=True) if n)
-        return said[:1].upper() + said[1:]
+        text = ", ".join(part for part, n in zip(parts, (standing.at_limit, standing.near), strict=True) if n)
+        return text[:1].upper() + text[1:]
 
     @property
     def at_limit_text(self) -> str:

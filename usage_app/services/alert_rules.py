@@ -70,7 +70,7 @@ def create_rule(
     insert(rule, _taken())
     record(
         actions.ALERT_RULE_CREATED, actor=actor, target=rule, target_name=str(rule), team=team,
-        detail={"after": _said(rule)},
+        detail={"after": _facts(rule)},
     )  # fmt: skip
     return rule
 
@@ -88,12 +88,12 @@ def change_rule(
     """Change what is given. Overtaken when the rule was changed since it was seen."""
     rule = hold(rule, "team")
     check_revision(rule, rule.revision, seen_revision)
-    before = _said(rule)
+    before = _facts(rule)
     rule.threshold = rule.threshold if threshold is None else threshold
     rule.minutes = rule.minutes if minutes is None else minutes
     rule.least_calls = rule.least_calls if least_calls is None else least_calls
     _check(rule.metric, rule.threshold, rule.minutes, rule.least_calls)
-    if _said(rule) == before:
+    if _facts(rule) == before:
         return rule
     if _same(rule).exclude(pk=rule.pk).exists():
         raise _taken()
@@ -101,7 +101,7 @@ def change_rule(
     rule.save(update_fields=["threshold", "minutes", "least_calls", "revision"])
     record(
         actions.ALERT_RULE_CHANGED, actor=actor, target=rule, target_name=str(rule), team=rule.team,
-        detail=changes(before, _said(rule)),
+        detail=changes(before, _facts(rule)),
     )  # fmt: skip
     return rule
 
@@ -112,7 +112,7 @@ def delete_rule(*, actor: Actor, rule: AlertRule) -> None:
     rule = hold(rule, "team")
     record(
         actions.ALERT_RULE_DELETED, actor=actor, target=rule, target_name=str(rule), team=rule.team,
-        detail={"before": _said(rule)},
+        detail={"before": _facts(rule)},
     )  # fmt: skip
     rule.delete()
 
@@ -144,7 +144,7 @@ def _taken() -> Conflict:
     return Conflict("There is a rule of these calls and minutes already; change its threshold.", param="minutes")
 
 
-def _said(rule: AlertRule) -> dict[str, Any]:
+def _facts(rule: AlertRule) -> dict[str, Any]:
     said = {
         "metric": rule.metric, "environment": rule.environment, "threshold": rule.threshold, "minutes": rule.minutes,
         "least_calls": rule.least_calls,
@@ -200,7 +200,7 @@ def _tell(measured: Measured, action: actions.Action) -> None:
     whose += "" if rule.environment == Environment.PRODUCTION else f" in {rule.environment}"
     record(
         action, actor=SYSTEM, target=rule, target_name=str(rule), team=team,
-        detail={"value": measured.value, "calls": measured.calls, **_said(rule)}, surface="background",
+        detail={"value": measured.value, "calls": measured.calls, **_facts(rule)}, surface="background",
     )  # fmt: skip
     scope = f"&team={team.slug}" if team is not None else ""
     scope += "" if rule.environment == Environment.PRODUCTION else f"&environment={rule.environment}"
@@ -214,7 +214,7 @@ def _tell(measured: Measured, action: actions.Action) -> None:
         facts={
             "type": ("calls.failing" if is_errors else "calls.slow") if starts else "calls.recovered",
             "rule": str(rule.pk),
-            **_said(rule),
+            **_facts(rule),
             "value": measured.value,
             "calls": measured.calls,
             "since": rule.alerting_since.isoformat(),

@@ -60,7 +60,7 @@ def _check_end_users(metric: str, purpose: str, nameless: str, *, each_end_user:
         raise BadInput("Copies for a shadow are ours and no end user's; limit them as a whole.", param="each_end_user")
 
 
-def _said(quota: Quota) -> dict[str, Any]:
+def _facts(quota: Quota) -> dict[str, Any]:
     """Return what of a quota can change, as the audit log says it before and after."""
     said: dict[str, Any] = {"limit": quota.limit, "mode": quota.mode}
     return {**said, "nameless": quota.nameless} if quota.each_end_user else said
@@ -124,7 +124,7 @@ def set_quota(
         actor=actor,
         target=quota,
         target_name=quota.title,
-        detail={"metric": metric, "after": _said(quota)},
+        detail={"metric": metric, "after": _facts(quota)},
     )
     quota.since_epoch = audit_sql.epoch()
     if quota.window:
@@ -156,12 +156,12 @@ def change_quota(
     """
     held = hold(quota, "team", "key")
     check_revision(held, held.revision, seen_revision)
-    before = _said(held)
+    before = _facts(held)
     held.limit, held.mode = held.limit if limit is None else limit, held.mode if mode is None else mode
     held.nameless = held.nameless if nameless is None else nameless
     _check_limit(held.metric, held.limit, held.mode)
     _check_end_users(held.metric, held.purpose, held.nameless, each_end_user=held.each_end_user)
-    after = _said(held)
+    after = _facts(held)
     if before == after:
         return held
     held.revision += 1
@@ -188,7 +188,7 @@ def remove_quota(*, actor: Actor, quota: Quota) -> None:
         actor=actor,
         target=quota,
         target_name=quota.title,
-        detail={"metric": quota.metric, "before": _said(quota)},
+        detail={"metric": quota.metric, "before": _facts(quota)},
     )
 
 

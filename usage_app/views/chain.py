@@ -43,10 +43,10 @@ def chain(request: TeamRequest) -> HttpResponse:
 def verify(request: TeamRequest) -> HttpResponse:
     try:
         checks.start(actor=request.caller.actor, is_operator=request.caller.is_operator)
-        said = "Checking the chain. You can leave this page."
+        message = "Checking the chain. You can leave this page."
     except Refusal as refusal:
-        said = refusal.message
-    return go(request, reverse("usage:chain"), said)
+        message = refusal.message
+    return go(request, reverse("usage:chain"), message)
 
 
 @needs("view_audit")

@@ -153,10 +153,10 @@ def _check_prompt(ref: Ref, variables: Sequence[str], team: Team) -> None:
         declared = declared_by(version, partials_of(version, PartialFinder(prompt.team_id)))
         check_values(declared, dict.fromkeys(variables, ""))
     except WrongVariables as wrong:
-        said = [f"needs the variable {', '.join(wrong.missing)}"] if wrong.missing else []
-        said += [f"has no variable {', '.join(wrong.unknown)}"] if wrong.unknown else []
-        if said:
-            raise BadInput(f"The prompt {ref.slug} {' and '.join(said)}.", param="variables") from None
+        parts = [f"needs the variable {', '.join(wrong.missing)}"] if wrong.missing else []
+        parts += [f"has no variable {', '.join(wrong.unknown)}"] if wrong.unknown else []
+        if parts:
+            raise BadInput(f"The prompt {ref.slug} {' and '.join(parts)}.", param="variables") from None
     except Refusal:  # a partial of it cannot be read: the library says so, and a call
         return
 

@@ -73,14 +73,14 @@ def operations(document: Mapping[str, Any], *, server: str = "", found_at: str =
         try:
             item = _resolved(item, document)
         except TooInvolved as involved:
-            found.append(_named("ANY", str(path), {}))
+            found.append(_operation("ANY", str(path), {}))
             found[-1].trouble = str(involved)
             continue
         for method in METHODS:
             operation = item.get(method.lower())
             if not isinstance(operation, Mapping) or len(found) >= MOST_OPERATIONS:
                 continue
-            made = _named(method, str(path), operation)
+            made = _operation(method, str(path), operation)
             try:
                 _fill(made, source, item, operation)
             except TooInvolved as involved:
@@ -100,7 +100,7 @@ def _text(value: Any) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
-def _named(method: str, path: str, operation: Mapping[str, Any]) -> Operation:
+def _operation(method: str, path: str, operation: Mapping[str, Any]) -> Operation:
     name = _text(operation.get("operationId")) or f"{method.lower()} {path}"
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
     slug = re.sub(r"[^a-z0-9-]+", "_", words.lower()).strip("_-")[:60].rstrip("_-")

@@ -91,7 +91,7 @@ class Knowledge:
         except TimeoutError:
             raise ToolFailed("The search took too long.", may_retry=True) from None
         return Result(
-            cut("\n".join(map(_written, done.found)) or "No passage was found.", call.most_bytes),
+            cut("\n".join(map(_format, done.found)) or "No passage was found.", call.most_bytes),
             note=f"{plural(len(done.found), 'passage')}, {'by words and meaning' if done.by_meaning else 'by words'}",
             request_id=done.request_id,
             tokens=done.tokens,
@@ -99,7 +99,7 @@ class Knowledge:
         )
 
 
-def _written(found: Found) -> str:
+def _format(found: Found) -> str:
     """Return a passage so that its words cannot name another source."""
     return as_source(
         found.text,

@@ -81,7 +81,7 @@ class Plugin:
                 return Result(cut(str(broken), call.most_bytes), True, type(broken).__name__)
             log.exception("The plug-in %s broke.", found.name)
             raise ToolFailed("The plug-in broke.", is_unknown=True) from None
-        return Result(cut(_written(answer), call.most_bytes), note=f"{found.package} {found.version}")
+        return Result(cut(_as_text(answer), call.most_bytes), note=f"{found.package} {found.version}")
 
 
 def _thing(name: str, *, param: str) -> Any:
@@ -94,7 +94,7 @@ def _thing(name: str, *, param: str) -> Any:
     return found[name].thing
 
 
-def _written(answer: Any) -> str:
+def _as_text(answer: Any) -> str:
     if isinstance(answer, str):
         return answer
     try:

@@ -54,8 +54,8 @@ def told(row: BackgroundResponse, *, waits: bool) -> Told:
     elif row.state == State.CANCELLED:
         events.drop()
     elif waits and asks:
-        said = f"This waits for a person's decision about {asks} and goes on by itself then."
-        events.text(f"{said} GET /v1/responses/{row.public_id} says how far it is.", [])
+        message = f"This waits for a person's decision about {asks} and goes on by itself then."
+        events.text(f"{message} GET /v1/responses/{row.public_id} says how far it is.", [])
         events.end(usage_of(*tokens_of(run)), reason="waits_for_a_person", at=0)
     elif row.state == State.QUEUED:
         events.response["status"] = row.state

@@ -109,7 +109,7 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
         ]  # fmt: skip
 
 
-def _made(made: channels.Made, status: int = 200) -> Response:
+def _created(made: channels.Made, status: int = 200) -> Response:
     return Response({**ChannelSerializer(made.channel).data, "secret": made.secret}, status=status)
 
 
@@ -131,7 +131,7 @@ class Channels(Endpoint):
     def post(self, request: Any) -> Response:
         given = self.read(NewChannelSerializer)
         given["team"] = access.owner_for(self.caller, given["team"])
-        return _made(channels.create_channel(actor=self.actor, **given), 201)
+        return _created(channels.create_channel(actor=self.actor, **given), 201)
 
 
 class OneChannel(Endpoint):
@@ -156,7 +156,7 @@ class OneChannel(Endpoint):
             if enabled is not None:
                 switched = channels.enable_channel(actor=self.actor, channel=made.channel, enabled=enabled)
                 made = made._replace(channel=switched)
-        return _made(made)
+        return _created(made)
 
     @extend_schema(summary="Delete a channel with its list of deliveries", responses={204: None})
     def delete(self, request: Any, pk: uuid.UUID) -> Response:

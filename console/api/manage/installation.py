@@ -30,7 +30,7 @@ def document() -> dict[str, Any]:
 
 
 @cache
-def _written(renderer: Callable[[], BaseRenderer]) -> bytes:
+def _rendered(renderer: Callable[[], BaseRenderer]) -> bytes:
     """Return the document in one of its forms, written once: as YAML that takes a second."""
     written = renderer().render(document(), renderer_context={})
     return written if isinstance(written, bytes) else written.encode()
@@ -46,7 +46,7 @@ class Schema(SpectacularAPIView):
     def get(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         form = request.accepted_renderer
         charset = f"; charset={form.charset}" if form.charset else ""
-        return HttpResponse(_written(form.__class__), content_type=f"{form.media_type}{charset}")
+        return HttpResponse(_rendered(form.__class__), content_type=f"{form.media_type}{charset}")
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         if response.status_code >= 400:  # a refusal is JSON, whatever form of the document was asked for

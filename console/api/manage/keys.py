@@ -87,7 +87,7 @@ class MadeKeySerializer(KeySerializer):
         fields = [*KeySerializer.Meta.fields, "text"]
 
 
-def _made(key: ApiKey, text: str) -> Response:
+def _created(key: ApiKey, text: str) -> Response:
     return Response({**KeySerializer(key).data, "text": text}, status=201)
 
 
@@ -125,7 +125,7 @@ class Keys(_KeyEndpoint):
         self._check_recent(set(given["scopes"]))
         team = access.team_for(self.caller, given.pop("team"), to="manage_keys")
         given["scopes"] = sorted(given["scopes"])
-        return _made(*keys.create_key(actor=self.actor, team=team, owner=self._owner(), **given))
+        return _created(*keys.create_key(actor=self.actor, team=team, owner=self._owner(), **given))
 
 
 class OneKey(_KeyEndpoint):
@@ -169,7 +169,7 @@ class Rotation(_KeyEndpoint):
         key = access.key_for(self.caller, pk)
         self._check_recent(set(key.scopes))
         overlap = dt.timedelta(hours=self.read(RotationSerializer)["overlap_hours"])
-        return _made(*keys.rotate_key(actor=self.actor, key=key, overlap=overlap))
+        return _created(*keys.rotate_key(actor=self.actor, key=key, overlap=overlap))
 
 
 class HandOver(_KeyEndpoint):

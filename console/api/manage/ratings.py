@@ -62,7 +62,7 @@ class CallRating(Endpoint):
         operation_id="call_rating", summary="Show what one said of a call's answer", responses=RatedCallSerializer
     )
     def get(self, request: Any, reference: str) -> Response:
-        return self._said(reference)
+        return self._rating_response(reference)
 
     @extend_schema(
         operation_id="rate_call",
@@ -78,7 +78,7 @@ class CallRating(Endpoint):
     def put(self, request: Any, reference: str) -> Response:
         answer = self._answer(reference)
         self._say(answer, _word(self.read(CallRatingSerializer)))
-        return self._said(reference)
+        return self._rating_response(reference)
 
     @extend_schema(
         operation_id="unrate_call", summary="Take back what one said of a call's answer", responses={204: None}
@@ -95,7 +95,7 @@ class CallRating(Endpoint):
     def _say(self, answer: AuditEvent, word: Word | None) -> None:
         services.rate(actor=self.actor, answer=answer, word=word, rater_id=self.caller.first_key, surface="api")
 
-    def _said(self, reference: str) -> Response:
+    def _rating_response(self, reference: str) -> Response:
         answer = self._answer(reference)
         said = own_rating(self.caller, answer.pk)
         return Response({"request_id": request_id(answer.pk), **_shown(said)})

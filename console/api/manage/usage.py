@@ -118,7 +118,7 @@ class _Asked(NamedTuple):
     environment: str
 
 
-def _asked(view: Endpoint, period: str) -> _Asked:
+def _parse_query(view: Endpoint, period: str) -> _Asked:
     scope = view.asked_team("view_usage")
     teams = [scope] if scope else list(teams_for(view.caller, "view_usage"))
     span = dashboard.span(view.choice("period", dashboard.SPANS, period), now())
@@ -139,7 +139,7 @@ class Lanes(Endpoint):
         responses=LanesSerializer,
     )
     def get(self, request: Any) -> Response:
-        span, team_ids, environment = _asked(self, "24h")
+        span, team_ids, environment = _parse_query(self, "24h")
         said = {
             "period": span.name,
             "environment": environment,
@@ -164,7 +164,7 @@ class Summary(Endpoint):
         responses=SummarySerializer,
     )
     def get(self, request: Any) -> Response:
-        span, team_ids, environment = _asked(self, "7d")
+        span, team_ids, environment = _parse_query(self, "7d")
         usage = dashboard.dashboard(span, team_ids=team_ids, environment=environment)
         said = {
             "period": span.name,

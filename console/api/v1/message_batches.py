@@ -210,7 +210,7 @@ def _pieces(files: list[File]) -> Iterator[bytes]:
     waiting = bytearray()
     for file in files:
         for line in storage.raw_lines(file.pk, longest=file.bytes, size=file.bytes):
-            waiting += _told(orjson.loads(line.body)) + b"\n"
+            waiting += _result_line(orjson.loads(line.body)) + b"\n"
             if len(waiting) >= _PIECE:
                 yield bytes(waiting)
                 waiting.clear()
@@ -218,7 +218,7 @@ def _pieces(files: list[File]) -> Iterator[bytes]:
         yield bytes(waiting)
 
 
-def _told(line: dict[str, Any]) -> bytes:
+def _result_line(line: dict[str, Any]) -> bytes:
     """Return a line of an output or error file as a result of Anthropic's."""
     response, unsent = line["response"], line["error"]
     if response is not None and response["status_code"] == 200:

@@ -72,11 +72,13 @@ async def _answer(
 
 @transaction.atomic
 def _start(asked: rows.Asked, ask: Ask) -> BackgroundResponse:
-    run = agent_chat.start(asked, ask, lambda: _said(ask), trigger=Run.Trigger.API, not_taken=_NOT_TAKEN, param="input")
+    run = agent_chat.start(
+        asked, ask, lambda: _messages(ask), trigger=Run.Trigger.API, not_taken=_NOT_TAKEN, param="input"
+    )
     return services.create_for_run(ask, asked.asker, run)
 
 
-def _said(ask: Ask) -> list[tuple[str, str]]:
+def _messages(ask: Ask) -> list[tuple[str, str]]:
     text = ask.body.get("text") or {}
     if (text.get("format") or {"type": "text"}).get("type") != "text":
         raise BadInput(f"{ask.model} answers in its own form; leave text.format out.", param="text.format")

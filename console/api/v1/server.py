@@ -126,7 +126,7 @@ class Http(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """Hear that the server stops: uvicorn tells connections so, and nobody else before streams are cut off."""
-        shutdown.told().set()
+        shutdown.requested().set()
         super().shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -19,7 +19,7 @@ class Pause:
 
     def __init__(self, receive: Receive) -> None:
         self._gone = asyncio.ensure_future(until_left(receive))
-        self._stops = asyncio.ensure_future(shutdown.told().wait())
+        self._stops = asyncio.ensure_future(shutdown.requested().wait())
 
     @property
     def has_left(self) -> bool:

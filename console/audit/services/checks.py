@@ -71,8 +71,8 @@ def look_for(text: str) -> Kept:
         return Kept(False, number, None, f"There is no block {number}: {why}.")
     if bytes(block.sha256).hex() != digest:
         return Kept(False, number, block.sealed_at, f"Block {number} has another hash: the chain was made anew.")
-    said = f"Block {number} is part of the chain, sealed {block.sealed_at:%Y-%m-%d %H:%M:%S} UTC."
-    return Kept(True, number, block.sealed_at, said)
+    message = f"Block {number} is part of the chain, sealed {block.sealed_at:%Y-%m-%d %H:%M:%S} UTC."
+    return Kept(True, number, block.sealed_at, message)
 
 
 def _parsed(text: str) -> tuple[int, str]:
@@ -172,17 +172,17 @@ def _end(check: ChainCheck) -> None:
     before = ChainCheck.objects.filter(state=State.WHOLE).order_by("-ended_at", "-id").first()
     for one in (check, before):
         if one is not None and not look_for(one.head_text).is_part:
-            said = f"it is not the block there was {one.created_at:%Y-%m-%d %H:%M} UTC, when a check of it began"
-            check.problems = [*check.problems, {"block": one.last, "what": said}]
+            message = f"it is not the block there was {one.created_at:%Y-%m-%d %H:%M} UTC, when a check of it began"
+            check.problems = [*check.problems, {"block": one.last, "what": message}]
             check.problem_count += 1
     check.state = State.BROKEN if check.problem_count else State.WHOLE
     check.ended_at = now()
     check.save()
     if check.problem_count:
         first = check.problems[0]
-        said = f"Block {first['block']}: {first['what']}"
-        SealState.objects.filter(pk=1).update(problem=said, problem_at=now(), verified_at=now())
-        log.error("The audit log is not what was sealed. %s", said)
+        message = f"Block {first['block']}: {first['what']}"
+        SealState.objects.filter(pk=1).update(problem=message, problem_at=now(), verified_at=now())
+        log.error("The audit log is not what was sealed. %s", message)
     else:
         clear_problem(check.created_at)
     _note_end(check)

@@ -62,8 +62,8 @@ def read(raw: bytes, endpoint: str) -> Line:
     if value["method"] != "POST":
         raise BadInput("method must be POST.", param="method", code="invalid_method")
     if value["url"] != endpoint:
-        said = f"url must be {endpoint}, the endpoint of the batch."
-        raise BadInput(said, param="url", code="mismatched_endpoint")
+        message = f"url must be {endpoint}, the endpoint of the batch."
+        raise BadInput(message, param="url", code="mismatched_endpoint")
     betas = value.get("betas", [])
     if not isinstance(betas, list) or not all(isinstance(beta, str) for beta in betas):
         raise BadInput("betas is a list of texts.", param="betas")

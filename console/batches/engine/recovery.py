@@ -60,8 +60,8 @@ def outcome_of(event: AuditEvent | None, output: Payload | None) -> Outcome:
         )
     if event.status == Status.OK:
         if output is None or output.is_cut:
-            said = "The answer came, but its worker stopped, and the log does not keep the whole of it."
-            return Failed(500, "answer_not_kept", said, "api_error")
+            message = "The answer came, but its worker stopped, and the log does not keep the whole of it."
+            return Failed(500, "answer_not_kept", message, "api_error")
         return Done(
             output.body.encode(),
             Used(
@@ -73,6 +73,8 @@ def outcome_of(event: AuditEvent | None, output: Payload | None) -> Outcome:
             ),
         )
     code = event.code or event.status
-    said = "The worker stopped during the call." if event.status == Status.INTERRUPTED else f"The call ended: {code}."
+    message = (
+        "The worker stopped during the call." if event.status == Status.INTERRUPTED else f"The call ended: {code}."
+    )
     is_no_fault_of_it = event.status == Status.REFUSED or event.code == TOO_LATE
-    return Again(Failed(event.http_status or 500, code, said, "api_error"), 0, counts=not is_no_fault_of_it)
+    return Again(Failed(event.http_status or 500, code, message, "api_error"), 0, counts=not is_no_fault_of_it)

@@ -86,23 +86,23 @@ def _decide(line: Line, outcome: Outcome) -> Outcome:
 
 
 def success(line: Line, body: bytes) -> str:
-    return _written(line, {"status_code": 200, "request_id": _request(line), "body": orjson.Fragment(body)}, None)
+    return _output_line(line, {"status_code": 200, "request_id": _request(line), "body": orjson.Fragment(body)}, None)
 
 
 def refused(line: Line, failure: Failed) -> str:
     response = {"status_code": failure.status, "request_id": _request(line), "body": failure.body()}
-    return _written(line, response, None)
+    return _output_line(line, response, None)
 
 
 def unsent(line: Line, code: str, message: str) -> str:
     """Return the error file's line of a call that never got its turn."""
-    return _written(line, None, {"code": code, "message": message})
+    return _output_line(line, None, {"code": code, "message": message})
 
 
 def _request(line: Line) -> str:
     return request_id(line.request_id) if line.request_id else ""
 
 
-def _written(line: Line, response: dict[str, Any] | None, error: dict[str, str] | None) -> str:
+def _output_line(line: Line, response: dict[str, Any] | None, error: dict[str, str] | None) -> str:
     identifier = f"batch_req_{line.pk:x}"
     return orjson.dumps({"id": identifier, "custom_id": line.custom_id, "response": response, "error": error}).decode()

@@ -90,8 +90,8 @@ def _write(batch: Batch, lines: list[NewLine], errors: _Errors) -> None:
         if first == line.number:
             fresh.append(line)
         else:
-            said = f"The custom_id {line.custom_id[:60]!r} is that of line {first} as well."
-            errors.add("duplicate_custom_id", said, line=line.number, param="custom_id")
+            message = f"The custom_id {line.custom_id[:60]!r} is that of line {first} as well."
+            errors.add("duplicate_custom_id", message, line=line.number, param="custom_id")
     with transaction.atomic():
         lease.change(batch)
         if fresh:

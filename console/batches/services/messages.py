@@ -55,8 +55,8 @@ def _checked(requests: Iterable[Any]) -> Iterator[dict[str, Any]]:
         if not isinstance(custom_id, str) or not 0 < len(custom_id) <= LONGEST_ID:
             raise BadInput(f"It must be a text of 1 to {LONGEST_ID} characters.", param=f"{at}.custom_id")
         if (first := seen.setdefault(custom_id, place)) != place:
-            said = f"{custom_id[:60]!r} is the custom_id of requests[{first}] as well."
-            raise BadInput(said, param=f"{at}.custom_id")
+            message = f"{custom_id[:60]!r} is the custom_id of requests[{first}] as well."
+            raise BadInput(message, param=f"{at}.custom_id")
         yield request
     if not seen:
         raise BadInput("requests is a list of at least one {custom_id, params}.", param="requests")

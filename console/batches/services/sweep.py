@@ -34,8 +34,8 @@ def _give_up() -> None:
     """End what keeps breaking its worker, so that it does not do so forever."""
     broken = Batch.objects.filter(free(), expires_at__lt=now() - _BROKEN_AFTER)
     for batch in broken.order_by("pk")[:_MOST_AT_ONCE]:
-        said = "The batch could not be ended; the console's log says why."
-        error = {"code": "internal_error", "message": said, "param": None, "line": None}
+        message = "The batch could not be ended; the console's log says why."
+        error = {"code": "internal_error", "message": message, "param": None, "line": None}
         with transaction.atomic():
             ended = Batch.objects.filter(pk=batch.pk, state__in=ACTIVE, fence=batch.fence).update(
                 state=State.FAILED, failed_at=Now(), errors=[*batch.errors, error]

@@ -88,11 +88,11 @@ def _change(request: TeamRequest, name: str, environment: str, form_class: type[
                 reason=form.cleaned_data["reason"],
                 seen_revision=form.cleaned_data["seen_revision"],
             )
-            return go(request, reverse("catalog:alias", args=[name]), _said(outcome, form))
+            return go(request, reverse("catalog:alias", args=[name]), _message(outcome, form))
     return _ask(request, alias, environment, form)
 
 
-def _said(outcome: Pin | PinProposal, form: PinForm) -> str:
+def _message(outcome: Pin | PinProposal, form: PinForm) -> str:
     if isinstance(outcome, PinProposal):
         return f"Proposed. It waits until somebody else agrees to change {outcome.alias.name}."
     return form.done.format(alias=outcome.alias.name, environment=outcome.environment)

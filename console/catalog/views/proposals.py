@@ -23,14 +23,14 @@ def second_person(request: TeamRequest, name: str) -> HttpResponse:
     alias = access.alias_for(request.caller, name)
     form = RuleForm(posted(request), is_on=alias.needs_second_person)
     if form.is_valid():
-        actor, said = request.caller.actor, f"Changes of {name} in production wait for a second person now."
+        actor, message = request.caller.actor, f"Changes of {name} in production wait for a second person now."
         with refusals_at(form):
             if alias.needs_second_person:
                 pins.ask_to_lift_rule(actor=actor, alias=alias, reason=form.cleaned_data["reason"])
-                said = "Proposed. The rule ends when somebody else approves."
+                message = "Proposed. The rule ends when somebody else approves."
             else:
                 aliases.require_second_person(actor=actor, alias=alias)
-            return go(request, reverse("catalog:alias", args=[name]), said)
+            return go(request, reverse("catalog:alias", args=[name]), message)
     text = "Changes of its production pin wait until somebody else agrees. Lifting that is a change like these."
     if not alias.needs_second_person:
         text = (
@@ -49,12 +49,12 @@ def tests_rule(request: TeamRequest, name: str) -> HttpResponse:
         given = {"is_required": not alias.needs_tests, "reason": form.cleaned_data.get("reason", "")}
         with refusals_at(form):
             aliases.require_tests(actor=request.caller.actor, alias=alias, **given)
-            said = (
+            message = (
                 f"{name} moves in production when its tests hold now."
                 if given["is_required"]
                 else f"{name} moves in production without tests again."
             )
-            return go(request, reverse("catalog:alias", args=[name]), said)
+            return go(request, reverse("catalog:alias", args=[name]), message)
     text = "From then on, its production pin moves to any version again, whatever the tests say."
     if not alias.needs_tests:
         text = (
@@ -87,8 +87,8 @@ def reject_proposal(request: TeamRequest, proposal_id: uuid.UUID) -> HttpRespons
     if form.is_valid():
         with refusals_at(form):
             pins.reject_proposal(actor=request.caller.actor, proposal=proposal, reason=form.cleaned_data["reason"])
-            said = "Withdrawn. Nothing changes." if is_mine else "Rejected. Nothing changes."
-            return go(request, reverse("catalog:alias", args=[name]), said)
+            message = "Withdrawn. Nothing changes." if is_mine else "Rejected. Nothing changes."
+            return go(request, reverse("catalog:alias", args=[name]), message)
     title = f"Withdraw your proposal for {name}" if is_mine else f"Reject a change of {name}"
     return _ask(request, form, name, title, proposal=proposal)
 

@@ -117,8 +117,8 @@ def import_models(request: TeamRequest, slug: str) -> HttpResponse:
         status = 422 if is_htmx(request) else 409
         again = _offered_again(request.POST)
         return _page(request, row, piece="import_refusal", status=status, refused=refusal.message, **again)
-    said = f"Added {plural(len(made), 'model')}. Check limits and prices before you pin them."
-    return go(request, _url(row), said)
+    message = f"Added {plural(len(made), 'model')}. Check limits and prices before you pin them."
+    return go(request, _url(row), message)
 
 
 @needs(OPERATOR)
@@ -128,8 +128,8 @@ def enable_provider(request: TeamRequest, slug: str) -> HttpResponse:
     row = access.provider_for(request.caller, slug)
     enabled = request.POST.get("enabled") == "1"
     services.enable_provider(actor=request.caller.actor, provider=row, enabled=enabled)
-    said = f"Calls go to {row.name} again." if enabled else f"{row.name} receives no calls any more."
-    return go(request, _url(row), said)
+    message = f"Calls go to {row.name} again." if enabled else f"{row.name} receives no calls any more."
+    return go(request, _url(row), message)
 
 
 @needs(OPERATOR)

@@ -19,8 +19,8 @@ def sign(secret: str, identity: str, expires: int | None = None) -> str:
     It is of the identity, and of a line with the second since 1970 it ends at, where the site names one. No identity
     has lines, so a signature of one form is none of the other.
     """
-    said = identity if expires is None else f"{identity}\n{expires}"
-    return hmac.new(secret.encode(), said.encode(), hashlib.sha256).hexdigest()
+    message = identity if expires is None else f"{identity}\n{expires}"
+    return hmac.new(secret.encode(), message.encode(), hashlib.sha256).hexdigest()
 
 
 def vouched(widget: Widget, identity: object, signature: object, expires: object = None) -> str:

@@ -164,8 +164,8 @@ def _with_ends(rows: QuerySet[Conversation]) -> QuerySet[Conversation]:
 
 
 def _visit(row: Any) -> Visit:
-    said = excerpt(row.last_text) if row.last_role == "assistant" else " ".join(row.last_text.split())
-    return Visit(row, row.last_role, row.last_status, said, row.good or 0, row.bad or 0)
+    text = excerpt(row.last_text) if row.last_role == "assistant" else " ".join(row.last_text.split())
+    return Visit(row, row.last_role, row.last_status, text, row.good or 0, row.bad or 0)
 
 
 def thread_of(conversation: Conversation, *, before: uuid.UUID | None = None) -> Thread:

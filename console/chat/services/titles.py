@@ -45,10 +45,10 @@ def make_title(message_id: uuid.UUID) -> str:
     conversation = answer.conversation
     if conversation.owner is None or not _is_first(conversation, answer.parent):
         return ""
-    said = f"{words_of(answer.parent.text, answer.parent.attachments)[:_MOST_READ]}\n\n{answer.text[:_MOST_READ]}"
+    message = f"{words_of(answer.parent.text, answer.parent.attachments)[:_MOST_READ]}\n\n{answer.text[:_MOST_READ]}"
     body = {
         "model": answer.agent_version.alias,
-        "messages": [{"role": "system", "content": _WISH}, {"role": "user", "content": said}],
+        "messages": [{"role": "system", "content": _WISH}, {"role": "user", "content": message}],
         "max_tokens": 40,
     }
     speaker = person(conversation, conversation.owner)

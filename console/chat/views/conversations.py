@@ -175,8 +175,8 @@ def share(request: TeamRequest, conversation_id: uuid.UUID) -> HttpResponse:
     """Let the team read along, or stop that."""
     found = _mine(request, conversation_id)
     services.share(actor=request.caller.actor, conversation=found, is_shared=found.shared_at is None)
-    said = f"{found.team} may read it." if found.shared_at else "Only you can read it."
-    return _back(request, conversation_id, said)
+    message = f"{found.team} may read it." if found.shared_at else "Only you can read it."
+    return _back(request, conversation_id, message)
 
 
 @needs("view_team")

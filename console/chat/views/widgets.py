@@ -144,5 +144,5 @@ def enable(request: TeamRequest, widget_id: uuid.UUID) -> HttpResponse:
     found = access.widget_for(request.caller, widget_id, to="edit")
     is_enabled = request.POST.get("to") == "on"
     services.enable_widget(actor=request.caller.actor, widget=found, is_enabled=is_enabled)
-    said = f"{found.name} answers again." if is_enabled else f"{found.name} no longer accepts messages."
-    return go(request, reverse("chat:widget", args=[found.pk]), said)
+    message = f"{found.name} answers again." if is_enabled else f"{found.name} no longer accepts messages."
+    return go(request, reverse("chat:widget", args=[found.pk]), message)

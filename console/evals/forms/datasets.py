@@ -97,14 +97,14 @@ class SampleForm(TeamForm):
     def chosen(self) -> str:
         """Return the filter in words, for the dataset and the log."""
         given = self.cleaned_data
-        said = [f"{'The newest' if given['order'] == NEWEST else 'A random'} {given['number']}"]
-        said += [f"{name} {given[name]}" for name in ("alias", "prompt") if given[name]]
-        said += [given["environment"]] if given["environment"] else []
+        parts = [f"{'The newest' if given['order'] == NEWEST else 'A random'} {given['number']}"]
+        parts += [f"{name} {given[name]}" for name in ("alias", "prompt") if given[name]]
+        parts += [given["environment"]] if given["environment"] else []
         if given["key"]:
             choices = self.fields["key"].choices  # type: ignore[attr-defined]
-            said.append(f"key {dict(choices)[given['key']]}")
-        said += [_STATUSES[given["status"]][0].lower(), RANGES[given["range"]][0].lower()]
-        return ", ".join(said)
+            parts.append(f"key {dict(choices)[given['key']]}")
+        parts += [_STATUSES[given["status"]][0].lower(), RANGES[given["range"]][0].lower()]
+        return ", ".join(parts)
 
     def usual_name(self) -> str:
         """Return a name for a dataset that nobody named."""

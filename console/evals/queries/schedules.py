@@ -134,10 +134,10 @@ def history(schedule: Schedule) -> History | None:
     if baseline:
         lowest = max(0.0, round(baseline.score - schedule.tolerance, 1))
         data["limits"] = [{"v": lowest, "label": f"Tolerated down to {formatting.percent(lowest)}", "below": True}]
-    said = f"Score by run. The last one is {formatting.percent(scores[-1])}"
+    message = f"Score by run. The last one is {formatting.percent(scores[-1])}"
     if baseline:
-        said += f", the baseline {formatting.percent(round(baseline.score, 1))}"
-    return History(rounds, data, f"{said}.")
+        message += f", the baseline {formatting.percent(round(baseline.score, 1))}"
+    return History(rounds, data, f"{message}.")
 
 
 def _moves(rounds: Sequence[Round]) -> list[dict[str, Any]]:

@@ -79,8 +79,8 @@ def sample_dataset(
     _check_number(wanted.number)
     sample = sampling.draw(wanted)
     if not sample.items:
-        said = f"The log has no record to sample: {chosen}."
-        raise BadInput(f"{said} {sample.said}".strip())
+        message = f"The log has no record to sample: {chosen}."
+        raise BadInput(f"{message} {sample.summary}".strip())
     with transaction.atomic():
         locked(team)
         name = name if is_named else _free(team, name)

@@ -127,20 +127,22 @@ def _moved(schedule: Schedule, run: TestRun) -> str:
     was = schedule.baseline
     if was is None:
         return ""
-    said = []
+    parts = []
     if was.version_id != run.version_id:
-        said.append(f"{schedule.label} moved from v{was.version.number} to v{run.version.number}")
+        parts.append(f"{schedule.label} moved from v{was.version.number} to v{run.version.number}")
     if was.pinned != run.pinned:
-        said.append(f"{schedule.model} moved from {was.pinned} to {run.pinned}")
-    return " and ".join(said)
+        parts.append(f"{schedule.model} moved from {was.pinned} to {run.pinned}")
+    return " and ".join(parts)
 
 
 def _drifted(schedule: Schedule, run: TestRun, seen: drift.Comparison, pair: drift.Comparison) -> str:
     lost = sorted(drift.lost_in_both(pair, seen).values())
     moved = _moved(schedule, run)
     since = f" since {moved}" if moved else ""
-    said = f"{schedule.prompt.slug} fell from {_score(seen.before)} to {_score(seen.after)} on {schedule.model}{since}."
-    return (f"{said} No longer passes: {formatting.first_few(lost)}." if lost else said)[:_LONGEST]
+    message = (
+        f"{schedule.prompt.slug} fell from {_score(seen.before)} to {_score(seen.after)} on {schedule.model}{since}."
+    )
+    return (f"{message} No longer passes: {formatting.first_few(lost)}." if lost else message)[:_LONGEST]
 
 
 def _score(value: float) -> str:

@@ -170,8 +170,8 @@ def pause_schedule(*, actor: Actor, schedule: Schedule, reason: str = "") -> Sch
     """Begin no further round until somebody resumes it."""
     schedule = rounds.locked_schedule(schedule)
     if not schedule.is_paused:
-        said = f"Paused by {actor.name}." if not reason.strip() else f"{actor.name}: {check_reason(reason)}"
-        rounds.pause(schedule, actor, said)
+        message = f"Paused by {actor.name}." if not reason.strip() else f"{actor.name}: {check_reason(reason)}"
+        rounds.pause(schedule, actor, message)
     return schedule
 
 

@@ -97,7 +97,7 @@ def sample_dataset(request: TeamRequest) -> HttpResponse:
                 wanted=form.wanted(),
                 chosen=form.chosen(),
             )
-            return go(request, _to(made), f"Copied {len(sample.items)} records. {sample.said}".strip())
+            return go(request, _to(made), f"Copied {len(sample.items)} records. {sample.summary}".strip())
     return _form_page(request, form, is_sample=True, **lists_for(request))
 
 

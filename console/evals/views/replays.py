@@ -144,7 +144,7 @@ def _drawn(request: TeamRequest, sample: SampleForm, wanted: dict[str, Any]) -> 
         chosen=sample.chosen(),
         is_named=False,
     )
-    return made, drawn.said
+    return made, drawn.summary
 
 
 def _confirm(

@@ -44,8 +44,8 @@ def start(request: TeamRequest, slug: str) -> HttpResponse:
         )
     except Refusal as refusal:
         return _page(request, prompt, refused=refusal.message, status=refusal.status)
-    said = f"Running the tests on v{version.number} with {run.model}."
-    return go(request, f"{reverse('evals:tests', args=[slug])}?b={version.number}", said)
+    message = f"Running the tests on v{version.number} with {run.model}."
+    return go(request, f"{reverse('evals:tests', args=[slug])}?b={version.number}", message)
 
 
 @needs("view_team")

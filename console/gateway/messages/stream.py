@@ -57,12 +57,12 @@ class MessageStream:
         self._estimate = usage
 
     def feed(self, chunk: bytes) -> bytes:
-        return self._told(self._chat.feed(chunk))
+        return self._convert(self._chat.feed(chunk))
 
     def finish(self) -> bytes:
-        return self._told(self._chat.finish())
+        return self._convert(self._chat.finish())
 
-    def _told(self, frames: bytes) -> bytes:
+    def _convert(self, frames: bytes) -> bytes:
         for frame in frames.split(b"\n\n"):
             if frame:
                 self._chunk(orjson.loads(frame.removeprefix(b"data: ")))

@@ -72,12 +72,12 @@ def _tools(name: str, value: Any) -> None:
         if not isinstance(tool, dict) or not isinstance(tool.get("type"), str):
             raise BadInput("Each tool must be an object with a type.", param=f"tools[{place}]")
         if tool["type"] in {"function", "custom", "namespace"}:
-            _named(tool, f"tools[{place}]")
+            _check_name(tool, f"tools[{place}]")
         if tool["type"] == "namespace":
             _namespace(tool, f"tools[{place}]")
 
 
-def _named(tool: dict[str, Any], where: str) -> None:
+def _check_name(tool: dict[str, Any], where: str) -> None:
     if not isinstance(tool.get("name"), str) or not tool["name"]:
         raise BadInput("A tool needs its name.", param=f"{where}.name")
 
@@ -91,7 +91,7 @@ def _namespace(tool: dict[str, Any], where: str) -> None:
             raise BadInput("Each tool must be an object with a type.", param=f"{where}.tools[{place}]")
         if one["type"] == "namespace":
             raise BadInput("A namespace holds tools, and no other namespace.", param=f"{where}.tools[{place}].type")
-        _named(one, f"{where}.tools[{place}]")
+        _check_name(one, f"{where}.tools[{place}]")
 
 
 def _include(name: str, value: Any) -> None:

@@ -178,9 +178,9 @@ def _stale(document: Document) -> StaleDocument:
     current = document.current
     if newest is None or current is None:
         raise AssertionError("A document has a version from its first moment.")
-    said = f": {newest.message}" if newest.message else ""
+    message = f": {newest.message}" if newest.message else ""
     return StaleDocument(
-        f"{newest.author_name} saved version {newest.number} at {newest.created_at:%H:%M:%S} UTC{said};"
+        f"{newest.author_name} saved version {newest.number} at {newest.created_at:%H:%M:%S} UTC{message};"
         f" version {current.number} is current. Look at what changed, then decide anew.",
         param="seen_version",
     )

@@ -124,11 +124,11 @@ def vectors(request: TeamRequest, collection_id: uuid.UUID) -> HttpResponse:
     found = access.collection_for(request.caller, collection_id, to="change")
     if request.POST.get("do") == "again":
         services.embed_again(actor=request.caller.actor, collection=found)
-        said = "Rebuilding all vectors. Until then, search uses words only."
+        message = "Rebuilding all vectors. Until then, search uses words only."
     else:
         services.retry_vectors(actor=request.caller.actor, collection=found)
-        said = "Trying again."
-    return go(request, _url(found), said)
+        message = "Trying again."
+    return go(request, _url(found), message)
 
 
 @needs("build")

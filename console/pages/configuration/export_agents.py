@@ -41,7 +41,7 @@ def queues() -> list[dict[str, Any]]:
 
 def channels() -> list[dict[str, Any]]:
     rows = Channel.objects.filter(team__archived_at=None).select_related("team")
-    said = []
+    parts = []
     for channel in rows.order_by("team__slug", "name"):
         team = {"team": channel.team.slug} if channel.team is not None else {}
         row: dict[str, Any] = {"name": channel.name, **team, "kind": channel.kind, "wants": channel.wants}
@@ -51,8 +51,8 @@ def channels() -> list[dict[str, Any]]:
             row["url"] = {"env": variable(*team.values(), channel.name)}
         if channel.secret:
             row["secret"] = {"env": variable(*team.values(), channel.name, "signing")}
-        said.append(row if channel.is_active else {**row, "is_active": False})
-    return said
+        parts.append(row if channel.is_active else {**row, "is_active": False})
+    return parts
 
 
 def brokers() -> list[dict[str, Any]]:
@@ -178,8 +178,8 @@ def _triggers(agent: Agent, found: list[Trigger], people: set[Any], left_out: li
             left_out.append(f"the trigger {trigger.name!r} of {agent.slug}, whose owner is gone.")
             continue
         if trigger.owner_id not in people:
-            said = f"the trigger {trigger.name!r} of {agent.slug}, whose owner is disabled or no longer in a team."
-            left_out.append(said)
+            message = f"the trigger {trigger.name!r} of {agent.slug}, whose owner is disabled or no longer in a team."
+            left_out.append(message)
             continue
         row: dict[str, Any] = {"name": trigger.name, "kind": trigger.kind, "config": trigger.config}
         row |= {"owner": trigger.owner.email, "environment": trigger.environment}

@@ -97,8 +97,8 @@ def test_schedules(left_out: list[str]) -> list[dict[str, Any]]:
         if is_a_person and not objection(schedule.prompt.team, actor):
             row["owner"] = people[schedule.acts_as_id]
         else:
-            said = f"the schedule {schedule} of {schedule.prompt.slug}, which acts for {schedule.acts_as_name}."
-            left_out.append(said)
+            message = f"the schedule {schedule} of {schedule.prompt.slug}, which acts for {schedule.acts_as_name}."
+            left_out.append(message)
             continue
         rows.append(row | ({"is_paused": True} if schedule.is_paused else {}))
     return rows
@@ -116,8 +116,8 @@ def legacy_touchpoints(left_out: list[str], named: set[tuple[str, str, str]]) ->
         if place.replaced_by_id is not None:
             by = replacement(place.team_id, place.replaced_by_kind, place.replaced_by_id)
             if by is None or not any((kind, place.team.slug, name) in named for kind, name in by.items()):
-                said = f"{place.replaced_by_kind} {place.replaced_by_name}"
-                left_out.append(f"what has the work of {place.name} in {place.team.slug} now, {said}.")
+                message = f"{place.replaced_by_kind} {place.replaced_by_name}"
+                left_out.append(f"what has the work of {place.name} in {place.team.slug} now, {message}.")
             else:
                 row["replaced_by"] = by
         rows.append(row)

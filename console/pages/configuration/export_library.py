@@ -81,21 +81,21 @@ def _row(prompt: Prompt, kept: dict[int, PromptVersion], named: set[int]) -> dic
 
 def _versions(prompt: Prompt, kept: dict[int, PromptVersion], named: set[int]) -> list[dict[str, Any]]:
     """Return the versions, oldest first. Several that say the same are one, unless their numbers are named."""
-    said: list[tuple[int, dict[str, Any]]] = []
+    parts: list[tuple[int, dict[str, Any]]] = []
     labels = defaultdict(list)
     for label in prompt.labels.all():
         labels[label.version.number].append(label.name)
     for number, version in sorted(kept.items(), reverse=True):
         row = _version(prompt, version)
-        same = None if number in named else next((one for n, one in said if _text(one) == _text(row)), None)
+        same = None if number in named else next((one for n, one in parts if _text(one) == _text(row)), None)
         if same is not None:
             same.setdefault("labels", []).extend(labels[number])
             continue
         row |= {"labels": labels[number]} if labels[number] else {}
         row |= {"number": number} if number in named else {}
-        said.append((number, row))
+        parts.append((number, row))
     order = ("labels", "number", "message", "text", "messages", "variables", "parameters")
-    rows = [{name: row[name] for name in order if row.get(name)} for _, row in reversed(said)]
+    rows = [{name: row[name] for name in order if row.get(name)} for _, row in reversed(parts)]
     return [row | ({"labels": sorted(row["labels"])} if "labels" in row else {}) for row in rows]
 
 

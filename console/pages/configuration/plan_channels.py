@@ -47,8 +47,8 @@ class ChannelPlan:
         elif row.kind == entry["kind"]:
             self._change(entry, row, wanted, url, secret)
         else:
-            said = f"{row} is of the kind {row.kind}, which stays; choose another name."
-            self.plan.problem(entry, "kind", said)
+            message = f"{row} is of the kind {row.kind}, which stays; choose another name."
+            self.plan.problem(entry, "kind", message)
 
     def _create(self, entry: Entry, wanted: dict[str, Any], url: str | None, secret: str | None) -> None:
         wanted = {"wants": [str(kind) for kind in kinds_of(is_of_team=entry.has("team"))]} | wanted

@@ -49,8 +49,8 @@ class KeyPlan:
             same = self.named.get((team["slug"], entry["name"]), [])
             found = [key for key in same if key.environment == entry["environment"]]
             if len(found) > 1:
-                said = f"{len(found)} keys of {entry['environment']} have this name in {team['slug']}; rename them."
-                self.plan.problem(entry, "name", said)
+                message = f"{len(found)} keys of {entry['environment']} have this name in {team['slug']}; rename them."
+                self.plan.problem(entry, "name", message)
             elif found:
                 self._change(entry, name, found[0])
             elif why := self._why_over(entry, self.over.get((team["slug"], entry["name"], entry["environment"]))):

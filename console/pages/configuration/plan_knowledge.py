@@ -52,8 +52,8 @@ class KnowledgePlan:
             if entry.has(field) and not self.plan.is_there(entry, field, "team", entry[field]):
                 return
         if entry.has("team") and entry.has("payer"):
-            said = "The vectors of a team's collection count in its own quotas; leave payer out."
-            self.plan.problem(entry, "payer", said)
+            message = "The vectors of a team's collection count in its own quotas; leave payer out."
+            self.plan.problem(entry, "payer", message)
             return
         if entry.get("model") and not self.plan.is_there(entry, "model", "model", entry["model"]):
             return

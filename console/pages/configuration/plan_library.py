@@ -140,8 +140,10 @@ class LibraryPlan:
         version = PromptVersion.objects.filter(prompt=row, number=number).first()
         if version is None or text.is_said_by(version):
             return True
-        said = f"Version {number} of {row.slug} says something else, and versions never change; leave the number out."
-        self.plan.problem(text.entry, "number", said)
+        message = (
+            f"Version {number} of {row.slug} says something else, and versions never change; leave the number out."
+        )
+        self.plan.problem(text.entry, "number", message)
         return False
 
     def _are_apart(self, texts: Sequence[Text]) -> bool:

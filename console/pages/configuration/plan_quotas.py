@@ -103,8 +103,8 @@ class QuotaPlan:
             key = found[0] if found else None
         given = [kind for kind in _INSIDE if entry.has(kind)]
         if len(given) > 1:
-            said = f"A quota is of one thing inside the team, not of {' and '.join(given)}; write two quotas."
-            self.plan.problem(entry, given[-1], said)
+            message = f"A quota is of one thing inside the team, not of {' and '.join(given)}; write two quotas."
+            self.plan.problem(entry, given[-1], message)
             return None
         of = (given[0], entry[given[0]]) if given else ("", "")
         if not self._is_there(entry, slug, *of):
@@ -116,8 +116,8 @@ class QuotaPlan:
 
     def _suits_end_users(self, entry: Entry, purpose: str, *, each: bool) -> bool:
         if each and entry["metric"] == Metric.CONCURRENCY:
-            said = "Concurrent calls cannot be limited for each end user; leave it out."
-            self.plan.problem(entry, "each_end_user", said)
+            message = "Concurrent calls cannot be limited for each end user; leave it out."
+            self.plan.problem(entry, "each_end_user", message)
         elif each and purpose:
             self.plan.problem(entry, "each_end_user", "Shadow copies have no end user; leave it out.")
         elif entry.has("nameless") and not each:

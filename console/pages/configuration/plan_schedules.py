@@ -46,8 +46,8 @@ class SchedulePlan:
         if not is_there and ("prompt", entry["prompt"]) not in self.plan.will_be:
             self.plan.problem(entry, "prompt", f"There is no prompt {entry['prompt']!r}; import or write it first.")
         elif not entry.has("owner"):
-            said = "A new schedule needs owner: the address of the person its runs act for."
-            self.plan.problem(entry, "", said)
+            message = "A new schedule needs owner: the address of the person its runs act for."
+            self.plan.problem(entry, "", message)
         elif entry.has("cron"):
             self._create(entry, made[1])
 

@@ -20,8 +20,8 @@ def read_secret(
         return str(secret["value"]), None
     if secret.has("env"):
         text = environ.get(secret["env"], "").strip()
-        said = f"The environment variable {secret['env']} is not set; set it and try again."
-        return (text, None) if text else (None, Problem(secret.at("env"), said))
+        message = f"The environment variable {secret['env']} is not set; set it and try again."
+        return (text, None) if text else (None, Problem(secret.at("env"), message))
     path = folder / secret["file"]
     try:
         text = path.read_text(encoding="utf-8").strip()

@@ -109,7 +109,7 @@ def _lines(batch: Batch, asked: list[_Asked], calls: list[AuditEvent]) -> tuple[
 def _make_refused(team: Team, person: User, at: dt.datetime, rng: random.Random) -> None:
     """Make the batch somebody tried by hand: two lines of its file have one name, so nothing was sent."""
     name, names = "tickets-by-hand.jsonl", ("ticket-48213", "ticket-48240", "ticket-48240")
-    said = f"The custom_id {names[2]!r} is that of line 2 as well."
+    message = f"The custom_id {names[2]!r} is that of line 2 as well."
     Batch.objects.create(
         id=id_at(at),
         team=team,
@@ -120,7 +120,7 @@ def _make_refused(team: Team, person: User, at: dt.datetime, rng: random.Random)
         endpoint=_ENDPOINT,
         input_file=_file(team, person, name, Purpose.BATCH, [_ask(custom_id, rng).line for custom_id in names], at),
         state=State.FAILED,
-        errors=[{"code": "duplicate_custom_id", "message": said, "param": "custom_id", "line": 3}],
+        errors=[{"code": "duplicate_custom_id", "message": message, "param": "custom_id", "line": 3}],
         created_at=at,
         expires_at=at + _DAY,
         failed_at=at + dt.timedelta(seconds=1),

@@ -200,9 +200,9 @@ def _answered(writer: _Writer, step: Step, asked: Asked | None, decision: Decisi
         told_at=writer.at,
     )
     if person:
-        said = f"{person.name}: {state.label}. {asked.message}".strip()
+        text = f"{person.name}: {state.label}. {asked.message}".strip()
         effect = "allow" if asked.is_approved else "deny"
-        step.decisions = [*step.decisions, {"effect": effect, "rule": "approval", "reason": said}]
+        step.decisions = [*step.decisions, {"effect": effect, "rule": "approval", "reason": text}]
     if person and not asked.is_approved:
         step.state, step.is_error = Step.State.DENIED, True
         step.trouble = step.note = f"A person refused this call. {asked.message}".strip()

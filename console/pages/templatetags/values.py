@@ -121,16 +121,16 @@ def visible(text: object) -> SafeString | str:
 
     For text between tags; in an attribute use `spelled`.
     """
-    said = "" if text is None else str(text)
-    if not hidden_characters.HIDDEN.search(said):
-        return said
+    message = "" if text is None else str(text)
+    if not hidden_characters.HIDDEN.search(message):
+        return message
     pieces, place = [], 0
-    for found in hidden_characters.HIDDEN.finditer(said):
-        pieces.append(escape(said[place : found.start()]))
+    for found in hidden_characters.HIDDEN.finditer(message):
+        pieces.append(escape(message[place : found.start()]))
         title, number = hidden_characters.name_of(found[0]), hidden_characters.number_of(found[0])
         pieces.append(format_html('<span class="ghost" title="{}">{}</span>', title, number))
         place = found.end()
-    pieces.append(escape(said[place:]))
+    pieces.append(escape(message[place:]))
     return mark_safe("".join(pieces))  # noqa: S308 - every piece is escaped above
 
 

@@ -41,8 +41,8 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    said = str(exception) if isinstance(exception, PermissionDenied) else ""
-    return _answer(request, 403, said or "Your role does not allow that. An owner of the team can change it.")
+    message = str(exception) if isinstance(exception, PermissionDenied) else ""
+    return _answer(request, 403, message or "Your role does not allow that. An owner of the team can change it.")
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

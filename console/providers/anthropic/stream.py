@@ -222,7 +222,7 @@ class AnthropicStream:
             raise _invalid("an end before the answer was whole")
         refusal = refusal_of(self._ending)
         out = self._delta(refusal=refusal) if refusal else b""
-        out += self._delta(finish=finish_of(self._ending["stop_reason"], self._said()))
+        out += self._delta(finish=finish_of(self._ending["stop_reason"], self._answered()))
         if self._include_usage:
             counted = usage_of(self._counts)
             out += self._chunk([], usage=usage_shape(counted) if counted else None)
@@ -232,13 +232,13 @@ class AnthropicStream:
 
     def answer(self) -> dict[str, Any]:
         """Return what was streamed as one chat completion, for the log."""
-        message = self._said()
+        message = self._answered()
         finish = finish_of(self._ending["stop_reason"], message) if "stop_reason" in self._ending else None
         choice = {"index": 0, "message": message, "finish_reason": finish}
         answer = {**self._head, "object": "chat.completion", "choices": [choice]}
         return from_tools(answer, part="message") if self._is_legacy else answer
 
-    def _said(self) -> dict[str, Any]:
+    def _answered(self) -> dict[str, Any]:
         """Return the assistant's message by now; JSON is as it came, also when it broke off."""
         blocks = list(self._blocks.values())
         message = message_of([block.whole() for block in blocks], refusal_of(self._ending))

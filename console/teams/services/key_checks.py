@@ -50,12 +50,14 @@ def speaks_for_installation(actor: Actor) -> bool:
 def check_unknown_fields(actor: Actor, word: str, before: str = "") -> str:
     if word not in UnknownFields.values:
         words = ", ".join(filter(None, UnknownFields.values))
-        said = f"{word!r} cannot happen to unknown fields; choose {words}, or nothing for the installation's setting."
-        raise BadInput(said, param="unknown_fields")
+        message = (
+            f"{word!r} cannot happen to unknown fields; choose {words}, or nothing for the installation's setting."
+        )
+        raise BadInput(message, param="unknown_fields")
     if word != before and is_laxer(word) and not speaks_for_installation(actor):
         limit = settings.GATEWAY_UNKNOWN_FIELDS
-        said = f"This installation's word for unknown fields is {limit}; only an operator can let a key {word} them."
-        raise NotAllowed(said, param="unknown_fields")
+        message = f"This installation's word for unknown fields is {limit}; only an operator can let a key {word} them."
+        raise NotAllowed(message, param="unknown_fields")
     return word
 
 

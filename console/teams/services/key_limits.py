@@ -85,8 +85,10 @@ def check_within(actor: Actor, limits: Limits) -> None:
         return
     giver = ApiKey.objects.get(pk=actor.id or uuid.UUID(int=0))
     if name := wider(limits_of(giver), limits):
-        said = f"The key that asks is limited in its {_SAID[name]}; the keys it makes or changes cannot go beyond that."
-        raise NotAllowed(said, param=name)
+        message = (
+            f"The key that asks is limited in its {_SAID[name]}; the keys it makes or changes cannot go beyond that."
+        )
+        raise NotAllowed(message, param=name)
 
 
 _SAID = {

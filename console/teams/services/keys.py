@@ -64,7 +64,7 @@ def _facts(key: ApiKey) -> dict[str, Any]:
     }
 
 
-def _named(key: ApiKey) -> str:
+def _label(key: ApiKey) -> str:
     return f"{key.name} {key.shown}"
 
 
@@ -119,7 +119,7 @@ def create_key(
         actions.KEY_CREATED,
         actor=actor,
         target=key,
-        target_name=_named(key),
+        target_name=_label(key),
         detail={"after": {**_facts(key), "environment": environment, "owner": str(owner) if owner else None}},
     )
     return key, text
@@ -175,7 +175,7 @@ def change_key(
     if difference["after"]:
         key.revision += 1
         key.save(update_fields=[*before, "revision"])
-        record(actions.KEY_CHANGED, actor=actor, target=key, target_name=_named(key), detail=difference)
+        record(actions.KEY_CHANGED, actor=actor, target=key, target_name=_label(key), detail=difference)
     return key
 
 
@@ -224,7 +224,7 @@ def rotate_key(*, actor: Actor, key: ApiKey, overlap: dt.timedelta = dt.timedelt
         actions.KEY_ROTATED,
         actor=actor,
         target=key,
-        target_name=_named(key),
+        target_name=_label(key),
         detail={"after": {"new_key": new.shown, "old_key_ends_at": key.revoked_at or key.expires_at}},
     )
     return new, text
@@ -236,7 +236,7 @@ def revoke_key(*, actor: Actor, key: ApiKey) -> ApiKey:
     key = lock_key(key)
     key.revoked_at = now()
     key.save(update_fields=["revoked_at"])
-    record(actions.KEY_REVOKED, actor=actor, target=key, target_name=_named(key))
+    record(actions.KEY_REVOKED, actor=actor, target=key, target_name=_label(key))
     return key
 
 
@@ -255,7 +255,7 @@ def hand_over_key(*, actor: Actor, key: ApiKey, owner: User) -> ApiKey:
         actions.KEY_CHANGED,
         actor=actor,
         target=key,
-        target_name=_named(key),
+        target_name=_label(key),
         detail=changes({"owner": before}, {"owner": str(owner)}),
     )
     return key

@@ -40,8 +40,8 @@ def check_role(actor: Actor, team: Team, role: str) -> None:
         raise BadInput(f"{role!r} is not a role; choose one of {', '.join(Role.values)}.", param="role")
     rights = rights_of_actor(actor, team.pk)
     if rights is not None and not RIGHTS[role] <= rights:
-        said = f"You cannot make somebody {with_article(role)} without having all of that role's rights."
-        raise NotAllowed(said, param="role")
+        message = f"You cannot make somebody {with_article(role)} without having all of that role's rights."
+        raise NotAllowed(message, param="role")
 
 
 def _free_colour() -> int:

@@ -182,8 +182,8 @@ def hand_over_key(request: TeamRequest, key_id: uuid.UUID) -> HttpResponse:
             return again
         with refusals_at(form):
             services.hand_over_key(actor=request.caller.actor, key=key, owner=form.cleaned_data["owner"])
-            said = f"{form.cleaned_data['owner']} is responsible for {key.name} now."
-            return go(request, reverse("teams:key", args=[key.pk]), said)
+            message = f"{form.cleaned_data['owner']} is responsible for {key.name} now."
+            return go(request, reverse("teams:key", args=[key.pk]), message)
     text = (
         f"{key.owner or 'Nobody'} is responsible for it now. The key stays the same; its rights become those of the "
         "new person."

@@ -145,8 +145,8 @@ def set_operator(request: TeamRequest, user_id: uuid.UUID) -> HttpResponse:
         becomes = form.cleaned_data["becomes"] == "yes"
         with refusals_at(form):
             services.set_operator(actor=request.caller.actor, user=user, is_operator=becomes)
-            said = f"{user} is {'now' if becomes else 'no longer'} an operator."
-            return go(request, reverse("teams:people"), said)
+            message = f"{user} is {'now' if becomes else 'no longer'} an operator."
+            return go(request, reverse("teams:people"), message)
     if becomes:
         text = "Operators see every team, its records and its content, and can change this installation."
         return ask(request, _question(f"Make {user} an operator?", text, "Make operator"), form)

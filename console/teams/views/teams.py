@@ -144,9 +144,9 @@ def remove_member(request: TeamRequest, slug: str, membership_id: uuid.UUID) -> 
     if form.is_valid():
         with refusals_at(form):
             services.remove_member(actor=request.caller.actor, membership=member, **form.cleaned_data)
-            said = f"You have left {team.name}." if leaves else f"{member.user} is no longer in {team.name}."
+            message = f"You have left {team.name}." if leaves else f"{member.user} is no longer in {team.name}."
             stays = request.caller.is_operator or not leaves
-            return go(request, _url(team) if stays else reverse("teams:teams"), said)
+            return go(request, _url(team) if stays else reverse("teams:teams"), message)
     title = f"Leave {team.name}?" if leaves else f"Remove {member.user} from {team.name}?"
     text = "Sessions, keys and runs lose the team's rights at once."
     question = Question(

@@ -61,8 +61,8 @@ def _log() -> Iterator[Metric]:
     yield from moment("facet_audit_sealed_timestamp_seconds", "Up to when the log is sealed.", state.sealed_at)
     yield from moment("facet_audit_verified_timestamp_seconds", "When the chain was last checked.", state.verified_at)
     if settings.AUDIT_S3_URL:
-        said = "Up to when the log is copied to its archive."
-        yield from moment("facet_audit_archived_timestamp_seconds", said, state.archived_at)
+        message = "Up to when the log is copied to its archive."
+        yield from moment("facet_audit_archived_timestamp_seconds", message, state.archived_at)
     problem = gauge("facet_audit_problem", "1 while the last check of the log found something changed.")
     add(problem, (), bool(state.problem))
     yield problem

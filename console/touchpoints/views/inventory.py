@@ -107,8 +107,8 @@ def expectation(request: TeamRequest, kind: str, subject_id: uuid.UUID) -> HttpR
         name=subject.name,
         **form.cleaned_data,
     )
-    said = f"Saved the expectations for {subject.name}."
+    message = f"Saved the expectations for {subject.name}."
     if is_htmx(request):
-        return toast(listing(request, inventory_of(request)), said)
+        return toast(listing(request, inventory_of(request)), message)
     query = f"?{request.GET.urlencode()}" if request.GET else ""
-    return go(request, f"{reverse('touchpoints:touchpoints')}{query}#{row.key if row else ''}", said)
+    return go(request, f"{reverse('touchpoints:touchpoints')}{query}#{row.key if row else ''}", message)

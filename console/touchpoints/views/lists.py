@@ -67,7 +67,7 @@ def import_list(request: TeamRequest) -> HttpResponse:
             refuse(form, refusal)
         else:
             beside = f" {skipped:,} {'was' if skipped == 1 else 'were'} already listed." if skipped else ""
-            said = f"Listed {plural(made, 'place')}.{beside}"
-            return go(request, f"{reverse('touchpoints:touchpoints')}?state=to_migrate", said)
+            message = f"Listed {plural(made, 'place')}.{beside}"
+            return go(request, f"{reverse('touchpoints:touchpoints')}?state=to_migrate", message)
     context = {"active": ACTIVE, "form": form, "problems": problems[:50], "more": max(0, len(problems) - 50)}
     return render(request, "touchpoints/import.html", context, status=422 if is_sent else 200)

@@ -77,8 +77,8 @@ class Command(BaseCommand):
         for note in found.notes:
             self.stdout.write(f"Note: {note}")
         made_of = f"{_count(len(found.made), 'version')}, {_count(len(found.labels), 'label')}"
-        said = f"{made_of}; {found.already:,} here already."
-        self.stdout.write(f"Dry run, nothing was changed: {said}" if is_dry else f"Imported {said}")
+        message = f"{made_of}; {found.already:,} here already."
+        self.stdout.write(f"Dry run, nothing was changed: {message}" if is_dry else f"Imported {message}")
 
     def _show(self, found: Imported, *, with_diff: bool) -> None:
         for change in found.changes:

@@ -6,7 +6,7 @@ import re
 import pytest
 from django.test import Client
 
-from console.api.manage.installation import _written
+from console.api.manage.installation import _rendered
 from console.audit.models import AuditEvent
 from console.teams.actors import SYSTEM
 from console.teams.models import ApiKey, Invitation, Membership, Team, User
@@ -251,10 +251,10 @@ def test_the_document_is_complete(tmp_path, monkeypatch):
 
 
 def test_the_document_is_written_once_in_each_form(cast):
-    _written.cache_clear()
+    _rendered.cache_clear()
     client = client_of(cast.bob)
     for form, times in (("application/json", 1), ("application/json", 1), ("application/vnd.oai.openapi+json", 2)):
         answer = client.get("/api/schema/", headers={"Accept": form})
         assert (answer.status_code, answer["Content-Type"]) == (200, form)
         assert "/api/schema/" not in answer.json()["paths"] and answer.json()["openapi"].startswith("3.")
-        assert _written.cache_info().misses == times
+        assert _rendered.cache_info().misses == times

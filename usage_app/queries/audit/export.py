@@ -41,11 +41,11 @@ class Incomplete(Exception):
 
     def __init__(self, moment: dt.datetime | None) -> None:
         self.until = None
-        said = "This export is incomplete: its time was up."
+        message = "This export is incomplete: its time was up."
         if moment:
             self.until = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            said += f" The rest is found with until={self.until}"
-        super().__init__(said)
+            message += f" The rest is found with until={self.until}"
+        super().__init__(message)
 
 
 def _value(value: Any) -> Any:

@@ -176,10 +176,10 @@ def _details(text: str) -> tuple[list[Change], list[tuple[str, str]]]:
 
 def _noted(name: str, value: Any) -> tuple[str, str]:
     """Return one thing a record says in words and units: `cost_micros` of 6259 is a cost of $0.0063."""
-    said = name.removesuffix("_micros").replace("_", " ")
+    text = name.removesuffix("_micros").replace("_", " ")
     if isinstance(value, int) and not isinstance(value, bool):
-        return said, money(value) if name.endswith("_micros") else number(value)
-    return said, _said(name, value)
+        return text, money(value) if name.endswith("_micros") else number(value)
+    return text, _format_value(name, value)
 
 
 def _in_units(metric: str, said: dict[str, Any]) -> dict[str, Any]:
@@ -189,7 +189,7 @@ def _in_units(metric: str, said: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _said(name: str, value: Any) -> str:
+def _format_value(name: str, value: Any) -> str:
     if name == "decisions" and isinstance(value, list) and all(isinstance(one, dict) for one in value):
         said = ((one.get("effect"), one.get("reason") or one.get("rule")) for one in value)
         return "\n".join(dict.fromkeys(f"{str(effect).capitalize()}: {why}" for effect, why in said))
@@ -233,12 +233,12 @@ def response_of(event: AuditEvent) -> str:
 
 def _search(knowledge: dict[str, Any]) -> list[tuple[str, str]]:
     """Return what there is to say of a search besides what it found."""
-    said = []
+    parts = []
     if not knowledge["sources"]:
-        said.append(("Documents", f"Nothing found in {', '.join(knowledge['collections'])}."))
+        parts.append(("Documents", f"Nothing found in {', '.join(knowledge['collections'])}."))
     if knowledge.get("note"):
-        said.append(("Search", knowledge["note"]))
-    return said
+        parts.append(("Search", knowledge["note"]))
+    return parts
 
 
 def _prompts(text: str) -> list[Prompt]:

@@ -167,16 +167,16 @@ class SampleDataset(DatasetEndpoint):
         made, sample = datasets.sample_dataset(
             actor=self.actor, team=team, name=given["name"], wanted=wanted, chosen=_words(given)
         )
-        return self.answer(made, 201, said=sample.said)
+        return self.answer(made, 201, said=sample.summary)
 
 
 def _words(given: dict[str, Any]) -> str:
     """Return the filter as the dataset and the log tell it."""
-    said = [f"{'The newest' if given['order'] == NEWEST else 'A random'} {given['number']}"]
-    said += [
+    parts = [f"{'The newest' if given['order'] == NEWEST else 'A random'} {given['number']}"]
+    parts += [
         f"{name} {given[name]}" for name in ("alias", "prompt", "key", "environment", "since", "until") if given[name]
     ]
-    return ", ".join([*said, " or ".join(sorted(given["status"]))])
+    return ", ".join([*parts, " or ".join(sorted(given["status"]))])
 
 
 class OneDataset(DatasetEndpoint):

@@ -43,7 +43,7 @@ _FILTERS = [
 ]
 
 
-def _one(prompt: Prompt) -> dict[str, Any]:
+def _shape(prompt: Prompt) -> dict[str, Any]:
     return dict(PromptSerializer(with_labels(Prompt.objects.filter(pk=prompt.pk)).get()).data)
 
 
@@ -80,7 +80,7 @@ class Prompts(Endpoint):
     def post(self, request: Any) -> Response:
         given = self.read(NewPromptSerializer)
         given["team"] = teams_access.team_for(self.caller, given["team"], to="build")
-        return Response(_one(prompts.create_prompt(actor=self.actor, **given)), status=201)
+        return Response(_shape(prompts.create_prompt(actor=self.actor, **given)), status=201)
 
 
 class OnePrompt(PromptEndpoint):
@@ -88,7 +88,7 @@ class OnePrompt(PromptEndpoint):
 
     @extend_schema(summary="Show a prompt", responses=PromptSerializer)
     def get(self, request: Any, slug: str) -> Response:
-        return Response(_one(self.prompt(slug)))
+        return Response(_shape(self.prompt(slug)))
 
     @extend_schema(summary="Change a prompt", request=PromptChangeSerializer, responses=PromptSerializer)
     def patch(self, request: Any, slug: str) -> Response:
@@ -99,7 +99,7 @@ class OnePrompt(PromptEndpoint):
         if "covers" in given or "is_required" in given:
             prompt = self.prompt(slug, "rule")
         access.check_may_require(self.caller, prompt, is_required=given.get("is_required"), covers=given.get("covers"))
-        return Response(_one(prompts.change_prompt(actor=self.actor, prompt=prompt, **given)))
+        return Response(_shape(prompts.change_prompt(actor=self.actor, prompt=prompt, **given)))
 
     @extend_schema(summary="Delete a prompt nothing uses", responses={204: None})
     def delete(self, request: Any, slug: str) -> Response:

@@ -49,7 +49,7 @@ def _all(found: list[QuotaState]) -> list[Any]:
     return list(QuotaSerializer([said(state) for state in found], many=True).data)
 
 
-def _one(quota: Quota, status: int = 200) -> Response:
+def _shape(quota: Quota, status: int = 200) -> Response:
     (shown,) = _all(states(Quota.objects.filter(pk=quota.pk).select_related("team", "key"), now=now()))
     return Response(shown, status=status)
 
@@ -94,7 +94,7 @@ class Quotas(Endpoint):
             each_end_user=given["each_end_user"],
             nameless=given["nameless"],
         )
-        return _one(quota, 201)
+        return _shape(quota, 201)
 
     def _key(self, key_id: uuid.UUID) -> ApiKey:
         key = key_for(self.caller, key_id, to="view_usage")
@@ -113,7 +113,7 @@ class OneQuota(Endpoint):
 
     @extend_schema(summary="Show a quota and how much of it is used", responses=QuotaSerializer)
     def get(self, request: Any, public_id: uuid.UUID) -> Response:
-        return _one(access.quota_for(self.caller, public_id))
+        return _shape(access.quota_for(self.caller, public_id))
 
     @extend_schema(
         summary="Change a quota's limit or mode; what was used stays counted",
@@ -125,7 +125,7 @@ class OneQuota(Endpoint):
         given = self.read(QuotaChangeSerializer)
         if "limit" in given:
             given["limit"] = amount_in(quota.metric, given["limit"], "limit")
-        return _one(quotas.change_quota(actor=self.actor, quota=quota, **given))
+        return _shape(quotas.change_quota(actor=self.actor, quota=quota, **given))
 
     @extend_schema(summary="Lift a quota; its increases and alerts go with it", responses={204: None})
     def delete(self, request: Any, public_id: uuid.UUID) -> Response:

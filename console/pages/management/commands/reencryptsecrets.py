@@ -13,8 +13,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> str:
         done = reencrypt_secrets(actor=SYSTEM)
-        said = f"{done.changed} encrypted anew, {done.kept} had the newest key."
+        message = f"{done.changed} encrypted anew, {done.kept} had the newest key."
         if done.unreadable:
             which = "\n".join(done.unreadable)
-            raise CommandError(f"{said} No key among ENCRYPTION_KEYS reads these:\n{which}")
-        return f"{said} The keys after the first in ENCRYPTION_KEYS can be taken away."
+            raise CommandError(f"{message} No key among ENCRYPTION_KEYS reads these:\n{which}")
+        return f"{message} The keys after the first in ENCRYPTION_KEYS can be taken away."
