@@ -33,8 +33,8 @@ def triggers_of(agent: Agent) -> list[Use]:
     """Return what starts an agent by itself. It does not hold the agent, whose own it is."""
     url = reverse("agents:triggers", args=[agent.slug])
     return [
-        Use(one.kind, one.name, agent.team_id, agent.team.name, holds=False, url=url)
-        for one in agent.triggers.order_by("name", "id")
+        Use(trigger.kind, trigger.name, agent.team_id, agent.team.name, holds=False, url=url)
+        for trigger in agent.triggers.order_by("name", "id")
     ]
 
 

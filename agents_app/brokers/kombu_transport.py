@@ -48,7 +48,9 @@ def _sqs(address: Address, queues: tuple[str, ...]) -> Connection:
         transport_options={
             "region": address.region,
             "is_secure": address.is_tls,
-            "predefined_queues": {_name_at(address, one): {"url": one, "region": address.region} for one in queues},
+            "predefined_queues": {
+                _name_at(address, queue): {"url": queue, "region": address.region} for queue in queues
+            },
             "wait_time_seconds": SECONDS - 1,
             "client-config": {
                 "connect_timeout": SECONDS,

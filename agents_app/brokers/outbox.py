@@ -100,7 +100,7 @@ def _put_off(outgoing: Outgoing, others: list[Outgoing], trouble: str) -> None:
         log.warning("A message for the broker %s could not be sent: %s", outgoing.broker.slug, trouble)
     wait = min(_FIRST_WAIT * 2 ** min(outgoing.attempts, 12), _LONGEST_WAIT)
     later = now() + dt.timedelta(seconds=wait)
-    rows = Outgoing.objects.filter(pk__in=[one.pk for one in others])
+    rows = Outgoing.objects.filter(pk__in=[other.pk for other in others])
     rows.update(not_before=later, trouble=trouble[:500], attempts=F("attempts") + 1)
 
 

@@ -91,7 +91,7 @@ def _recovered(turn: Turn, steps: Sequence[Step], step: Step) -> Outcome:
 
 def _next_step(run: Run, steps: Sequence[Step]) -> Step:
     last = steps[-1] if steps else None
-    asked = [one for one in steps if one.kind == Kind.MODEL]
+    asked = [step for step in steps if step.kind == Kind.MODEL]
     is_retry = bool(asked) and asked[-1].state == State.FAILED
     turn = 1 if not asked else asked[-1].turn if is_retry else asked[-1].turn + 1
     return Step(run=run, number=last.number + 1 if last else 1, turn=turn, kind=Kind.MODEL, fence=run.fence)

@@ -102,8 +102,10 @@ class DraftForm(forms.Form):
         documents: forms.MultipleChoiceField = self.fields["knowledge"]  # type: ignore[assignment]
         documents.choices = _collections(agent, draft)
         self.variables = variables_of(agent.team, self._asked_for(draft))
-        for one in self.variables:
-            self.fields[f"var-{one['name']}"] = _variable_field(one, draft.prompt_variables.get(one["name"]))
+        for variable in self.variables:
+            self.fields[f"var-{variable['name']}"] = _variable_field(
+                variable, draft.prompt_variables.get(variable["name"])
+            )
 
     def _asked_for(self, draft: AgentDraft) -> AgentDraft:
         """Return the prompt that is typed, or what the draft says where that makes no sense."""
@@ -171,7 +173,7 @@ class DraftForm(forms.Form):
         """Return the fields of a checked form as services take them."""
         given = self.cleaned_data
         parameters = dict(given["more"]) | {name: given[name] for name in _SIMPLE if given[name] is not None}
-        values = {one["name"]: given[f"var-{one['name']}"] for one in self.variables}
+        values = {variable["name"]: given[f"var-{variable['name']}"] for variable in self.variables}
         return {
             **self._prompt(given["prompt_slug"], given["which"]),
             "prompt_variables": {name: value for name, value in values.items() if value not in (None, "")},

@@ -46,7 +46,7 @@ class GrantForm(forms.Form):
 
     def __init__(self, data: Any = None, *, draft: AgentDraft, tool: Tool) -> None:
         self._tool, self._draft = tool, draft
-        self._kept: dict[str, Any] = next((one for one in draft.grants if one["tool"] == tool.slug), {})
+        self._kept: dict[str, Any] = next((grant for grant in draft.grants if grant["tool"] == tool.slug), {})
         super().__init__(data, initial=self._initial())
         default = "ask a person first" if tool.effect == Tool.Effect.WRITE else "go ahead"
         field: forms.ChoiceField = self.fields["mode"]  # type: ignore[assignment]

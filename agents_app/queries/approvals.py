@@ -116,7 +116,7 @@ def waiting(approvals: QuerySet[Approval]) -> QuerySet[Approval]:
 def cards(approvals: Sequence[Approval], seen: QuerySet[Approval], why_not: Callable[[Approval], str]) -> list[Card]:
     """Return everything about several approvals; `seen` are the approvals of whoever looks."""
     lasts = lasts_like(approvals, seen)
-    return [card(one, why_not(one), lasts.get(one.pk)) for one in approvals]
+    return [card(approval, why_not(approval), lasts.get(approval.pk)) for approval in approvals]
 
 
 def card(approval: Approval, why_not: str, last: Approval | None, typed: Mapping[str, str] | None = None) -> Card:
@@ -173,7 +173,11 @@ def last_like(approval: Approval, seen: QuerySet[Approval]) -> Approval | None:
 
 def lasts_like(approvals: Sequence[Approval], seen: QuerySet[Approval]) -> dict[uuid.UUID, Approval]:
     """Return `last_like` of several approvals, by their ids, in one query. Those that have none are left out."""
-    calls = {one.pk: (one.team_id, one.run.agent_id, one.tool_name) for one in approvals if one.kind == _CALL}
+    calls = {
+        approval.pk: (approval.team_id, approval.run.agent_id, approval.tool_name)
+        for approval in approvals
+        if approval.kind == _CALL
+    }
     if not calls:
         return {}
     teams, agents, tools = map(set, zip(*calls.values(), strict=True))

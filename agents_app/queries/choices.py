@@ -62,4 +62,4 @@ def variables_of(team: Team, definition: Definition) -> list[dict[str, Any]]:
     try:
         return [dict(one) for one in declared_by(version, partials_of(version, PartialFinder(prompt.team_id)))]
     except Refusal:
-        return [dict(one) for one in version.variables]
+        return [dict(variable) for variable in version.variables]

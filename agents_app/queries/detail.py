@@ -60,7 +60,7 @@ def instructions(agent: Agent, definition: Definition) -> Shown:
         return Shown(str(ref_of(definition)), [], 0, refusal.message)
     if filled is None:
         return Shown("", [], 0, "No prompt is chosen yet.")
-    texts = [(title_of(one["role"]), str(one["content"])) for one in filled.rendered.messages]
+    texts = [(title_of(message["role"]), str(message["content"])) for message in filled.rendered.messages]
     return Shown(filled.version.ref, texts, estimate_tokens("\n".join(text for _, text in texts)))
 
 
@@ -95,7 +95,7 @@ def _wording(definition: Definition, team_id: uuid.UUID) -> str:
     except Refusal:
         return ""
     messages = filled.rendered.messages if filled else []
-    texts = [str(one["content"]) for one in messages]
+    texts = [str(message["content"]) for message in messages]
     if len(texts) < 2:
         return "".join(texts)
     return "\n\n".join(f"{title_of(one['role'])}:\n{text}" for one, text in zip(messages, texts, strict=True))

@@ -77,14 +77,14 @@ def trigger_rows(agent: Agent) -> list[TriggerRow]:
         trouble[trigger_id] = trouble.get(trigger_id) or said
     return [
         TriggerRow(
-            one,
-            getattr(one, "reader", None),
-            aside.get(one.pk, 0),
-            unsent.get(one.pk, 0),
-            trouble.get(one.pk, ""),
-            [token for token in tokens if token.trigger_id == one.pk],
+            row,
+            getattr(row, "reader", None),
+            aside.get(row.pk, 0),
+            unsent.get(row.pk, 0),
+            trouble.get(row.pk, ""),
+            [token for token in tokens if token.trigger_id == row.pk],
         )
-        for one in rows
+        for row in rows
     ]
 
 

@@ -72,7 +72,7 @@ def starters_of(run: Run) -> set[uuid.UUID]:
 def waits_for(run: Run) -> str:
     """Return what people are asked before the run continues, the oldest question first; empty when nothing is."""
     approvals = Approval.objects.filter(run=run, state=Approval.State.WAITING).order_by("created_at", "id")
-    return tally(one.tool_name or "the next step" for one in approvals)
+    return tally(approval.tool_name or "the next step" for approval in approvals)
 
 
 def tokens_of(run: Run) -> tuple[int, int]:

@@ -71,7 +71,7 @@ def _page(request: TeamRequest, queue_id: UUID, *, secret: str = "", is_renewed:
         items = items.filter(pk=wanted)
     shown = list(items[:PER_PAGE])
     may_read = access.may_read_items(request.caller, row.team)
-    states = [(one, getattr(row, f"are_{one}"), one == state) for one in QueueItem.State.values]
+    states = [(value, getattr(row, f"are_{value}"), value == state) for value in QueueItem.State.values]
     context = {
         **frame(request, "queues"),
         "queue": row,

@@ -45,7 +45,7 @@ def _page(request: TeamRequest, agent: Agent, *, made: Trigger | None = None, se
         "parked": [(one, written_json(one.body) if may_read else "") for one in external_queues.parked(agent)],
         "may_read": may_read,
         "firings": firings,
-        "seen": access.runs_seen(request.caller, (one.run_id for one in firings)),
+        "seen": access.runs_seen(request.caller, (firing.run_id for firing in firings)),
         "base_url": settings.BASE_URL,
         "made": made,
         "secret": secret,

@@ -56,10 +56,10 @@ class _Reading:
             kept = self._find(response, param)
             self._note(kept, REFERENCE)
             self._outputs[response] = kept.response["output"]
-        for one in self._outputs[response]:
-            if one["id"] == name:
-                self._take(len(orjson.dumps(one)), param)  # each time: naming it is short, and what it says is not
-                return dict(one)
+        for output in self._outputs[response]:
+            if output["id"] == name:
+                self._take(len(orjson.dumps(output)), param)  # each time: naming it is short, and what it says is not
+                return dict(output)
         raise NotFound(f"There is no item {name[:60]!r} in {response}; send the item itself.", param=param)
 
     def _find(self, name: str, param: str, *, follow: bool = False) -> Kept:

@@ -56,7 +56,7 @@ class AnyRows:
         worded = [rows.order_by().values("pk").query.sql_with_params() for rows in named.values()]
         self._names = tuple(named)
         self._statement = "SELECT " + ", ".join(f"EXISTS ({statement})" for statement, _ in worded)
-        self._parameters = [one for _, parameters in worded for one in parameters]
+        self._parameters = [parameter for _, parameters in worded for parameter in parameters]
 
     def true(self) -> frozenset[str]:
         """Ask, and return the names of those that have one."""

@@ -71,7 +71,9 @@ def _chat(answer: dict[str, Any]) -> tuple[str, list[ToolCall]]:
     functions = [one.get("function") for one in _listed(message.get("tool_calls"))]
     functions.append(message.get("function_call"))
     calls = [
-        [str(one.get("name") or ""), _canonical(one.get("arguments"))] for one in functions if isinstance(one, dict)
+        [str(function.get("name") or ""), _canonical(function.get("arguments"))]
+        for function in functions
+        if isinstance(function, dict)
     ]
     return _words(message.get("content") or message.get("refusal")), calls
 
@@ -83,7 +85,9 @@ def _completion(answer: dict[str, Any]) -> tuple[str, list[ToolCall]]:
 def _message(answer: dict[str, Any]) -> tuple[str, list[ToolCall]]:
     blocks = _listed(answer.get("content"))
     calls = [
-        [str(one.get("name") or ""), _canonical(one.get("input"))] for one in blocks if one.get("type") == "tool_use"
+        [str(block.get("name") or ""), _canonical(block.get("input"))]
+        for block in blocks
+        if block.get("type") == "tool_use"
     ]
     return _words(answer.get("content")), calls
 
@@ -95,11 +99,11 @@ def _call_name(call: dict[str, Any]) -> str:
 def _response(answer: dict[str, Any]) -> tuple[str, list[ToolCall]]:
     items = _listed(answer.get("output"))
     calls = [
-        [_call_name(one), _canonical(one.get("arguments") or one.get("input"))]
-        for one in items
-        if one.get("type") in {"function_call", "custom_tool_call"}
+        [_call_name(item), _canonical(item.get("arguments") or item.get("input"))]
+        for item in items
+        if item.get("type") in {"function_call", "custom_tool_call"}
     ]
-    return "".join(_words(one.get("content")) for one in items if one.get("type") == "message"), calls
+    return "".join(_words(item.get("content")) for item in items if item.get("type") == "message"), calls
 
 
 _READERS = {"chat": _chat, "completion": _completion, "message": _message, "response": _response}

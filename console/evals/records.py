@@ -169,7 +169,7 @@ def _object(payload: Payload | None) -> dict[str, Any]:
 def _names_items(body: dict[str, Any]) -> bool:
     """Return whether a response's input names items that stand elsewhere."""
     items = body.get("input")
-    named = (one for one in items if isinstance(one, dict)) if isinstance(items, list) else ()
+    named = (item for item in items if isinstance(item, dict)) if isinstance(items, list) else ()
     return any(one.get("type") == responses.REFERENCE for one in named)
 
 

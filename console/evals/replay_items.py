@@ -36,7 +36,11 @@ def checks_of(replay: Replay, item: DatasetItem, *, of_record: bool = False) -> 
     One that compares with the expected answer says nothing where there is none, nor of that answer itself.
     """
     has_expected = bool(item.expected) and not of_record
-    return [one for one in replay.checks if has_expected or one["kind"] not in _NEEDS_EXPECTED or one["value"].strip()]
+    return [
+        check
+        for check in replay.checks
+        if has_expected or check["kind"] not in _NEEDS_EXPECTED or check["value"].strip()
+    ]
 
 
 def body_of(replay: Replay, item: DatasetItem) -> dict[str, Any]:

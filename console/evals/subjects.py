@@ -34,22 +34,22 @@ def subjects_of(schedules: Sequence[Schedule]) -> list[Subject]:
     """Return what each means now. Two queries, however many there are."""
     labels = {
         (label.prompt_id, label.name): label.version
-        for label in Label.objects.filter(prompt__in={one.prompt_id for one in schedules})
+        for label in Label.objects.filter(prompt__in={schedule.prompt_id for schedule in schedules})
         .select_related("version")
         .defer("version__content", "version__variables")
     }
     pins = {
         (pin.alias.name, pin.environment): str(pin.model_version)
-        for pin in Pin.objects.filter(alias__name__in={one.model for one in schedules}).select_related(
+        for pin in Pin.objects.filter(alias__name__in={schedule.model for schedule in schedules}).select_related(
             "alias", "model_version__provider"
         )
     }
     return [
         Subject(
-            labels.get((one.prompt_id, one.label)),
-            one.model if "/" in one.model else pins.get((one.model, one.environment), ""),
+            labels.get((schedule.prompt_id, schedule.label)),
+            schedule.model if "/" in schedule.model else pins.get((schedule.model, schedule.environment), ""),
         )
-        for one in schedules
+        for schedule in schedules
     ]
 
 

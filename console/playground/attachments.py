@@ -27,7 +27,7 @@ def attached(typed: Bench, uploads: "Sequence[UploadedFile[bytes]]") -> Bench:
         shown = {"type": "image_url", "image_url": {"url": f"data:{file['media_type']};base64,{file['data']}"}}
         turns.append(Turn("user", raw=json.dumps({"role": "user", "content": [shown]})))
     changed = replace(typed, turns=(*typed.turns, *turns))
-    if len(changed.turns) > MOST_TURNS or sum(len(one.raw) for one in changed.turns) > _MOST_LETTERS:
+    if len(changed.turns) > MOST_TURNS or sum(len(turn.raw) for turn in changed.turns) > _MOST_LETTERS:
         raise BadInput("There is no room for that here. Remove other images, or attach smaller ones.", param="files")
     return changed
 

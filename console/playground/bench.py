@@ -75,10 +75,10 @@ class Bench:
     record: str = ""
 
     def set_up(self, letter: str) -> SetUp | None:
-        return next((one for one in self.set_ups if one.letter == letter), None)
+        return next((set_up for set_up in self.set_ups if set_up.letter == letter), None)
 
     def replacing(self, changed: SetUp) -> "Bench":
-        rows = tuple(changed if one.letter == changed.letter else one for one in self.set_ups)
+        rows = tuple(changed if set_up.letter == changed.letter else set_up for set_up in self.set_ups)
         return replace(self, set_ups=rows)
 
     def added(self) -> "Bench":
@@ -103,7 +103,7 @@ class Bench:
 
     def without(self, letter: str) -> "Bench":
         """Return it without a set-up; the ones behind it move up."""
-        kept = [one for one in self.set_ups if one.letter != letter] or list(self.set_ups)
+        kept = [set_up for set_up in self.set_ups if set_up.letter != letter] or list(self.set_ups)
         return replace(self, set_ups=tuple(replace(one, letter=LETTERS[at]) for at, one in enumerate(kept)))
 
 

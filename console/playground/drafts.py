@@ -44,7 +44,9 @@ def drafted(prompt: Prompt, person: User | None) -> Drafted:
     typed = editor.from_draft(prompt.kind, draft)
     read = read_content(typed.content, prompt.kind, limit=settings.PROMPT_TEXT_CHARS)
     below = Written(prompt.kind, prompt.slug, prompt.next_number, prompt.team_id, read, [])
-    typed.match_variables(read.variables, {one["name"]: one for partial in below.partials for one in partial.variables})
+    typed.match_variables(
+        read.variables, {variable["name"]: variable for partial in below.partials for variable in partial.variables}
+    )
     specs, parameters = typed.variable_specs(), typed.parameters()
     if typed.has_errors:
         wrong = [*(row.error for row in typed.variables if row.error), *typed.parameter_errors.values()]

@@ -76,7 +76,7 @@ def begun(request: TeamRequest) -> tuple[Bench, Named]:
 def fitted(request: TeamRequest, typed: Bench, prompt: Prompt | None, wanted: str = "") -> Bench:
     """Return the page for a prompt: its live version in A and its newest (or the one asked for) in B."""
     found = choices.models(request.caller, team_among(teams_of(request), typed.team))
-    kept = [one.model for one in typed.set_ups] or [one.value for one in found[:2]]
+    kept = [set_up.model for set_up in typed.set_ups] or [one.value for one in found[:2]]
     names = (kept + kept[-1:] + ["", ""])[:2]
     numbers = ["", ""]
     if prompt is not None:

@@ -51,10 +51,10 @@ def page(
         "models": choices.models(request.caller, team),
         "versions": choices.versions(prompt) if prompt else [],
         "draft_at": kept_at(prompt, request.caller.user) if prompt else None,
-        "tries_draft": any(one.version == DRAFT for one in typed.set_ups),
+        "tries_draft": any(set_up.version == DRAFT for set_up in typed.set_ups),
         "prompts": choices.prompts(request.caller),
-        "fields": [one for one in fields if not one["has_default"]],
-        "more_fields": [one for one in fields if one["has_default"]],
+        "fields": [field for field in fields if not field["has_default"]],
+        "more_fields": [field for field in fields if field["has_default"]],
         "cases": choices.cases(request.caller, prompt) if prompt else [],
         "checked": checked,
         "can_add": len(typed.set_ups) < len(LETTERS),
@@ -90,7 +90,7 @@ def _shown(turn: Turn) -> str:
         parts = turns_of({"messages": [json.loads(turn.raw)]}) if turn.raw else []
     except (ValueError, RecursionError):
         parts = []
-    return "\n".join(one.text for one in parts if one.text) or turn.raw
+    return "\n".join(part.text for part in parts if part.text) or turn.raw
 
 
 def _names(extra: str) -> list[str]:

@@ -116,7 +116,7 @@ def _chat(operation: str, body: dict[str, Any], given: dict[str, Any], prompt: P
 
 def _turns(messages: list[Any]) -> tuple[tuple[Turn, ...], str]:
     """Return the messages before the last, and the last where it is a person's words."""
-    turns = [_turn(one) for one in messages]
+    turns = [_turn(message) for message in messages]
     last = turns[-1] if turns else None
     if last is None or last.raw or last.role != "user" or len(last.text) > LONGEST_MESSAGE:
         return tuple(turns), ""

@@ -181,7 +181,7 @@ def _run(request: TeamRequest, typed: Bench, named: Named) -> Bench:
 def _checked(request: TeamRequest, typed: Bench, named: Named) -> answer_checks.Checked | None:
     """Return what the checks of the chosen case say of the answers; None without a case or an answer."""
     case = lookup.case(request, typed, named.prompt)
-    if case is None or not any(one.answer for one in typed.set_ups):
+    if case is None or not any(set_up.answer for set_up in typed.set_ups):
         return None
     close_old_connections()
     return sync.run(answer_checks.check(request, case, typed, named.team))

@@ -103,7 +103,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
         _check_subject(answers)
         _check_nonce(request, sociallogin.account.extra_data.get("id_token"))
         _forget_another_issuers(request, sociallogin.account)
-        is_taken_for_verified = settings.OIDC_TRUST_EMAILS and not any("email_verified" in one for one in answers)
+        is_taken_for_verified = settings.OIDC_TRUST_EMAILS and not any("email_verified" in answer for answer in answers)
         for address in sociallogin.email_addresses:
             is_verified = _is_true(address.verified) or is_taken_for_verified
             address.verified = is_verified and not any(map(_becomes_another, answers))

@@ -143,7 +143,7 @@ def _answers(reach: Reach, live: Sequence[Touchpoint], months: Months) -> Signal
     shared = counts.shared_prompts(reach.teams, months)
     escalated = counts.escalations(reach.teams, months)
     unhelpful = counts.unhelpful(reach.teams, months)
-    read = next((parts for parts in (escalated, unhelpful) if min(one.all for one in parts) >= ENOUGH), None)
+    read = next((parts for parts in (escalated, unhelpful) if min(part.all for part in parts) >= ENOUGH), None)
     if read is None:
         direction = Direction.UNKNOWN
         message = f"It takes {ENOUGH} conversations of visitors, or {ENOUGH} rated answers, in each of two months."
@@ -239,7 +239,7 @@ def _changes(reach: Reach, months: Months) -> Signal:
 
 
 def _share(name: str, label: str, parts: Both[Part]) -> Figure:
-    return Figure(name, label, "percent", Both(*(one.percent for one in parts)), Both(*(one.all for one in parts)))
+    return Figure(name, label, "percent", Both(*(part.percent for part in parts)), Both(*(part.all for part in parts)))
 
 
 def _falling(now: float, before: float, same: float) -> Direction:

@@ -220,7 +220,7 @@ def from_parts(
     return Editor(
         kind,
         [MessageRow(str(one.get("role", "")), str(one.get("text", ""))) for one in content] or blank(kind).messages,
-        [_row(one) for one in variables],
+        [_row(variable) for variable in variables],
         {name: _as_text(parameters.get(name)) for name in NUMBERS},
         raw if isinstance(raw, str) else (json.dumps(more, indent=2, ensure_ascii=False) if more else ""),
         message,

@@ -71,7 +71,7 @@ def to_markdown(document: Document) -> str:
         if value is not None:
             head[name] = value
     if document.variables:
-        head["variables"] = [_variable_out(one) for one in document.variables]
+        head["variables"] = [_variable_out(variable) for variable in document.variables]
     if document.parameters:
         head["parameters"] = document.parameters
     body = sections.write(document.content) if document.kind == "chat" else f"{document.content[0]['text']}\n"

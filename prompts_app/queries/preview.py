@@ -138,8 +138,8 @@ def _fill(
     found: Look, read: Read, kind: str, slug: str, number: int, team_id: uuid.UUID, specs: Sequence[dict[str, Any]]
 ) -> None:
     text = Written(kind, slug, number, team_id, read, specs)
-    found.included = [Included(one.slug, one.number) for one in text.partials]
-    found.from_partials = {v["name"]: v for one in text.partials for v in one.variables}
+    found.included = [Included(partial.slug, partial.number) for partial in text.partials]
+    found.from_partials = {v["name"]: v for partial in text.partials for v in partial.variables}
     found.messages = text.rendered(example_values(text.variables))
     found.tokens = estimate_tokens("\n".join(message["content"] for message in found.messages))
 

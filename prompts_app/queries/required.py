@@ -67,7 +67,7 @@ def state(prompt: Prompt) -> list[RequiredState]:
         return []
     waivers = {waiver.partial_id: waiver for waiver in Waiver.objects.filter(prompt=prompt)}
     included = _included(prompt)
-    return [RequiredState(one, one.slug in included, waivers.get(one.pk)) for one in partials]
+    return [RequiredState(partial, partial.slug in included, waivers.get(partial.pk)) for partial in partials]
 
 
 def _included(prompt: Prompt) -> set[str]:

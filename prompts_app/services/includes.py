@@ -15,7 +15,7 @@ from prompts_app.text.render import DEEPEST, MOST_PARTIALS
 
 
 def refs_of(version: PromptVersion) -> list[Ref]:
-    return [Ref(one["slug"], one["number"], one["label"]) for one in version.includes]
+    return [Ref(include["slug"], include["number"], include["label"]) for include in version.includes]
 
 
 def as_json(refs: Iterable[Ref]) -> list[dict[str, str | int | None]]:

@@ -67,7 +67,7 @@ def text_page(
             "tokens": estimate_tokens(raw),
             "is_permalink": is_permalink,
             "is_newest": shown.pk == row.head_id,
-            "shown_labels": [one.label for one in page.labels if one.label.version_id == shown.pk],
+            "shown_labels": [label.label for label in page.labels if label.label.version_id == shown.pk],
             "asked": asked,
             "own_variables": {variable["name"] for variable in shown.variables},
             "includes": _includes(shown, access.prompts_for(request.caller)),
@@ -80,7 +80,7 @@ def text_page(
 
 def _includes(shown: PromptVersion, visible: Any) -> list[dict[str, str]]:
     """Return the partials a version names, with links to those the reader can see."""
-    refs = [Ref(one["slug"], one["number"], one["label"]) for one in shown.includes]
+    refs = [Ref(include["slug"], include["number"], include["label"]) for include in shown.includes]
     seen = set(visible.filter(slug__in={ref.slug for ref in refs}).values_list("slug", flat=True)) if refs else set()
     return [
         {"ref": str(ref), "url": reverse("prompts:prompt", args=[ref.slug]) if ref.slug in seen else ""} for ref in refs
@@ -133,8 +133,8 @@ def compare(request: TeamRequest, slug: str) -> HttpResponse:
         "numbers": range(newest, 0, -1) if newest <= 500 else None,
     }
     page = context["page"]
-    context["old_labels"] = [one.label for one in page.labels if one.label.version_id == a.pk]
-    context["new_labels"] = [one.label for one in page.labels if one.label.version_id == b.pk]
+    context["old_labels"] = [label.label for label in page.labels if label.label.version_id == a.pk]
+    context["new_labels"] = [label.label for label in page.labels if label.label.version_id == b.pk]
     template = "prompts/compare.html#comparison" if is_htmx(request) else "prompts/compare.html"
     return render(request, template, context)
 

@@ -70,8 +70,8 @@ def together(uses: Sequence[Use]) -> Use:
         refusals=sum(use.refusals for use in uses),
         cost_micros=sum(use.cost_micros for use in uses),
         last_at=max((use.last_at for use in uses if use.last_at), default=None),
-        latencies=tuple(one for use in uses for one in use.latencies),
-        first_tokens=tuple(one for use in uses for one in use.first_tokens),
+        latencies=tuple(latency for use in uses for latency in use.latencies),
+        first_tokens=tuple(first_token for use in uses for first_token in use.first_tokens),
         aliases=sorted({alias for use in uses for alias in use.aliases}),
         models=sorted({model for use in uses for model in use.models}),
     )

@@ -61,7 +61,7 @@ def _pairs(part: str, arguments: Mapping[str, Any]) -> list[str]:
     name, _, value = part.partition("=")
     whole = _WHOLE.match(value)
     if whole and isinstance(arguments.get(whole[1]), list):
-        return [f"{name}={quote(written(one), safe='')}" for one in arguments[whole[1]]]
+        return [f"{name}={quote(written(argument), safe='')}" for argument in arguments[whole[1]]]
     filled = _filled(value, arguments, is_encoded=True)
     return [] if filled is None else [f"{name}={filled}" if value else part]
 

@@ -15,7 +15,7 @@ MOST, LONGEST = 20, 300
 
 def check_callback_addresses(addresses: Sequence[str]) -> list[str]:
     """Return the addresses a queue names, each once and with its scheme."""
-    kept = list(dict.fromkeys(one.strip() for one in addresses if one.strip()))
+    kept = list(dict.fromkeys(address.strip() for address in addresses if address.strip()))
     if len(kept) > MOST:
         raise BadInput(f"A queue names at most {MOST} addresses.", param="callback_addresses")
     for one in kept:

@@ -50,7 +50,7 @@ def _list_choices(field: Any) -> None:
     """Have the refusal of a word say which there are."""
     field = getattr(field, "child", field)
     if isinstance(field, serializers.ChoiceField):
-        known = ", ".join(str(one) for one in field.choices if one != "")
+        known = ", ".join(str(choice) for choice in field.choices if choice != "")
         field.error_messages["invalid_choice"] = f"{{input!r}} is not one of {known}."
 
 

@@ -15,11 +15,11 @@ def as_stream(answer: dict[str, Any], *, include_usage: bool) -> bytes:
         {**head, "choices": [part]} for choice in choices for part in (_chat if is_chat else _text)(choice)
     ]
     if include_usage and answer.get("usage"):
-        frames = [{**one, "usage": None} for one in frames]
+        frames = [{**frame, "usage": None} for frame in frames]
         frames.append({**head, "choices": [], "usage": answer["usage"]})
     if "facet" in answer and frames:
         frames[0]["facet"] = answer["facet"]
-    return b"".join(sse.frame(one) for one in frames) + sse.DONE
+    return b"".join(sse.frame(frame) for frame in frames) + sse.DONE
 
 
 def _chat(choice: dict[str, Any]) -> list[dict[str, Any]]:

@@ -51,7 +51,7 @@ def shown_turn(turn: Message, widget: Widget, rated: bool | None = None) -> dict
         "name": turn.author_name if turn.role == Message.Role.PERSON else "",
         "text": turn.text if is_question else "",
         "html": "" if is_question else render(turn.text),
-        "sources": [] if is_writing else [_source(one) for one in turn.sources],
+        "sources": [] if is_writing else [_source(source) for source in turn.sources],
         "writing": is_writing,
         "trouble": "" if is_question or is_writing else _trouble(turn, widget),
         "rated": rated,

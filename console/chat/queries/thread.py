@@ -61,8 +61,15 @@ class Source:
 def sources_of(message: Message, readable: Collection[str] = ()) -> list[Source]:
     """Return the sources of an answer, with addresses where their documents (by id) are readable."""
     return [
-        Source(one["n"], one["document"], one["version"], one["collection"], one["heading"], _url(one, readable))
-        for one in message.sources
+        Source(
+            source["n"],
+            source["document"],
+            source["version"],
+            source["collection"],
+            source["heading"],
+            _url(source, readable),
+        )
+        for source in message.sources
     ]
 
 
@@ -76,7 +83,7 @@ def _url(one: dict[str, Any], readable: Collection[str]) -> str:
 
 def _readable(conversation: Conversation, messages: Iterable[Message]) -> frozenset[str]:
     """Return which documents of these answers the team of the conversation can open, whose members read it."""
-    named = {one["document_id"] for message in messages for one in message.sources}
+    named = {source["document_id"] for message in messages for source in message.sources}
     if not named:
         return frozenset()
     seen = visible_collections(conversation.team_id)

@@ -36,8 +36,8 @@ class CaseForm:
 def of_case(case: TestCase, texts: Mapping[str, str]) -> CaseForm:
     """Return the form for a case that is there."""
     rows = [
-        CheckRow(one["kind"], one["value"], str(one.get("threshold", DEFAULT_THRESHOLD)), one.get("alias", ""))
-        for one in case.checks
+        CheckRow(check["kind"], check["value"], str(check.get("threshold", DEFAULT_THRESHOLD)), check.get("alias", ""))
+        for check in case.checks
     ]
     return CaseForm(case.name, case.message, case.expected, dict(texts), rows, str(case.revision))
 
@@ -112,7 +112,7 @@ class Sent:
 
     @property
     def others(self) -> list[Answer]:
-        return [one for one in self.answers if one is not self.chosen]
+        return [answer for answer in self.answers if answer is not self.chosen]
 
 
 def sent_over(posted: Mapping[str, str]) -> Sent:
@@ -123,8 +123,8 @@ def sent_over(posted: Mapping[str, str]) -> Sent:
         if (text := posted.get(f"{letter}-answer", "").strip())
     )
     wanted = posted.get("from") or posted.get("expected-from", "")
-    by_letter = {one.letter: one for one in answers}
-    good = [one for one in answers if posted.get(f"{one.letter}-rating") == "good"]
+    by_letter = {answer.letter: answer for answer in answers}
+    good = [answer for answer in answers if posted.get(f"{answer.letter}-rating") == "good"]
     return Sent(answers, by_letter.get(wanted) or next(iter([*good, *answers]), None))
 
 

@@ -33,7 +33,7 @@ class ReplayForm(forms.Form):
 
     def __init__(self, *args: Any, datasets: Iterable[Dataset], may_sample: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        found = [(str(one.pk), f"{one.name}, {one.team}") for one in datasets]
+        found = [(str(dataset.pk), f"{dataset.name}, {dataset.team}") for dataset in datasets]
         field = self.fields["dataset"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [*([(LOG, "Real calls, sampled from the log now")] if may_sample else []), *found]

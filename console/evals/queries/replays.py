@@ -141,7 +141,7 @@ def _quantile(values: Sequence[int], share: float) -> int | None:
 
 
 def _figures(costs: Sequence[int], tokens: Sequence[int], latencies: Sequence[int | None]) -> Figures:
-    known = [one for one in latencies if one is not None]
+    known = [latency for latency in latencies if latency is not None]
     return Figures(len(costs), sum(costs), sum(tokens), _quantile(known, 0.5), _quantile(known, 0.95))
 
 
@@ -167,7 +167,7 @@ def report(rows: Sequence[Row], *, has_record: bool) -> Report:
         judging_micros=sum(row.result.judging_micros for row in rows),
         checks=_check_rows(answered),
         likeness=sum(likenesses) / len(likenesses) if likenesses else None,
-        alike=sum(one >= ALIKE for one in likenesses),
+        alike=sum(likeness >= ALIKE for likeness in likenesses),
         measured=len(likenesses),
         same=sum(bool(row.result.is_same) for row in compared),
         compared=len(compared),

@@ -110,7 +110,7 @@ def shown_one(schedule: Schedule) -> Shown:
 
 def most_pressing(schedules: Sequence[Shown]) -> Shown | None:
     """Return what a page shows first: what drifted, then what is low, then what ran last."""
-    ran = [one for one in schedules if one.last is not None]
+    ran = [schedule for schedule in schedules if schedule.last is not None]
     return max(ran, key=lambda one: (one.state == "drifted", one.is_low, one.last and one.last.at), default=None)
 
 

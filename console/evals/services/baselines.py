@@ -34,7 +34,7 @@ def freeze(
     was = schedule.baseline
     cases = frozen(results, was.cases if was is not None and keeps_passed else None)
     if keeps_passed and cases:
-        score = points(sum(one["passed"] for one in cases.values()), len(cases))
+        score = points(sum(case["passed"] for case in cases.values()), len(cases))
     baseline = Baseline.objects.create(
         schedule=schedule,
         run=run,

@@ -25,9 +25,9 @@ def said_in(body: Item) -> list[Item]:
         return items_of(body)
     messages = body.get("messages", ())
     return [
-        {"type": "message", "role": one["role"], "content": one["content"]}
-        for one in messages
-        if one.get("role") in {"user", "assistant"}
+        {"type": "message", "role": message["role"], "content": message["content"]}
+        for message in messages
+        if message.get("role") in {"user", "assistant"}
     ]
 
 

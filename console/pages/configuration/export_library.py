@@ -48,7 +48,7 @@ def _numbers_named(
         refs += [(ref.slug, ref.number)] if ref and ref.number else []
     while refs or waiting:
         if waiting:
-            refs += [(one["slug"], one["number"]) for one in waiting.pop().includes if one["number"]]
+            refs += [(include["slug"], include["number"]) for include in waiting.pop().includes if include["number"]]
             continue
         slug, number = refs.pop()
         if slug not in library or number in named[slug]:
@@ -106,7 +106,7 @@ def _version(prompt: Prompt, version: PromptVersion) -> dict[str, Any]:
     else:
         row["text"] = content[0]["text"]
     if version.variables != check_declared([], read_content(content, prompt.kind, limit=_MOST).variables):
-        row["variables"] = [_variable(one) for one in version.variables]
+        row["variables"] = [_variable(variable) for variable in version.variables]
     row["parameters"] = version.parameters
     return row
 

@@ -47,7 +47,7 @@ class AliasPlan:
         fields += differences({"two_people": (needed_two, True)} if needs_two else {})
         asks, asked = entry.get("needs_tests"), row is not None and row.needs_tests
         fields += differences({"needs_tests": (asked, asks)} if asks is not None else {})
-        fields += [change for one in surroundings for change in one.fields]
+        fields += [change for surrounding in surroundings for change in surrounding.fields]
 
         reason = f"Applied from {self.plan.source}"
 
@@ -70,12 +70,14 @@ class AliasPlan:
                 services.require_second_person(actor=self.plan.actor, alias=alias)
             if asks is not None:
                 services.require_tests(actor=self.plan.actor, alias=alias, is_required=asks, reason=reason)
-            for one in surroundings:
-                was, becomes = pairs.get(one.environment, (None, None))
-                known = pins[one.environment].revision if one.environment in pins else 0
-                one.run(actor=self.plan.actor, alias=alias, reason=reason, revision=known + (was != becomes))
+            for surrounding in surroundings:
+                was, becomes = pairs.get(surrounding.environment, (None, None))
+                known = pins[surrounding.environment].revision if surrounding.environment in pins else 0
+                surrounding.run(actor=self.plan.actor, alias=alias, reason=reason, revision=known + (was != becomes))
 
-        needs = frozenset({("model", new) for _, new in pairs.values()}).union(*(one.needs for one in surroundings))
+        needs = frozenset({("model", new) for _, new in pairs.values()}).union(
+            *(surrounding.needs for surrounding in surroundings)
+        )
         if row is None:
             self.plan.steps.append(Step(entry.place, "alias", name, "+", fields, run, needs))
         else:

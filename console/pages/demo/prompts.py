@@ -45,15 +45,15 @@ def _actor(user: User) -> Actor:
 def _make(wanted: DemoPrompt, team: Team, people: dict[str, User]) -> None:
     moment = now()
     prompt: Prompt | None = None
-    for one in wanted.versions:
-        person = people[one.by]
+    for version in wanted.versions:
+        person = people[version.by]
         fields: dict[str, Any] = {
             "actor": _actor(person),
-            "content": _content(one.text),
-            "variables": one.variables,
-            "parameters": one.parameters,
-            "message": one.message,
-            "provenance": versions.Provenance(person.name, person.email, moment - dt.timedelta(days=one.days_ago)),
+            "content": _content(version.text),
+            "variables": version.variables,
+            "parameters": version.parameters,
+            "message": version.message,
+            "provenance": versions.Provenance(person.name, person.email, moment - dt.timedelta(days=version.days_ago)),
         }
         if prompt is None:
             prompt = prompts.create_prompt(
@@ -120,7 +120,7 @@ def took_part(moment: dt.datetime) -> dict[tuple[str, str], list[TookPart]]:
     for wanted in PROMPTS:
         if not wanted.alias:
             continue
-        has_guide = "house/style-guide" in json.dumps([_content(one.text) for one in wanted.versions])
+        has_guide = "house/style-guide" in json.dumps([_content(version.text) for version in wanted.versions])
         for environment, label in (("production", "production"), ("sandbox", "staging")):
             moves = _publications(wanted.slug, label, moment)
             times = sorted({at for at, _ in moves} | ({at for at, _ in guide} if has_guide else set()))

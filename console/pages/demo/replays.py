@@ -72,7 +72,7 @@ def make_replay(team: Team, people: dict[str, User]) -> None:
     rng = random.Random(dataset.items.count())  # noqa: S311  invented figures, no secret
     results = [_result(replay, item, version, rng) for item in dataset.items.all()]
     ReplayResult.objects.bulk_create(results)
-    replay.estimate_micros = round(sum(one.cost_micros for one in results) * 1.04)
+    replay.estimate_micros = round(sum(result.cost_micros for result in results) * 1.04)
     replay.save(update_fields=["estimate_micros"])
 
 

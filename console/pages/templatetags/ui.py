@@ -123,7 +123,7 @@ def team_tag(team: Any) -> SafeString:
 @register.simple_tag(takes_context=True)
 def team_of(context: Context, use: Any) -> SafeString:
     """Show whose a thing is that knows its team by `.team_id` and `.team`, a name. The frame knows the colours."""
-    found = next((one for one in context["shell"].teams if one.pk == use.team_id), None)
+    found = next((team for team in context["shell"].teams if team.pk == use.team_id), None)
     return team_tag(found) if found else format_html("{}", visible(use.team))
 
 

@@ -230,10 +230,11 @@ def _knowledge(caller: Caller, words: str) -> list[Hit]:
     collections = seen.filter(Q(name__icontains=words) | Q(slug__icontains=words)).order_by("name")[:_EACH]
     documents = Document.objects.filter(name__icontains=words, deleted_at=None, collection__in=seen)
     return [
-        Hit(one.name, "file-text", reverse("knowledge:collection", args=[one.pk]), "Collection") for one in collections
+        Hit(collection.name, "file-text", reverse("knowledge:collection", args=[collection.pk]), "Collection")
+        for collection in collections
     ] + [
-        Hit(one.name, "file-text", reverse("knowledge:document", args=[one.pk]), one.collection.name)
-        for one in documents.select_related("collection").order_by("name")[:_EACH]
+        Hit(document.name, "file-text", reverse("knowledge:document", args=[document.pk]), document.collection.name)
+        for document in documents.select_related("collection").order_by("name")[:_EACH]
     ]
 
 

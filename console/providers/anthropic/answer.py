@@ -67,7 +67,7 @@ def usage_of(raw: Any) -> Usage | None:
     if not isinstance(raw, dict) or type(raw.get("output_tokens")) is not int:
         return None
     steps = raw.get("iterations")
-    shortened = [one for one in steps if _is_compaction(one)] if isinstance(steps, list) else []
+    shortened = [step for step in steps if _is_compaction(step)] if isinstance(steps, list) else []
     read, written, unread, completion = (
         sum(_tokens(one, name) for one in (raw, *shortened))
         for name in ("cache_read_input_tokens", "cache_creation_input_tokens", "input_tokens", "output_tokens")

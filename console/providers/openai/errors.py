@@ -43,7 +43,7 @@ def _sentence(said: Any) -> str:
         inner = said.get("detail") or said.get("message")
         return "" if isinstance(inner, dict) else _sentence(inner)
     places = [one for one in said if isinstance(one, dict)] if isinstance(said, list) else []
-    return "; ".join(f"{_place(one.get('loc'))}: {one.get('msg')}".strip(": ") for one in places)
+    return "; ".join(f"{_place(place.get('loc'))}: {place.get('msg')}".strip(": ") for place in places)
 
 
 def _place(loc: Any) -> str:

@@ -64,7 +64,9 @@ def wider(before: Limits, after: Limits) -> str:
         return "environment"
     if before.aliases and not (after.aliases and set(after.aliases) <= set(before.aliases)):
         return "aliases"
-    if before.networks and not (after.networks and all(_is_inside(one, before.networks) for one in after.networks)):
+    if before.networks and not (
+        after.networks and all(_is_inside(network, before.networks) for network in after.networks)
+    ):
         return "networks"
     if slowest(before.max_lane, after.max_lane) != after.max_lane:
         return "max_lane"

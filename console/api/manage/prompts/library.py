@@ -145,7 +145,7 @@ class Render(PromptEndpoint):
             {
                 "prompt": prompt.slug,
                 "messages": draft.text.rendered(given["variables"]),
-                "took_part": [{"slug": one.slug, "number": one.number} for one in draft.text.partials],
+                "took_part": [{"slug": partial.slug, "number": partial.number} for partial in draft.text.partials],
                 "parameters": draft.parameters,
             }
         )

@@ -123,7 +123,7 @@ class VersionSerializer(serializers.ModelSerializer[PromptVersion]):
         ]  # fmt: skip
 
     def get_includes(self, version: PromptVersion) -> list[str]:
-        return [str(Ref(one["slug"], one["number"], one["label"])) for one in version.includes]
+        return [str(Ref(include["slug"], include["number"], include["label"])) for include in version.includes]
 
 
 class LabelSerializer(serializers.ModelSerializer[Label]):

@@ -76,7 +76,7 @@ class TriggerSerializer(serializers.ModelSerializer[Trigger]):
 
     @extend_schema_field(TriggerTokenSerializer(many=True))
     def get_tokens(self, trigger: Trigger) -> list[Any]:
-        good = [one for one in trigger.tokens.all() if one.is_live]
+        good = [token for token in trigger.tokens.all() if token.is_live]
         return list(TriggerTokenSerializer(good, many=True).data)
 
 
