@@ -61,7 +61,7 @@ def decide_approval(
     locked = _locked(approval)
     check_may_decide(actor, locked)
     if locked.sha256 != seen_sha256:
-        raise AlreadyDecided("What this asks about is not what you saw. Look again and decide anew.")
+        raise AlreadyDecided("What this asks about is not what you saw. Look again before you decide.")
     before = locked.arguments
     if is_approved and edited_arguments is not None and canonical(dict(edited_arguments)) != canonical(before):
         _edit(locked, dict(edited_arguments))

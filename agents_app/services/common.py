@@ -33,7 +33,7 @@ def check_draft_is(draft: AgentDraft, seen_revision: int) -> None:
     if draft.revision != seen_revision:
         raise StaleAgent(
             f"{draft.changed_by_name} changed the draft at {draft.changed_at:%H:%M:%S} UTC, after you opened it."
-            " Look again and decide anew."
+            " Look again before you decide."
         )
 
 
@@ -41,9 +41,9 @@ def stale_move(agent: Agent) -> StaleAgent:
     """Return the refusal of a change based on another live version than the present one, naming who moved it."""
     last = AgentMove.objects.filter(agent=agent).select_related("to_version").first()
     if last is None or last.to_version is None:
-        return StaleAgent(f"No version of {agent.name} is live. Look again and decide anew.")
+        return StaleAgent(f"No version of {agent.name} is live. Look again before you decide.")
     why = f" ({last.reason})" if last.reason else ""
     return StaleAgent(
         f"{last.moved_by_name} made version {last.to_version.number} live at {last.moved_at:%H:%M:%S} UTC{why}."
-        " Look again and decide anew."
+        " Look again before you decide."
     )

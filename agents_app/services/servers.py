@@ -196,7 +196,7 @@ def take_tool(
     server = _locked(server)
     offer = _offer(server, name)
     if seen_digest and seen_digest != offer.digest:
-        raise StaleTool("The server says something else of this tool by now. Look again and decide anew.")
+        raise StaleTool("The server says something else of this tool by now. Look again before you decide.")
     if effect not in Tool.Effect.values:
         raise BadInput(f"effect must be one of {', '.join(Tool.Effect.values)}.", param="effect")
     slug = tool_name(server.slug, name)
@@ -229,7 +229,7 @@ def review_tool(*, actor: Actor, tool: Tool, seen_digest: str) -> Tool:
         raise BadInput("Only tools of a server are reviewed.")
     offer = _offer(tool.server, tool.config["name"])
     if offer.digest != seen_digest:
-        raise StaleTool("The server says something else of this tool by now. Look again and decide anew.")
+        raise StaleTool("The server says something else of this tool by now. Look again before you decide.")
     before = {"description": tool.description, "parameters": tool.parameters, "digest": tool.digest}
     tool.description, tool.parameters, tool.digest = offer.description or tool.name, offer.schema, offer.digest
     tool.suspended, tool.revision = "", tool.revision + 1

@@ -70,7 +70,7 @@ class Overtaken(Conflict):
 def check_revision(row: object, revision: int, seen: int | None, refusal: type[Overtaken] = Overtaken) -> None:
     """Refuse a change that was decided on an older state. None: nobody looked, as in a file that is applied."""
     if seen is not None and revision != seen:
-        raise refusal(f"Somebody changed {row} after you opened it. Look again and decide anew.")
+        raise refusal(f"Somebody changed {row} after you opened it. Look again before you decide.")
 
 
 class TooLarge(Refusal):

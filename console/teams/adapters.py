@@ -105,7 +105,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         if not send_now(partial(super().send_mail, template_prefix, email, told)):
             raise Unavailable(
                 "The mail could not be sent: the mail server does not take it now. Try again in a few minutes; "
-                "if it stays so, tell an operator."
+                "if it happens again, tell an operator."
             )
 
     def send_notification_mail(self, *args: Any, **kwargs: Any) -> None:

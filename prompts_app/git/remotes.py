@@ -80,7 +80,7 @@ def connect(
     Overtaken with `seen_revision`: what was looked at was a repository that somebody disconnected since.
     """
     if seen_revision is not None:
-        raise Overtaken("Somebody disconnected the repository after you opened it. Look again and decide anew.")
+        raise Overtaken("Somebody disconnected the repository after you opened it. Look again before you decide.")
     if GitRemote.objects.exists():
         raise Conflict("A repository is connected already; change it, or disconnect it first.")
     remote = GitRemote(address=address.strip(), **fields)

@@ -26,10 +26,10 @@ def _stale(prompt: Prompt, label: str) -> StaleLabel:
     """Return the refusal of a form that saw the label elsewhere, saying who moved it where since."""
     last = LabelMove.objects.filter(prompt=prompt, label=label).select_related("to_version").first()
     if last is None:
-        return StaleLabel(f"{prompt.slug} has no label {label!r} yet; look again and decide anew.")
+        return StaleLabel(f"{prompt.slug} has no label {label!r} yet; look again before you decide.")
     where = f"moved {label} to version {last.to_version.number}" if last.to_version else f"took {label} off"
     return StaleLabel(
-        f"{last.moved_by_name} {where} at {last.moved_at:%H:%M:%S} UTC ({last.reason}). Look again and decide anew."
+        f"{last.moved_by_name} {where} at {last.moved_at:%H:%M:%S} UTC ({last.reason}). Look again before you decide."
     )
 
 
@@ -39,7 +39,7 @@ def rule_for(prompt: Prompt, label: str) -> LabelRule | None:
 
 
 def why_unbacked(review: Review) -> str:
-    """Return why an approval lets nothing through; empty when it does. Needs `prompt`.
+    """Return why an approval does not count; empty if it does. Needs `prompt`.
 
     The move it lets through may be made much later, so it counts as long as its giver's word does: while they may
     approve in the team and have the second factor without which they may do nothing.

@@ -58,7 +58,7 @@ def request_review(
         raise BadInput(f"{version} is not a version of {prompt.slug}.", param="version")
     before = Label.objects.filter(prompt=prompt, name=label).select_related("version").first()
     if (before.revision if before else 0) != seen_revision:
-        raise StaleLabel(f"{label} of {prompt.slug} has moved in between; look again and decide anew.")
+        raise StaleLabel(f"{label} of {prompt.slug} has moved in between; look again before you decide.")
     if before is not None and before.version_id == version.pk:
         raise BadInput(f"{label} points at version {version.number} already.", param="version")
     Review.objects.filter(prompt=prompt, label=label, status=Review.Status.CHANGES).update(
@@ -149,7 +149,7 @@ def decide(*, actor: Actor, review: Review, decision: str, note: str = "") -> Re
     revision = Label.objects.filter(prompt=prompt, name=review.label).values_list("revision", flat=True).first() or 0
     if decision == "approve" and revision != review.seen_revision:
         raise StaleLabel(
-            f"{review.label} has moved since this was asked, so the comparison is out of date. Ask for a new review."
+            f"{review.label} has moved since this was requested, so this is out of date. Ask for a new review."
         )
     review.status, review.decision_note = _DECISIONS[decision], text
     review.decided_by, review.decided_by_name, review.decided_at = person, actor.name, now()
@@ -171,7 +171,7 @@ def take_back(*, actor: Actor, review: Review) -> Review:
         raise Conflict(f"There is no approval to take back: {review.get_status_display().lower()}.")
     revision = Label.objects.filter(prompt=prompt, name=review.label).values_list("revision", flat=True).first() or 0
     if revision != review.seen_revision:
-        raise StaleLabel(f"{review.label} has moved since, so this approval lets nothing through any more.")
+        raise StaleLabel(f"{review.label} has moved since, so this approval no longer counts.")
     was = review.decided_by_name
     # Somebody may have asked again meanwhile; then theirs is the one to decide.
     others = Review.objects.filter(prompt=prompt, label=review.label, status__in=_LIVE)

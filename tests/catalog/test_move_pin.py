@@ -108,7 +108,7 @@ def test_it_shows_the_same_in_the_dialog(operator: Client, scene: Scene) -> None
     answer = operator.post(URL, form(scene.new, seen=1), headers={"HX-Request": "true"})
     assert answer.status_code == 422
     assert b"<html" not in answer.content
-    assert b"Look again and decide anew" in answer.content
+    assert b"Look again before you decide" in answer.content
 
 
 def test_it_can_be_opened_without_script(operator: Client, scene: Scene) -> None:

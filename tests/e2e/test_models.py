@@ -114,7 +114,7 @@ def test_it_connects_imports_promotes_and_rolls_back(
     check_width(page)
     Pin.objects.filter(environment="production").update(revision=99)
     answer(page, "Save parameters", max_tokens="500", Reason="Shorter")
-    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("Look again and decide anew")
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("Look again before you decide")
     answer(page, "Save parameters", max_tokens="500", Reason="Shorter")
     expect(around.get_by_text("max_tokens=500")).to_be_visible()
     for path in ("", "parameters/production/", "fallbacks/production/"):

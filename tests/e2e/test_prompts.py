@@ -90,7 +90,7 @@ def test_it_edits_reviews_publishes_and_rolls_back(page_as: OpenPage, people: Ca
     check_axe(page)
     dialog.get_by_role("button", name="Request review").click()
     expect(
-        page.get_by_text("You asked for it, so somebody else decides. It waits in the reviews of owners and approvers")
+        page.get_by_text("You requested it, so somebody else decides. It waits in the reviews of owners and approvers")
     ).to_be_visible()
     assert live() == 1
 

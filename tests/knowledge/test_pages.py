@@ -64,7 +64,9 @@ def test_it_goes_from_a_collection_to_an_answer_and_back(client: Client, world: 
     current = page("make_current", document.pk, 1)
     assert "What changes" in client.get(current).text
     late = client.post(current, {"seen_current": "1"})
-    assert late.status_code == 409 and "decide anew" in late.text and "typed" not in late.text, "another was current"
+    assert late.status_code == 409 and "before you decide" in late.text and "typed" not in late.text, (
+        "another was current"
+    )
     assert client.post(current, {"seen_current": late.context["form"]["seen_current"].value()}).status_code == 302
     document.refresh_from_db()
     assert document.current.number == 1 and document.newest == 2

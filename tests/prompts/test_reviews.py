@@ -98,7 +98,7 @@ def test_nobody_decides_their_own_request(scene: Scene) -> None:
         with pytest.raises(OwnReview):
             reviews.decide(actor=decides, review=by_key, decision="approve")
     client = client_of(ann)
-    assert "You asked for it" in client.get(reverse("prompts:review", args=[scene.prompt.slug, by_key.pk])).text
+    assert "You requested it" in client.get(reverse("prompts:review", args=[scene.prompt.slug, by_key.pk])).text
     assert not Review.objects.filter(status="approved").exists()
 
 
@@ -164,7 +164,7 @@ def test_an_approval_is_taken_back_until_it_is_used(scene: Scene) -> None:
     assert reviews.take_back(actor=scene.ann, review=review).status == "withdrawn"
     reviews.decide(actor=scene.ann, review=newer, decision="approve")
     make.publish(scene.prompt, newer.version, actor=scene.ben)
-    with pytest.raises(StaleLabel, match="lets nothing through"):
+    with pytest.raises(StaleLabel, match="no longer counts"):
         reviews.take_back(actor=scene.ann, review=newer)
 
 
@@ -180,7 +180,7 @@ def test_an_approval_counts_as_long_as_whoever_gave_it_may_approve(scene: Scene,
     with pytest.raises(ReviewNeeded, match="version 2, lacks the second factor that a team of theirs requires"):
         make.publish(scene.prompt, actor=scene.ben)
     shown = client.get(page).content.decode()
-    assert "Publish v2 to production</a>" not in shown and "requires, so it lets nothing through" in shown
+    assert "Publish v2 to production</a>" not in shown and "requires, so it does not count" in shown
     with pytest.raises(NotAllowed, match="Set up a second factor first"):
         reviews.decide(actor=scene.ann, review=review, decision="approve")
     Authenticator.objects.create(user=ann.user, type=Authenticator.Type.TOTP, data={})
@@ -190,7 +190,7 @@ def test_an_approval_counts_as_long_as_whoever_gave_it_may_approve(scene: Scene,
     with pytest.raises(ReviewNeeded, match=f"{scene.ann.name}, who approved version 2, may not approve in Team A any"):
         make.publish(scene.prompt, actor=scene.ben)
     shown = client.get(page).content.decode()
-    assert "Publish v2 to production</a>" not in shown and "so it lets nothing through" in shown
+    assert "Publish v2 to production</a>" not in shown and "so it does not count" in shown
     assert "Publish it when the moment is right" not in shown
     asked = client.get(reverse("prompts:publish", args=["a"]), {"version": 2, "label": "production"})
     assert "Request publication of" in asked.content.decode()

@@ -181,7 +181,7 @@ def _stale(document: Document) -> StaleDocument:
     message = f": {newest.message}" if newest.message else ""
     return StaleDocument(
         f"{newest.author_name} saved version {newest.number} at {newest.created_at:%H:%M:%S} UTC{message};"
-        f" version {current.number} is current. Look at what changed, then decide anew.",
+        f" version {current.number} is current. Look at what changed before you decide.",
         param="seen_version",
     )
 

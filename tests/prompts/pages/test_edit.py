@@ -75,10 +75,10 @@ def test_it_begins_as_a_duplicate(cast: Cast, signed_in: SignedIn, bella: User) 
         "team-a",
         "live",
     )
-    assert "It begins as" in page.content.decode() and "takes the place" not in page.content.decode()
+    assert "A copy of" in page.content.decode() and "It replaces your draft" not in page.content.decode()
     assert "One {{plan}}" in client.get("/prompts/new/?copy_of=support/answer@1").content.decode()
     client.post("/prompts/new/-/draft/", editor("mine", **NEW))
-    assert "takes the place of your draft" in client.get("/prompts/new/?copy_of=support/answer").content.decode()
+    assert "It replaces your draft" in client.get("/prompts/new/?copy_of=support/answer").content.decode()
     for who, named, status in ((bella, "no/such", 404), (cast.charlie, "support/answer", 404), (cast.bob, "x", 403)):
         assert signed_in(who).get(f"/prompts/new/?copy_of={named}").status_code == status
 

@@ -95,7 +95,7 @@ def test_it_takes_a_label_off_with_a_reason(cast: Cast, signed_in: SignedIn, bel
     assert client.post(url, {"reason": "", "seen_revision": 1}).status_code == 422
     late = client.post(url, {"reason": "over", "seen_revision": 7})
     assert late.status_code == 409 and 'value="over"' in late.text and 'name="seen_revision" value="1"' in late.text
-    assert late.text.count("Look again and decide anew.") == 1 and "It differs" not in late.text
+    assert late.text.count("Look again before you decide.") == 1 and "It differs" not in late.text
     assert client.post(url, {"reason": "over", "seen_revision": 1}).status_code == 302
     assert not Label.objects.filter(prompt=prompt).exists()
     assert client.get(url).status_code == 404

@@ -58,12 +58,12 @@ def stale(alias: Alias, environment: str) -> Overtaken:
         .first()
     )
     if last is None:
-        return Overtaken(f"{alias.name} is not pinned in {environment} any more; look again and decide anew.")
+        return Overtaken(f"{alias.name} is not pinned in {environment} any more; look again before you decide.")
     what = f"moved {alias.name} in {environment} to {last.to_version}"
     if last.from_version_id == last.to_version_id:
         what = f"changed {alias.name} in {environment} ({last.said})"
     return Overtaken(
-        f"{last.moved_by_name} {what} at {last.moved_at:%H:%M:%S} UTC ({last.reason}). Look again and decide anew."
+        f"{last.moved_by_name} {what} at {last.moved_at:%H:%M:%S} UTC ({last.reason}). Look again before you decide."
     )
 
 
