@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from smtplib import SMTPRecipientsRefused
 from types import SimpleNamespace
 from typing import Any
 
@@ -397,6 +398,17 @@ def test_a_mail_server_that_is_away_holds_up_and_breaks_nothing(cast: Cast, mail
     assert client.post("/accounts/password/change/", changed).status_code == 302
     assert User.objects.get(pk=cast.alice.pk).check_password("another-long-one-7")
     assert caplog.text.count("A mail was not sent") == 3
+
+
+def test_an_address_the_mail_server_does_not_know_is_answered_as_any(cast: Cast, monkeypatch) -> None:
+    """Which addresses there are is not a stranger's business, neither the console's nor the mail server's."""
+
+    def send(self: object, messages: list[Any]) -> int:
+        raise SMTPRecipientsRefused(dict.fromkeys(messages[0].to, (550, b"no such user")))
+
+    monkeypatch.setattr("django.core.mail.backends.locmem.EmailBackend.send_messages", send)
+    for address in ("alice@example.com", "nobody@example.com"):
+        assert Client().post("/accounts/password/reset/", {"email": address}).status_code == 302
 
 
 def test_a_mailed_code_is_no_way_around_a_password(cast: Cast) -> None:
