@@ -4,7 +4,7 @@ import threading
 
 from celery import shared_task
 
-from console.notices.services import delivery, retention, watching
+from console.notices.services import delivery, retention, watch
 
 # Slow addresses hold one thread of a worker, not all of them: what is due meanwhile goes with the next round.
 _at_it = threading.Lock()
@@ -21,7 +21,7 @@ def send_task() -> None:
 
 @shared_task(name="notices.watch")
 def watch_task() -> None:
-    watching.watch_seal()
+    watch.watch_seal()
 
 
 @shared_task(name="notices.forget")

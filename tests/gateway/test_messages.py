@@ -15,7 +15,7 @@ from console.gateway.messages.request import chat_request
 from console.gateway.messages.schemas import can_be_strict
 from console.gateway.messages.stream import MessageStream
 from console.gateway.shapes import messages as shape
-from console.providers.anthropic.passing import PassedStream
+from console.providers.anthropic.pass_through import PassedStream
 from console.providers.anthropic.request import messages_request
 from console.providers.openai.stream import OpenAIStream
 from tests import claude

@@ -11,7 +11,7 @@ from console.celery import app
 from console.core.clock import now
 from console.notices import tasks
 from console.notices.models import Delivery, Notice
-from console.notices.services import notify, retention, watching
+from console.notices.services import notify, retention, watch
 from console.teams.models import Team
 from tests import make
 from tests.conftest import Cast
@@ -31,12 +31,12 @@ def test_a_provider_that_keeps_failing_is_told_once_an_hour(cast: Cast, monkeypa
 
 
 def test_a_seal_that_does_not_hold_is_told_once_a_day(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not watching.watch_seal()
+    assert not watch.watch_seal()
     SealState.objects.update_or_create(pk=1, defaults={"problem": "Block 3: a record is missing.", "problem_at": now()})
-    monkeypatch.setattr(watching, "now", lambda: MOMENT)
-    assert watching.watch_seal() and not watching.watch_seal()
-    monkeypatch.setattr(watching, "now", lambda: MOMENT + dt.timedelta(days=1))
-    assert watching.watch_seal() and "Block 3" in Notice.objects.latest("created_at", "id").text
+    monkeypatch.setattr(watch, "now", lambda: MOMENT)
+    assert watch.watch_seal() and not watch.watch_seal()
+    monkeypatch.setattr(watch, "now", lambda: MOMENT + dt.timedelta(days=1))
+    assert watch.watch_seal() and "Block 3" in Notice.objects.latest("created_at", "id").text
 
 
 def test_it_forgets_after_a_month_and_tells_nobody_of_the_demo(cast: Cast, settings) -> None:

@@ -11,13 +11,13 @@ from console.audit.services import record
 from console.core.errors import Refusal
 from console.core.races import lost
 from console.pages.configuration.document import Problem, Unusable, read
+from console.pages.configuration.document_files import Texts, read_documents
 from console.pages.configuration.forms import Entry, Wrong
-from console.pages.configuration.looking import look_ahead
 from console.pages.configuration.plan import Plan
 from console.pages.configuration.plan_tools import Offers
-from console.pages.configuration.reading import Texts, read_documents
 from console.pages.configuration.shape import FILE
 from console.pages.configuration.steps import Ref, Step, summary
+from console.pages.configuration.tool_servers import look_ahead
 from console.teams.actors import Actor
 
 ACTOR = Actor(kind="system", id=None, name="manage.py apply")

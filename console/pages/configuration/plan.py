@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from console.pages.configuration.document import Place, Problem
+from console.pages.configuration.document_files import Texts
 from console.pages.configuration.forms import Entry
 from console.pages.configuration.plan_agents import AgentPlan
 from console.pages.configuration.plan_alert_rules import AlertRulePlan
@@ -28,7 +29,6 @@ from console.pages.configuration.plan_secrets import read_secret
 from console.pages.configuration.plan_teams import TeamPlan
 from console.pages.configuration.plan_tools import Offers, ToolPlan
 from console.pages.configuration.plan_widgets import WidgetPlan
-from console.pages.configuration.reading import Texts
 from console.pages.configuration.steps import FieldChange, Ref, Step, brief
 from console.teams.callers import Actor
 from console.teams.models import Team

@@ -12,8 +12,8 @@ from console.knowledge.models import Collection, Document, Language
 from console.knowledge.services import collections as services
 from console.knowledge.services import documents
 from console.pages.configuration.document import Place
+from console.pages.configuration.document_files import Texts
 from console.pages.configuration.forms import Entry
-from console.pages.configuration.reading import Texts
 from console.pages.configuration.steps import FieldChange, Ref, differences
 from console.teams.models import Team
 

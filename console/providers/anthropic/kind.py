@@ -10,7 +10,7 @@ import orjson
 from console.core.errors import ProviderError
 from console.providers import failures
 from console.providers.anthropic.answer import completion_of
-from console.providers.anthropic.passing import PassedStream, read_message
+from console.providers.anthropic.pass_through import PassedStream, read_message
 from console.providers.anthropic.request import dropped_fields, messages_request
 from console.providers.anthropic.stream import AnthropicStream
 from console.providers.openai import legacy

@@ -2,10 +2,10 @@
 
 from django.urls import path
 
-from console.api.manage.knowledge import collections, documents, searching
+from console.api.manage.knowledge import collections, documents, search
 
 urlpatterns = [
-    path("knowledge/search/", searching.Search.as_view(), name="search_knowledge"),
+    path("knowledge/search/", search.Search.as_view(), name="search_knowledge"),
     path("knowledge/collections/", collections.Collections.as_view(), name="collections"),
     path("knowledge/collections/<uuid:pk>/", collections.OneCollection.as_view(), name="collection"),
     path("knowledge/collections/<uuid:pk>/vectors/", collections.Vectors.as_view(), name="collection_vectors"),

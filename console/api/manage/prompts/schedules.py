@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from console.api.manage.base import Endpoint, Strict, listed, seen_revision
-from console.api.manage.prompts.testing import TestEndpoint
+from console.api.manage.prompts.tests import TestEndpoint
 from console.api.pagination import page_of
 from console.core.errors import Conflict
 from console.evals import access

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from console.api.manage.prompts import git, labels, langfuse, library, reviews, schedules, testing, versions
+from console.api.manage.prompts import git, labels, langfuse, library, reviews, schedules, tests, versions
 
 _BELOW = "prompts/<path:slug>/-/"
 _SCHEDULE = f"{_BELOW}tests/schedules/<uuid:pk>/"
@@ -32,13 +32,13 @@ urlpatterns = [
     path(f"{_BELOW}reviews/<uuid:pk>/withdraw/", reviews.Withdrawal.as_view(), name="withdraw_review"),
     path(f"{_BELOW}waivers/", reviews.Waivers.as_view(), name="prompt_waivers"),
     path(f"{_BELOW}waivers/<uuid:pk>/", reviews.OneWaiver.as_view(), name="prompt_waiver"),
-    path(f"{_BELOW}tests/cases/", testing.Cases.as_view(), name="test_cases"),
-    path(f"{_BELOW}tests/cases/<uuid:pk>/", testing.OneCase.as_view(), name="test_case"),
-    path(f"{_BELOW}tests/cases/<uuid:pk>/check/", testing.CheckAnswer.as_view(), name="check_answer"),
-    path(f"{_BELOW}tests/runs/", testing.Runs.as_view(), name="test_runs"),
-    path(f"{_BELOW}tests/runs/<uuid:pk>/", testing.OneRun.as_view(), name="test_run"),
-    path(f"{_BELOW}tests/runs/<uuid:pk>/results/", testing.Results.as_view(), name="test_results"),
-    path(f"{_BELOW}tests/runs/<uuid:pk>/stop/", testing.Stop.as_view(), name="stop_test_run"),
+    path(f"{_BELOW}tests/cases/", tests.Cases.as_view(), name="test_cases"),
+    path(f"{_BELOW}tests/cases/<uuid:pk>/", tests.OneCase.as_view(), name="test_case"),
+    path(f"{_BELOW}tests/cases/<uuid:pk>/check/", tests.CheckAnswer.as_view(), name="check_answer"),
+    path(f"{_BELOW}tests/runs/", tests.Runs.as_view(), name="test_runs"),
+    path(f"{_BELOW}tests/runs/<uuid:pk>/", tests.OneRun.as_view(), name="test_run"),
+    path(f"{_BELOW}tests/runs/<uuid:pk>/results/", tests.Results.as_view(), name="test_results"),
+    path(f"{_BELOW}tests/runs/<uuid:pk>/stop/", tests.Stop.as_view(), name="stop_test_run"),
     path(f"{_BELOW}tests/schedules/", schedules.Schedules.as_view(), name="test_schedules"),
     path(_SCHEDULE, schedules.OneSchedule.as_view(), name="test_schedule"),
     path(f"{_SCHEDULE}run/", schedules.RunNow.as_view(), name="run_test_schedule"),
