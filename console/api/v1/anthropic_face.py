@@ -1,45 +1,10 @@
-"""Anthropic's specifics of /v1/messages: the format of errors, replays, and the token count."""
+"""Anthropic's specifics of /v1/messages: replays."""
 
 from typing import Any
 
 import orjson
 
-from console.api.v1.asks import uncalled
-from console.api.v1.request import Request, read_json
-from console.api.v1.sending import Send, dropped_header, send_json
-from console.audit.models import EventType
-from console.core.errors import Refusal
 from console.core.sse import named_frames
-from console.gateway import pipeline
-from console.gateway.identity import KeyIdentity
-from console.gateway.resolution import resolve
-from console.gateway.shapes import messages
-from console.gateway.unknown_fields import dropped_by, names_of
-from console.teams.unknown_fields import policy_of
-
-COUNT = "/v1/messages/count_tokens"
-
-
-async def count_tokens(request: Request, send: Send) -> None:
-    """Answer Facet's own estimate, the one that reservations are made of; no provider is asked."""
-    identify = KeyIdentity(request.key, request.client_address, request.at)
-    ask = uncalled(request, EventType.MESSAGE.value, COUNT)
-    try:
-        if request.problem is not None:
-            raise request.problem
-        value, text = await read_json(request)
-        body = messages.check_count(value)
-        ask = uncalled(request, EventType.MESSAGE.value, COUNT, model=str(body["model"]), text=text)
-        snapshot, asker = await pipeline.look_up(identify, ask, started=request.started)
-        out = dropped_by(policy_of(asker.key), body.keys() - messages.COUNTED, frozenset())
-        resolve(snapshot, asker, ask.model)
-    except Refusal as refusal:
-        is_of_the_head = refusal is request.problem
-        raise await pipeline.refuse(
-            identify, ask, refusal, started=request.started, is_for_anybody=is_of_the_head
-        ) from None
-    counted = {"input_tokens": messages.estimate_tokens(body, text)}
-    await send_json(send, request, 200, orjson.dumps(counted), dropped_header(names_of(out)))
 
 
 def as_stream(message: dict[str, Any]) -> bytes:

@@ -6,17 +6,17 @@ from collections.abc import Awaitable, Callable
 from django.conf import settings
 
 from console.api.v1 import batches, files, message_batches, queues, responses, runs
-from console.api.v1.anthropic_face import COUNT, count_tokens
 from console.api.v1.models import models
 from console.api.v1.request import MethodNotAllowed, Request
 from console.api.v1.run_events import follow
+from console.api.v1.token_counts import OF_MESSAGES, OF_RESPONSES, count_messages, count_responses
 from console.core.errors import NotFound
 
 # Takes the request, how to send, and what the address names.
 Handler = Callable[..., Awaitable[None]]
 
 ROUTES: dict[str, dict[str, Handler]] = {
-    COUNT: {"POST": count_tokens},
+    OF_MESSAGES: {"POST": count_messages},
     "/v1/messages/batches": {"GET": message_batches.list_batches, "POST": message_batches.create},
     "/v1/messages/batches/{id}": {"GET": message_batches.retrieve, "DELETE": message_batches.delete},
     "/v1/messages/batches/{id}/cancel": {"POST": message_batches.cancel},
@@ -29,9 +29,9 @@ ROUTES: dict[str, dict[str, Handler]] = {
     "/v1/batches": {"GET": batches.list_batches, "POST": batches.create},
     "/v1/batches/{id}": {"GET": batches.retrieve},
     "/v1/batches/{id}/cancel": {"POST": batches.cancel},
-    # OpenAI has these, and no response is called so: there is no such address, whatever the method.
+    OF_RESPONSES: {"POST": count_responses},
+    # OpenAI has this, and no response is called so: there is no such address, whatever the method.
     "/v1/responses/compact": {},
-    "/v1/responses/input_tokens": {},
     "/v1/responses/{id}": {"GET": responses.retrieve, "DELETE": responses.delete},
     "/v1/responses/{id}/input_items": {"GET": responses.input_items},
     "/v1/responses/{id}/cancel": {"POST": responses.cancel},

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from console.core import size
 from console.core.errors import BadInput
+from console.core.pictures import estimated_tokens, pictures_in
 from console.gateway.shapes import fields, knowledge_ref, prompt_ref
 
 REFERENCE = "item_reference"
@@ -43,6 +45,26 @@ KNOWN = frozenset(
 )
 # What OpenAI's servers read and a chat completion has no word for, but it changes no answer.
 WITHHELD = frozenset({"access_programs", "background_options", "client_metadata", "image", "service_tier"})
+# What a request to count tokens can have.
+COUNTED = frozenset(
+    {
+        "input",
+        "instructions",
+        "model",
+        "parallel_tool_calls",
+        "reasoning",
+        "text",
+        "tool_choice",
+        "tools",
+        "truncation",
+    }
+)
+# What is in the model's input and not in the body: it is not counted, and a count without it would be wrong.
+_ELSEWHERE = {
+    "previous_response_id": "Earlier responses are not counted; send the whole conversation as input.",
+    "prompt": "Prompts of the library are not counted; leave prompt out.",
+    "knowledge": "Documents are not counted; leave knowledge out.",
+}
 
 # What would make the answer another one, and what to do instead.
 _NOT_HERE = {
@@ -142,6 +164,22 @@ def check(value: Any) -> dict[str, Any]:
     if body.get("background") and body.get("store") is False:
         raise BadInput("What is answered in the background is kept, to be asked for: leave store out.", param="store")
     return fields.theirs(body)
+
+
+def check_count(value: Any) -> dict[str, Any]:
+    """Return the body of a request to count tokens; what else is in it than COUNTED is for the caller's key to say."""
+    body = check(value)
+    for name, instead in _ELSEWHERE.items():
+        if name in body:
+            raise BadInput(instead, param=name)
+    if any(kind_of(item) == REFERENCE for item in items_of(body)):
+        raise BadInput("Items named by their ids are not counted; send them whole.", param="input")
+    return body
+
+
+def estimate_tokens(body: dict[str, Any], text: str) -> int:
+    """Return an upper estimate of a checked body's tokens, in which the bytes of a picture say little."""
+    return estimated_tokens(pictures_in(items_of(body)), size.estimate_tokens(text))
 
 
 def _as_ours(prompt: Any) -> Any:

@@ -258,7 +258,7 @@ def test_a_prompt_that_stood_for_the_input_is_what_was_said(client, world):
 def test_routes_say_what_they_answer_to(client):
     for method, path, status in (
         ("POST", "/v1/responses/resp_1", 405),
-        ("POST", "/v1/responses/input_tokens", 404),
+        ("GET", "/v1/responses/input_tokens", 405),
         ("GET", "/v1/responses/compact", 404),
         ("GET", "/v1/responses/resp_1/cancel", 405),
         ("POST", "/v1/responses/resp_1/input_items", 405),

@@ -244,6 +244,36 @@ def test_unknown_fields_and_limits_go_by_the_same_rules(client, world, settings)
     assert response.status_code == 429 and response.json()["error"]["type"] == "rate_limit_error"
 
 
+def test_it_counts_the_tokens_of_what_would_be_asked(sdk, client, world, settings):
+    def count(**more):
+        return sdk.responses.input_tokens.count(**{**ASK, **more})
+
+    picture = {"type": "input_image", "image_url": "data:image/png;base64," + "A" * 40_000, "detail": "auto"}
+    told, longer, seen = (
+        count(instructions="Be kind."),
+        count(input="x" * 4000, tools=[{"type": "function", "name": "look_up", "parameters": {}, "strict": False}]),
+        count(input=[{"role": "user", "content": [picture]}]),
+    )
+    assert (told.object, 5 < told.input_tokens < 100) == ("response.input_tokens", True)
+    assert longer.input_tokens > 1000 and seen.input_tokens < 10_000
+    for refused, field in (
+        ({"previous_response_id": "resp_1"}, "previous_response_id"),
+        ({"prompt": {"id": "shop/voice"}}, "prompt"),
+        ({"knowledge": ["shop"]}, "knowledge"),
+        ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "input"),
+        ({"tools": "all"}, "tools"),
+    ):
+        answer = client.post("/v1/responses/input_tokens", json={**ASK, **refused})
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, field), answer.text
+    assert client.post("/v1/responses/input_tokens", json={**ASK, "model": "nobody"}).status_code == 404
+    settings.GATEWAY_UNKNOWN_FIELDS = "refuse"
+    assert client.post("/v1/responses/input_tokens", json={**ASK, "max_output_tokens": 5}).status_code == 400
+    assert [(one.status, one.type, one.route) for one in world.calls()] == [
+        ("refused", "response", "/v1/responses/input_tokens")
+    ] * 7
+    assert world.upstream.seen == []
+
+
 def test_the_same_key_gets_the_same_answer(client, world):
     once = {"Idempotency-Key": "once"}
     first, again = (client.post("/v1/responses", json=ASK, headers=once) for _ in range(2))
