@@ -12,7 +12,7 @@ from console.core.errors import BadInput
 
 MAX_DEPTH = 32
 MAX_MEMBERS = 10_000
-_MAX_DIGITS = 18  # fits 64 bits
+_LEAST, _MOST, _MOST_DIGITS = -(2**63), 2**63 - 1, 19
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
 
@@ -31,9 +31,10 @@ def _constant(name: str) -> NoReturn:
 
 
 def _integer(digits: str) -> int:
-    if len(digits) > _MAX_DIGITS and len(digits.lstrip("-")) > _MAX_DIGITS:
-        raise BadInput("The body holds a whole number of more than 18 digits.")
-    return int(digits)
+    # Digits first: reading thousands of them takes long.
+    if len(digits.lstrip("-")) > _MOST_DIGITS or not _LEAST <= (number := int(digits)) <= _MOST:
+        raise BadInput("The body holds a whole number beyond 64 bits.")
+    return number
 
 
 def _number(text: str) -> float:
@@ -98,7 +99,7 @@ def loads(raw: bytes) -> tuple[Any, str]:
     """Return the value and the text of a JSON body; raise BadInput that says what is wrong with it.
 
     Refused besides malformed JSON: bytes that are not UTF-8, duplicate names, NaN and infinities, NUL characters, lone
-    surrogates, whole numbers beyond 18 digits, more than 32 levels.
+    surrogates, whole numbers beyond 64 bits, more than 32 levels.
     """
     try:
         text = raw.decode()

@@ -43,7 +43,7 @@ def test_the_editor_refuses_what_cannot_be_kept_and_keeps_the_rest(
         "This nests more than 32 levels": {"p-more": '{"response_format": ' + "[" * 40 + "]" * 40 + "}"},
         "This holds NaN": {"p-more": '{"seed": NaN}'},
         "This names &#x27;seed&#x27; twice": {"p-more": '{"seed": 1, "seed": 2}'},
-        "This holds a whole number of more than 18 digits": {"p-more": '{"seed": ' + "9" * 5_000 + "}"},
+        "This holds a whole number beyond 64 bits": {"p-more": '{"seed": ' + "9" * 5_000 + "}"},
         "The default is not JSON that can be kept: it names": _variable("json", default='{"a": 1, "a": 2}'),
         "The example is not JSON that can be kept: it holds Infinity": _variable("json", example="[Infinity]"),
         "The default is not a number": _variable("number", default="9" * 300),
