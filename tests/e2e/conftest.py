@@ -5,6 +5,7 @@ this package and not to the session: the async tests elsewhere find no loop, and
 running loop is lifted here only.
 """
 
+import functools
 import os
 import re
 import shutil
@@ -150,6 +151,27 @@ _MEASURE_WIDTH = r"""({sizes, isDark}) => {
   style.fontSize = "";
   return [...found, ...broken];
 }"""
+
+
+def _once_heard(act: Callable[..., Any]) -> Callable[..., Any]:
+    """Have a locator's action wait for its page's scripts, as people do without knowing.
+
+    Playwright acts on an element as soon as the parser has put it there. On a busy machine that was now and then before
+    a deferred script listened: a form was sent plainly, a preview did not follow. Tests of that very moment hold a
+    script back in a frame, which nothing here waits for.
+    """
+
+    @functools.wraps(act)
+    def once_heard(locator: Locator, *arguments: Any, **options: Any) -> Any:
+        locator.wait_for(state="attached")  # of the page that comes, where one is on its way
+        locator.page.wait_for_load_state("domcontentloaded")
+        return act(locator, *arguments, **options)
+
+    return once_heard
+
+
+for _name in ("check", "click", "fill", "press", "press_sequentially", "select_option", "set_input_files", "uncheck"):
+    setattr(Locator, _name, _once_heard(getattr(Locator, _name)))
 
 
 def _chromium() -> str | None:
