@@ -67,6 +67,7 @@ _RULES_OF_LOOKS = ["color-contrast", "link-in-text-block", "scrollable-region-fo
 # Answers null when axe is not there yet. `again` asks only for the rules of looks, unless something came into sight or
 # went out of it since the look before. `turned` looks at the other theme.
 _FIND_BARRIERS = """async ({frame, same, part, many, rules, rulesOfLooks, again, turned}) => {
+  if (document.readyState === "loading") await new Promise((go) => addEventListener("DOMContentLoaded", go));
   if (!window.axe) return null;
   // Axe reads the styles of what it is asked to leave out, too, and of what nobody sees: most of a page. It is taken
   // away meanwhile, and so is what is only more of the same.
@@ -124,7 +125,8 @@ _SUM_UP = """() => ({
 })"""
 # Says by how much the page is too wide with letters of each size, and what is; `isDark` changes the theme first.
 # A short word of a heading or a button that goes on in the next line has too little place, too.
-_MEASURE_WIDTH = r"""({sizes, isDark}) => {
+_MEASURE_WIDTH = r"""async ({sizes, isDark}) => {
+  if (document.readyState === "loading") await new Promise((go) => addEventListener("DOMContentLoaded", go));
   const {classList, style} = document.documentElement;
   if (isDark !== null) classList.toggle("dark", isDark);
   const broken = [], range = new Range();
@@ -153,7 +155,7 @@ _MEASURE_WIDTH = r"""({sizes, isDark}) => {
 }"""
 
 
-def _once_heard(act: Callable[..., Any]) -> Callable[..., Any]:
+def _once_heard(act: Callable[..., None]) -> Callable[..., None]:
     """Have a locator's action wait for its page's scripts, as people do without knowing.
 
     Playwright acts on an element as soon as the parser has put it there. On a busy machine that was now and then before
@@ -162,10 +164,11 @@ def _once_heard(act: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     @functools.wraps(act)
-    def once_heard(locator: Locator, *arguments: Any, **options: Any) -> Any:
+    def once_heard(locator: Locator, *arguments: Any, **options: Any) -> None:
         locator.wait_for(state="attached")  # of the page that comes, where one is on its way
         locator.page.wait_for_load_state("domcontentloaded")
-        return act(locator, *arguments, **options)
+        act(locator, *arguments, **options)
+        locator.page.wait_for_load_state("domcontentloaded")  # where it led to another page
 
     return once_heard
 
