@@ -13,8 +13,8 @@ from console.api.v1.asks import uncalled
 from console.api.v1.request import Request, read_json
 from console.api.v1.sending import Send, dropped_header, send_json
 from console.audit.models import EventType
-from console.core.errors import Refusal
-from console.gateway import pipeline
+from console.core.errors import BadInput, Refusal
+from console.gateway import agents, pipeline
 from console.gateway.identity import KeyIdentity
 from console.gateway.resolution import resolve
 from console.gateway.shapes import messages, responses
@@ -67,6 +67,8 @@ async def _count(way: _Count, request: Request, send: Send) -> None:
         value, text = await read_json(request)
         body = way.check(value)
         ask = uncalled(request, way.type.value, way.route, model=str(body["model"]), text=text)
+        if ask.model.startswith(agents.PREFIX):
+            raise BadInput("What an agent adds is not counted; name its alias.", param="model")
         snapshot, asker = await pipeline.look_up(identify, ask, started=request.started)
         out = dropped_by(policy_of(asker.key), body.keys() - way.fields, frozenset())
         resolve(snapshot, asker, ask.model)

@@ -262,6 +262,7 @@ def test_it_counts_the_tokens_of_what_would_be_asked(sdk, client, world, setting
         ({"knowledge": ["shop"]}, "knowledge"),
         ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "input"),
         ({"tools": "all"}, "tools"),
+        ({"model": "agent:helper"}, "model"),
     ):
         answer = client.post("/v1/responses/input_tokens", json={**ASK, **refused})
         assert (answer.status_code, answer.json()["error"]["param"]) == (400, field), answer.text
@@ -270,7 +271,7 @@ def test_it_counts_the_tokens_of_what_would_be_asked(sdk, client, world, setting
     assert client.post("/v1/responses/input_tokens", json={**ASK, "max_output_tokens": 5}).status_code == 400
     assert [(one.status, one.type, one.route) for one in world.calls()] == [
         ("refused", "response", "/v1/responses/input_tokens")
-    ] * 7
+    ] * 8
     assert world.upstream.seen == []
 
 
