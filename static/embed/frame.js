@@ -83,9 +83,10 @@
       if (await renewed()) return ask(path, body, true, mine);
       throw { code: "refused" }; // and why has been said
     }
-    if (mine !== visitor) throw { code: "refused" };
-    if (!response.ok) throw (await response.json()).error;
-    return response;
+    const said = response.headers.get("Content-Type")?.startsWith("application/json") ? await response.json() : response;
+    if (mine !== visitor) throw { code: "refused" }; // while the body came, too
+    if (!response.ok) throw said.error;
+    return said;
   };
   // What was pressed is gone or does nothing for now: the focus goes on to what comes next, without a keyboard in the way.
   const goOn = () => {
@@ -167,7 +168,7 @@
     button.onclick = async () => {
       button.disabled = true;
       try {
-        const { turns } = await (await ask(`messages/${turn.id}/again/`, {})).json();
+        const { turns } = await ask(`messages/${turn.id}/again/`, {});
         element.remove();
         known.delete(turn.id);
         begin(turns);
@@ -318,10 +319,9 @@
   const read = async () => {
     if (config.off) return hear("off");
     const before = shown;
-    const mine = visitor;
     try {
-      const said = await (await ask("conversation/")).json();
-      if (shown !== before || mine !== visitor) return;
+      const said = await ask("conversation/");
+      if (shown !== before) return;
       clear();
       who = said.state;
       said.turns.forEach((turn) => show(turn, true));
@@ -346,7 +346,7 @@
     try {
       if (!token && !(await renewed())) return;
       await loading;
-      const { turns } = await (await ask("messages/", { text }, false, mine)).json();
+      const { turns } = await ask("messages/", { text }, false, mine);
       if (field.value === text) field.value = "";
       fit();
       begin(turns);
@@ -375,7 +375,7 @@
   stop.addEventListener("click", async () => {
     const id = last;
     try {
-      const { turns } = await (await ask(`messages/${id}/stop/`, {})).json();
+      const { turns } = await ask(`messages/${id}/stop/`, {});
       if (id === last) turns.forEach((turn) => show(turn));
       field.focus();
     } catch (error) {
@@ -384,7 +384,7 @@
   });
   person.addEventListener("click", async () => {
     try {
-      who = (await (await ask("person/", {})).json()).state;
+      who = (await ask("person/", {})).state;
       drawState();
       field.focus();
     } catch (error) {

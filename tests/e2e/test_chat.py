@@ -87,6 +87,7 @@ def test_it_asks_reads_stops_asks_again_and_reloads(page_as: OpenPage, room: Roo
     while not sent:
         page.wait_for_timeout(10)
     field.press_sequentially("And then?")  # while it is on its way, and stands there still
+    field.press("Enter")  # what is on its way is answered first
     sent[0].continue_()
     expect(thread).to_contain_text("One two")
     expect(field).to_have_value("And then?")
@@ -98,6 +99,7 @@ def test_it_asks_reads_stops_asks_again_and_reloads(page_as: OpenPage, room: Roo
     expect(thread).to_contain_text("You stopped the answer here.")
     expect(field).to_have_value("And then?")
     expect(field).to_be_focused()  # what was pressed is gone
+    expect(page.locator("#cannot-send")).to_be_empty()
     expect(other.get_by_role("log")).to_contain_text("You stopped the answer here.")
 
     # What is clicked may be gone when the answer to the click comes: another tab's news, say, replaced it meanwhile.

@@ -22,6 +22,19 @@ from tests.upstream import sse, text_chunks
 
 pytestmark = pytest.mark.e2e
 
+# The next body that is read comes when `release()` is called; `held` says that it is waited for.
+_HOLD_NEXT_BODY = """() => {
+  const read = Response.prototype.json;
+  window.held = new Promise((hold) => {
+    Response.prototype.json = async function () {
+      Response.prototype.json = read;
+      hold();
+      await new Promise((go) => (window.release = go));
+      return read.call(this);
+    };
+  });
+}"""
+
 
 def _check_axe(page: Page) -> None:
     """Fail on any barrier inside the frame, and on the site with the launcher."""
@@ -260,9 +273,8 @@ def test_a_phone_shows_it_whole_and_a_site_says_who_its_visitor_is(
     page.evaluate("(who) => Facet.identify(who, 'shop1')", who)
     while not late:
         page.wait_for_timeout(10)
-    page.evaluate(
-        "(who) => Facet.identify(who, 'shop1')", {"id": "bob", "signature": signed_identity.sign("n3w", "bob")}
-    )
+    bob = {"id": "bob", "signature": signed_identity.sign("n3w", "bob")}
+    page.evaluate("(who) => Facet.identify(who, 'shop1')", bob)
     expect(chat.get_by_role("button", name="Was gibt es?")).to_be_visible()
     with page.expect_response("**/conversation/"):
         late[0].continue_()
@@ -270,6 +282,19 @@ def test_a_phone_shows_it_whole_and_a_site_says_who_its_visitor_is(
     assert chat.get_by_text("Ich bin es.").count() == 0
     page.evaluate("(who) => Facet.identify(who, 'shop1')", who)
     expect(chat.get_by_text("Ich bin es.")).to_be_visible()
+
+    # Nor if they are named between the head and the body of an answer.
+    html = chat.locator("html")
+    html.evaluate(_HOLD_NEXT_BODY)
+    field.fill("Nur für Ada.")
+    field.press("Enter")
+    html.evaluate("() => held")
+    page.evaluate("(who) => Facet.identify(who, 'shop1')", bob)
+    expect(chat.get_by_role("button", name="Was gibt es?")).to_be_visible()
+    html.evaluate("() => { release(); return new Promise((go) => setTimeout(go, 50)) }")
+    assert chat.get_by_text("Nur für Ada.").count() == 0
+    page.evaluate("(who) => Facet.identify(who, 'shop1')", who)
+    expect(chat.get_by_text("Nur für Ada.")).to_be_visible()
 
     # A page of one piece puts another body there, takes it away, and mounts it again.
     mount = """(isGone) => {

@@ -10,7 +10,7 @@ import pytest
 
 from console.api.v1 import watch
 from console.audit.models import Payload
-from console.gateway import continuation
+from console.gateway import continuation, runtime
 from console.teams.callers import SYSTEM
 from console.teams.services.keys import change_key, revoke_key
 from tests import make
@@ -236,9 +236,15 @@ def test_it_refuses_an_answer_that_is_no_stream(ask, world):
 
 
 def test_it_ends_the_providers_work_when_the_client_leaves(opened, world):
+    gates = [gateway.provider_gate for gateway in runtime._gateways.values()]
+    breakers = [gate.breakers[world.provider.id.int] for gate in gates if world.provider.id.int in gate.breakers]
+    for breaker in breakers:
+        breaker.open_until = 1.0  # the call is a probe, and a client that leaves says nothing of the provider
     opened.close()
     assert world.upstream.was_closed_early()
     wait_until_settled()
+    assert breakers and not any(breaker.is_closed for breaker in breakers)
+    world.forgive()
     (line,) = world.calls()
     assert (line.status, line.code, line.usage_note) == ("client_disconnected", "", "estimated")
     assert json.loads(Payload.objects.get(kind="output").body)["choices"][0]["message"]["content"] == "One"
