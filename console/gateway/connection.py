@@ -25,18 +25,15 @@ class Connection:
             if self._connection is not None and not self._connection.closed:
                 return self._connection
             parameters = connections["default"].get_connection_params()
-            kept = {
-                k: v
-                for k, v in parameters.items()
-                if k in {"dbname", "user", "password", "host", "port"} or k.startswith(("ssl", "keepalives", "tcp_"))
+            for name in ("cursor_factory", "context", "prepare_threshold"):  # Django's own; the rest is the address
+                parameters.pop(name, None)
+            limits = "-c statement_timeout=20000 -c lock_timeout=10000 -c timezone=UTC"
+            parameters |= {
+                "connect_timeout": 3,
+                "application_name": f"facet gateway {self._name}",
+                "options": f"{parameters.get('options', '')} {limits} {self._options}".strip(),
             }
-            self._connection = await psycopg.AsyncConnection.connect(
-                **kept,
-                autocommit=True,
-                connect_timeout=3,
-                application_name=f"facet gateway {self._name}",
-                options=f"-c statement_timeout=20000 -c lock_timeout=10000 -c timezone=UTC {self._options}".strip(),
-            )
+            self._connection = await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
             self._connection.prepare_threshold = 0
             return self._connection
 

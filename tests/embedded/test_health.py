@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.core.cache import cache
+from django.db import connections
 from django.db.migrations.loader import MigrationLoader
 from django.test import Client
 
@@ -46,6 +47,12 @@ def test_it_is_ready(db: None, client: Client, valkey: None) -> None:
         "snapshot": "ok",
     }
     assert "set-cookie" not in response.headers
+
+
+def test_it_connects_whatever_the_address_of_the_database_says(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = connections["default"].settings_dict
+    monkeypatch.setitem(settings, "OPTIONS", settings["OPTIONS"] | {"connect_timeout": "7", "options": "-c geqo=off"})
+    assert sql.applied_migrations()
 
 
 def test_it_is_ready_without_valkey_and_says_so(db: None, client: Client) -> None:

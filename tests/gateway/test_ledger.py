@@ -570,6 +570,22 @@ async def test_a_connection_is_made_once_however_many_ask(committed_db):
         await connection.close()
 
 
+async def test_a_connection_takes_what_the_address_of_the_database_says_besides(committed_db, monkeypatch):
+    from django.db import connections
+
+    more = {"connect_timeout": "7", "options": "-c geqo=off -c statement_timeout=1"}
+    monkeypatch.setitem(connections.settings["default"], "OPTIONS", connections.settings["default"]["OPTIONS"] | more)
+    connection = Connection("test")
+    try:
+        shown = [
+            await (await (await connection.get()).execute(f"SHOW {n}")).fetchone()
+            for n in ("geqo", "statement_timeout")
+        ]
+        assert shown == [("off",), ("20s",)]
+    finally:
+        await connection.close()
+
+
 async def _break_connections(ledger):
     """End this ledger's own sessions, and not those of the live server that later tests use."""
     from django.db import connection
