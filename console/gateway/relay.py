@@ -42,7 +42,7 @@ async def _close(call: Call, outcome: Outcome, *, falls_back: bool = False) -> N
         return
     call.is_closed = True
     if call.first_token and call.plan.lane == Lane.INTERACTIVE:
-        call.gateway.provider_gate.pace.observe(time.time(), call.first_token - call.started)
+        call.gateway.provider_gate.pace.observe(time.monotonic(), call.first_token - call.started)
     ledger = call.gateway.ledger
     if await ledger.close(end_record(call, outcome, falls_back)) or outcome.status != Status.OK:
         return

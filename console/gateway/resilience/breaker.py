@@ -35,7 +35,11 @@ class Breaker:
         """Return whether a call may go now. After the pause the first to ask goes as the probe."""
         if not self.open_until:
             return True
-        if moment < self.open_until or moment < self._probing_until:
+        # What is further away was written down before the clock was set back.
+        if (
+            moment < self.open_until <= moment + _LONGEST_PAUSE
+            or moment < self._probing_until <= moment + _PROBE_SECONDS
+        ):
             return False
         self._probing_until = moment + _PROBE_SECONDS
         return True

@@ -157,7 +157,7 @@ class ProviderGate:
     async def _share_pace(self) -> None:
         """Publish the pace of this process's interactive lane, and slow the batch lane down by the slowest process."""
         moment = time.time()
-        mine = self.pace.p95(moment)
+        mine = self.pace.p95(time.monotonic())
         published = f"{moment}:{mine}" if mine is not None else None
 
         async def share(client: redis.Redis) -> dict[bytes, bytes]:
@@ -174,7 +174,7 @@ class ProviderGate:
         gone = []
         for process, text in (await self.shared.query(share) or {}).items():
             at, _, p95 = text.decode().partition(":")
-            age = moment - float(at)
+            age = abs(moment - float(at))  # one of later is of before a clock was set back
             if age < _PACE_SECONDS:
                 slowest = max(slowest or 0.0, float(p95))
             elif age > _PACE_KEPT_SECONDS:

@@ -37,6 +37,15 @@ def test_a_failed_probe_opens_it_for_longer_each_time_up_to_a_minute() -> None:
     assert pauses == [5, 10, 20, 40, 60, 60]
 
 
+def test_it_probes_although_the_clock_was_set_back_meanwhile() -> None:
+    breaker = Breaker()
+    failing(breaker, 7200)
+    assert breaker.admits(3600) and not breaker.admits(3601), "one probe at a time"
+    assert breaker.succeeded() and breaker.admits(3602)
+    failing(breaker, 7200)
+    assert breaker.admits(7206) and breaker.admits(3600), "nobody waits an hour for the probe of an hour later"
+
+
 def test_calls_that_began_before_it_opened_and_probes_without_a_word_change_nothing() -> None:
     breaker = Breaker()
     failing(breaker, 100)
