@@ -21,6 +21,7 @@ PREFIX = "facet:gateway:"
 # A frozen Valkey delays one call by this much, and is then not queried for a while.
 _PATIENCE_SECONDS = 0.25
 _AWAY_SECONDS = 2.0
+_MOST_CONNECTIONS = 64
 
 
 class Shared:
@@ -32,6 +33,7 @@ class Shared:
         self._away_until = 0.0
         self._is_away = False
         self._sending: set[asyncio.Future[Any]] = set()
+        self._free = asyncio.Semaphore(_MOST_CONNECTIONS)  # more queries at once wait for those, and prove nothing
 
     def send(self, work: Callable[[redis.Redis], Awaitable[Any]]) -> None:
         """Do `work` in the background. If it fails, nothing is lost that would not expire by itself."""
@@ -41,6 +43,10 @@ class Shared:
 
     async def query(self, work: Callable[[redis.Redis], Awaitable[_Result]]) -> _Result | None:
         """Return the result of `work`, None while Valkey is unavailable. The change of state is logged once."""
+        async with self._free:
+            return await self._query(work)
+
+    async def _query(self, work: Callable[[redis.Redis], Awaitable[_Result]]) -> _Result | None:
         if not self._url or time.monotonic() < self._away_until:
             return None
         if self._client is None:
@@ -49,7 +55,7 @@ class Shared:
                 socket_timeout=_PATIENCE_SECONDS,
                 socket_connect_timeout=_PATIENCE_SECONDS,
                 retry=None,
-                max_connections=64,
+                max_connections=_MOST_CONNECTIONS,
             )
         try:
             found = await work(self._client)

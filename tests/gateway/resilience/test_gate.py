@@ -171,3 +171,9 @@ async def test_what_a_process_that_is_gone_said_of_its_pace_is_taken_away(valkey
         await asyncio.sleep(0.02)
         said = set(await gate.shared.query(lambda client: client.hkeys(gate_module._PACE_KEY)) or ())
     assert b"silent for a moment" in said and b"before the clock was set back" not in said
+
+
+async def test_many_queries_at_once_do_not_make_valkey_away(valkey_server: Valkey, process: Open, caplog) -> None:
+    gate = process(valkey_server.url)
+    answers = await asyncio.gather(*(gate.shared.query(lambda client: client.ping()) for _ in range(200)))
+    assert all(answers) and not caplog.records
