@@ -12,9 +12,10 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from console.core.clock import now
-from console.core.schedules import newest_tick, next_tick
+from console.core.schedules import GRACE, newest_tick, next_tick
 from console.evals.models import GOING_ON, Round, Schedule
 from console.evals.services import outcomes, rounds
 from console.evals.subjects import subject_of, subjects_of
@@ -26,6 +27,8 @@ _AT_ONCE = 200
 def tick() -> None:
     """Do all there is to do now. Safe to call twice, late or never."""
     living = Schedule.objects.filter(is_paused=False, prompt__deleted_at=None)
+    for schedule_id in living.filter(_is_of_a_clock_ahead()).values_list("pk", flat=True)[:_AT_ONCE]:
+        _guarded(_set_back, schedule_id)
     for schedule_id in living.filter(next_at__lte=now()).order_by("next_at").values_list("pk", flat=True)[:_AT_ONCE]:
         _guarded(_due, schedule_id)
     following = list(living.order_by("pk"))
@@ -36,6 +39,22 @@ def tick() -> None:
     waiting = Round.objects.filter(outcome=Round.Outcome.OPEN).exclude(run__status__in=GOING_ON)
     for round_id in waiting.order_by("at", "id").values_list("pk", flat=True)[:_AT_ONCE]:
         _guarded(outcomes.settle, round_id)
+
+
+def _is_of_a_clock_ahead() -> Exists:
+    """Match schedules whose last round is still to come, as where the clock ran ahead and was put right."""
+    return Exists(Round.objects.filter(schedule=OuterRef("pk"), at__gt=now() + GRACE))
+
+
+@transaction.atomic
+def _set_back(schedule_id: uuid.UUID) -> None:
+    """Go on from now: by the clock that ran ahead, the next tick is as far away as it was wrong."""
+    schedule, moment = _claimed(schedule_id), now()
+    if schedule is None:
+        return
+    schedule.next_at = next_tick(schedule.cron, schedule.time_zone, moment)
+    schedule.save(update_fields=["next_at"])
+    Round.objects.filter(schedule=schedule, at__gt=moment).update(at=moment)
 
 
 def _guarded(work: Callable[..., object], *given: Any) -> None:

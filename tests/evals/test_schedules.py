@@ -95,6 +95,15 @@ def test_a_tick_runs_the_tests_once_however_late(world: World, schedule: Schedul
     assert schedule.rounds.filter(cause="due").count() == 2
 
 
+def test_it_goes_on_where_the_clock_was_ahead_and_is_put_right(world: World, schedule: Schedule) -> None:
+    ahead = now() + dt.timedelta(days=3)
+    Round.objects.update(at=ahead)
+    Schedule.objects.update(next_at=ahead + dt.timedelta(days=1))
+    beat.tick()
+    schedule.refresh_from_db()
+    assert schedule.next_at <= now() + dt.timedelta(days=1)
+
+
 def test_drift_opens_one_incident_and_closes_by_itself(world: World, schedule: Schedule) -> None:
     answer(schedule, "++")
     make_due(schedule)
