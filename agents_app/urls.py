@@ -59,6 +59,7 @@ urlpatterns = [
     path("runs/<slug:run_id>/ask/", runs.ask, name="ask_run"),
     path("runs/<slug:run_id>/compare/", runs.compare, name="compare_runs"),
     path("approvals/", approvals.approvals, name="approvals"),
+    path("approvals/several/", approvals.several, name="several_approvals"),
     path("approvals/<uuid:approval_id>/", approvals.approval, name="approval"),
     path("approvals/<uuid:approval_id>/decide/", approvals.decide, name="decide"),
     path("approvals/<uuid:approval_id>/extend/", approvals.extend, name="extend"),

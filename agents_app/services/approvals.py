@@ -2,7 +2,8 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -22,7 +23,7 @@ from agents_app.services.runs import wake
 from console.audit import actions
 from console.audit.services import changes, record
 from console.core.clock import now
-from console.core.errors import BadInput
+from console.core.errors import BadInput, Refusal
 from console.teams.actors import Actor
 from console.teams.models import User
 from console.teams.rights import rights_of_actor
@@ -82,6 +83,49 @@ def decide_approval(
     Run.objects.filter(pk=locked.run_id, state=Run.State.WAITING).update(wake_at=Now())
     wake(locked.run)
     return locked
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What somebody wants to become of one approval: the arguments of `decide_approval`."""
+
+    approval_id: uuid.UUID
+    is_approved: bool
+    seen_sha256: str
+    message: str = ""
+    edited_arguments: Mapping[str, Any] | None = None
+    answer: Mapping[str, Any] | None = None
+
+
+def decide_several(
+    *, actor: Actor, decisions: Collection[Decision], find: Callable[[uuid.UUID], Approval]
+) -> dict[uuid.UUID, Refusal | PermissionDenied]:
+    """Decide each by itself, as if it were the only one; return why, by approval, what could not be decided.
+
+    `find` returns an approval the actor may see, and refuses others.
+    """
+    refused: dict[uuid.UUID, Refusal | PermissionDenied] = {}
+    found = []
+    for decision in decisions:
+        try:
+            found.append((find(decision.approval_id), decision))
+        except Refusal as refusal:
+            refused[decision.approval_id] = refusal
+    # In one order: where all is one transaction, two who decide at once would wait for each other's runs.
+    for approval, decision in sorted(found, key=lambda one: (one[0].run_id, one[0].pk)):
+        try:
+            decide_approval(
+                actor=actor,
+                approval=approval,
+                is_approved=decision.is_approved,
+                seen_sha256=decision.seen_sha256,
+                message=decision.message,
+                edited_arguments=decision.edited_arguments,
+                answer=decision.answer,
+            )
+        except (Refusal, PermissionDenied) as refusal:
+            refused[approval.pk] = refusal
+    return refused
 
 
 @transaction.atomic

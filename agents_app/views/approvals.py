@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from agents_app import access
 from agents_app.models import Approval
@@ -18,7 +18,9 @@ from agents_app.views.runs import cards_of, have
 from console.core import strict_json
 from console.core.clock import now
 from console.core.errors import BadInput, Refusal
+from console.core.formatting import plural
 from console.core.htmx import go, is_htmx
+from console.core.ids import parse_id
 from console.teams.access import needs, scope_of
 from console.teams.callers import TeamRequest
 
@@ -39,15 +41,60 @@ def approvals(request: TeamRequest) -> HttpResponse:
     is_piece = is_htmx(request) and request.GET.get("piece") == "waiting"
     if is_piece and request.GET.get("have", "") == have(rows):
         return HttpResponse(status=204)
+    cards = cards_of(request, rows)
     context = {
         "active": ACTIVE,
-        "cards": cards_of(request, rows),
+        "cards": cards,
+        "has_several": len(_calls_of(cards)) > 1,
         "have": have(rows),
         "decided": queries.decided(seen),
         "week": queries.week(seen),
         "shows_decided": request.GET.get("show") == "decided",
     }
     return render(request, "agents/approvals/list.html#waiting" if is_piece else "agents/approvals/list.html", context)
+
+
+def _calls_of(cards: list[queries.Card]) -> list[queries.Card]:
+    """Return what can be decided together: calls. A question, and what became of a call, need words of their own."""
+    return [card for card in cards if card.approval.kind == Approval.Kind.CALL and not card.why_not]
+
+
+@needs("view_team")
+@require_http_methods(["GET", "HEAD", "POST"])
+def several(request: TeamRequest) -> HttpResponse:
+    """Calls that wait for the caller, each with its exact arguments, to be decided together."""
+    scope, status, context = scope_of(request), 200, {"active": ACTIVE, "ticks_all": request.GET.get("tick") == "all"}
+    if request.method == "POST":
+        decisions = _ticked(request)
+        refused = services.decide_several(
+            actor=request.caller.actor,
+            decisions=decisions,
+            find=lambda approval_id: access.approval_for(request.caller, approval_id),
+        )
+        done = len(decisions) - len(refused)
+        verb = "approved" if request.POST.get("decision") == "approve" else "rejected"
+        message = f"{plural(done, 'call')} {verb}."
+        if decisions and not refused:
+            return go(request, reverse("agents:approvals"), message)
+        seen = access.approvals_for(request.caller).select_related("run__agent").in_bulk(list(refused))
+        context["refused"] = [(seen.get(approval_id), str(why)) for approval_id, why in refused.items()]
+        context["message"] = message if decisions else "Tick at least one call."
+        context["typed"], status = request.POST.get("message", ""), 409 if decisions else 422
+    mine = access.approvals_for(request.caller, to="decide")
+    rows = queries.waiting(mine.filter(team=scope) if scope else mine)[: queries.MOST_WAITING]
+    context["cards"] = _calls_of(cards_of(request, list(rows)))
+    return render(request, "agents/approvals/several.html", context, status=status)
+
+
+def _ticked(request: TeamRequest) -> list[services.Decision]:
+    """Return the decisions of a form whose ticks carry an approval's id and the digest of what was shown."""
+    is_approved, message = request.POST.get("decision") == "approve", request.POST.get("message", "")
+    found = {}
+    for tick in request.POST.getlist("approval")[: queries.MOST_WAITING]:
+        text, _, digest = tick.partition(" ")
+        if approval_id := parse_id(text):
+            found[approval_id] = services.Decision(approval_id, is_approved, digest, message)
+    return list(found.values())
 
 
 @needs("view_team")

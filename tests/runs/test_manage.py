@@ -193,6 +193,29 @@ def test_approvals_are_seen_exactly_and_decided_once_by_people(run, agent, anna,
     assert ask(anna, "POST", f"{path}decide/", no).json()["message"] == "Not this one."
 
 
+def test_several_approvals_are_decided_each_by_itself(run, agent, anna, cast):  # noqa: F811
+    first = Approval.objects.get()
+    second, third = (make.make_approval(make.make_run(agent, cast.bob)) for _ in range(2))
+    yes = [{"id": str(one.pk), "decision": "approve", "sha256": one.sha256} for one in (first, second)]
+    no = {"id": str(third.pk), "decision": "reject", "sha256": third.sha256}
+    for body, param in (
+        ({"decisions": []}, "decisions"),
+        ({"decisions": [yes[0], yes[0]]}, "decisions"),
+        ({"decisions": [no | {"arguments": {}}]}, "decisions.0.arguments"),
+    ):
+        assert ask(anna, "POST", "approvals/decide/", body).json()["error"]["param"] == param
+    assert ask(key(cast, "prompts:review"), "POST", "approvals/decide/", {"decisions": yes}).status_code == 403
+    assert not ask(cast.bob, "POST", "approvals/decide/", {"decisions": yes}).json()["decided"]
+    unknown = yes[0] | {"id": str(run.pk)}
+    said = ask(anna, "POST", "approvals/decide/", {"decisions": [unknown, yes[0], yes[1] | {"sha256": "0"}, no]}).json()
+    assert said["decided"] == [str(first.pk), str(third.pk)]
+    assert {one["id"]: one["code"] for one in said["refused"]} == {
+        str(run.pk): "unknown_approval",
+        str(second.pk): "already_decided",
+    }
+    assert AuditEvent.objects.filter(action="approval.decided").count() == 2
+
+
 def test_triggers_are_made_switched_renewed_and_removed(agent, cast):
     text = key(cast, "prompts:write", "models:call")
     queue = make.make_queue(cast.team_a, "work")

@@ -108,6 +108,33 @@ def test_it_decides_exactly_what_was_seen(run, cast, anna):
     assert AuditEvent.objects.filter(action="approval.decided").count() == 1
 
 
+def test_several_calls_are_decided_at_once_and_each_by_itself(run, agent, cast, anna):
+    url, client, first = "/approvals/several/", client_of(anna), run.approvals.get()
+    assert url not in page(client, "/approvals/"), "there is one"
+    calls = [make.make_approval(make.make_run(agent, cast.bob), arguments={"order": text}) for text in "abc"]
+    question = make.make_approval(run, kind="question", form={"type": "object", "properties": {}})
+    theirs = make.make_approval(make.make_run(make.make_agent(cast.team_b, "spy"), cast.charlie))
+    assert url in page(client, "/approvals/")
+    shown = page(client, url)
+    assert "The parcel is lost." in shown and shown.count('name="approval"') == 4 and " checked" not in shown
+    assert page(client, f"{url}?tick=all").count(" checked") == 4 and str(question.pk) not in shown
+    assert "No calls wait" in page(client_of(cast.bob), url)
+
+    ticks = [f"{one.pk} {one.sha256}" for one in (first, calls[0], theirs)] + [f"{calls[1].pk} {'0' * 64}", "x"]
+    form = {"decision": "approve", "message": "Fine.", "approval": ticks}
+    answer = client.post(url, form)
+    assert answer.status_code == 409 and "2 calls approved. Not decided:" in answer.text
+    assert "not what you saw" in answer.text and "There is no such approval." in answer.text
+    assert client.post(url, form | {"approval": []}).status_code == 422
+    assert client_of(cast.bob).post(url, form | {"approval": [f"{calls[2].pk} {calls[2].sha256}"]}).status_code == 409
+    form = {"decision": "reject", "approval": [f"{one.pk} {one.sha256}" for one in calls[1:]]}
+    assert client.post(url, form).headers["Location"] == "/approvals/"
+    states = dict(Approval.objects.values_list("pk", "state"))
+    decided = [states[one.pk] for one in (first, *calls, question, theirs)]
+    assert decided == ["approved", "approved", "rejected", "rejected", "waiting", "waiting"]
+    assert AuditEvent.objects.filter(action="approval.decided", reason="Fine.").count() == 2
+
+
 def test_a_field_to_edit_hides_nothing_and_left_as_it_is_changes_nothing(run, anna):
     odd = "17\u202e\u200b\U000e0041 é"
     approval = make.make_approval(run, arguments={"order": odd}, editable=["order"])
@@ -210,7 +237,7 @@ def test_more_approvals_are_no_more_queries(run, agent, anna, cast):
             assert client.get(address, headers=headers).status_code == status
         return len(seen)
 
-    addresses = ("/approvals/", f"/runs/{run.public_id}/", "/api/approvals/?state=waiting")
+    addresses = ("/approvals/", "/approvals/several/", f"/runs/{run.public_id}/", "/api/approvals/?state=waiting")
     for address in addresses:
         client.get(address)
     before = [count(address) for address in addresses]

@@ -4,6 +4,7 @@ import uuid
 from functools import cache
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.urls import path
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -11,6 +12,7 @@ from rest_framework.response import Response
 
 from agents_app import access
 from agents_app.models import Approval
+from agents_app.queries.approvals import MOST_WAITING
 from agents_app.services import approvals as services
 from console.api.manage.base import Endpoint, Strict, listed
 from console.api.manage.runs.shapes import ApprovalDetailSerializer, ApprovalSerializer
@@ -37,6 +39,25 @@ class ApprovalDecisionSerializer(Strict):
         help_text="To a question: what its form asks for. Of a call nobody knows the end of: outcome (done or "
         "not_done) and result.",
     )
+
+
+class OneOfSeveralSerializer(ApprovalDecisionSerializer):
+    id = serializers.UUIDField()
+
+
+class ApprovalDecisionsSerializer(Strict):
+    decisions = serializers.ListField(child=OneOfSeveralSerializer(), allow_empty=False, max_length=MOST_WAITING)
+
+
+class RefusedDecisionSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class DecidedSerializer(serializers.Serializer[Any]):
+    decided = serializers.ListField(child=serializers.UUIDField())
+    refused = RefusedDecisionSerializer(many=True, help_text="What could not be decided. All others are.")
 
 
 class MoreTimeSerializer(Strict):
@@ -91,6 +112,12 @@ class OneApproval(ApprovalEndpoint):
         return self.shown(pk)
 
 
+def _check_rejection(given: dict[str, Any], path: str = "") -> None:
+    for name in ("arguments", "answer"):
+        if given["decision"] == REJECT and given.get(name) is not None:
+            raise BadInput(f"Who rejects gives no {name}.", param=f"{path}{name}")
+
+
 class Decide(ApprovalEndpoint):
     @extend_schema(
         operation_id="decide_approval",
@@ -103,9 +130,7 @@ class Decide(ApprovalEndpoint):
         services.check_may_decide(self.actor, approval)
         given = self.read(ApprovalDecisionSerializer)
         is_approved = given["decision"] == APPROVE
-        for name in ("arguments", "answer"):
-            if not is_approved and given.get(name) is not None:
-                raise BadInput(f"Who rejects gives no {name}.", param=name)
+        _check_rejection(given)
         services.decide_approval(
             actor=self.actor,
             approval=approval,
@@ -116,6 +141,44 @@ class Decide(ApprovalEndpoint):
             answer=given.get("answer"),
         )
         return self.shown(pk)
+
+
+class DecideSeveral(ApprovalEndpoint):
+    @extend_schema(
+        operation_id="decide_approvals",
+        summary="Decide several approvals, each by itself",
+        request=ApprovalDecisionsSerializer,
+        responses=DecidedSerializer,
+    )
+    def post(self, request: Any) -> Response:
+        given = self.read(ApprovalDecisionsSerializer)["decisions"]
+        if self.caller.user is None:
+            raise PermissionDenied("Approvals are decided by people.")
+        for number, one in enumerate(given):
+            _check_rejection(one, f"decisions.{number}.")
+        if len({one["id"] for one in given}) < len(given):
+            raise BadInput("An approval is decided once, so name each once.", param="decisions")
+        decisions = [
+            services.Decision(
+                approval_id=one["id"],
+                is_approved=one["decision"] == APPROVE,
+                seen_sha256=one["sha256"],
+                message=one["message"],
+                edited_arguments=one.get("arguments"),
+                answer=one.get("answer"),
+            )
+            for one in given
+        ]
+        refused = services.decide_several(actor=self.actor, decisions=decisions, find=self.approval)
+        return Response(
+            {
+                "decided": [one["id"] for one in given if one["id"] not in refused],
+                "refused": [
+                    {"id": pk, "code": getattr(why, "code", "policy_denied"), "message": str(why)}
+                    for pk, why in refused.items()
+                ],
+            }
+        )
 
 
 class Extend(ApprovalEndpoint):
@@ -134,6 +197,7 @@ class Extend(ApprovalEndpoint):
 
 urlpatterns = [
     path("approvals/", Approvals.as_view(), name="approvals"),
+    path("approvals/decide/", DecideSeveral.as_view(), name="decide_approvals"),
     path("approvals/<uuid:pk>/", OneApproval.as_view(), name="approval"),
     path("approvals/<uuid:pk>/decide/", Decide.as_view(), name="decide_approval"),
     path("approvals/<uuid:pk>/extend/", Extend.as_view(), name="extend_approval"),
