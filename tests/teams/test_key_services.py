@@ -331,6 +331,14 @@ def test_it_rotates_with_an_overlap(cast: Cast) -> None:
     assert text != new_text
 
 
+def test_it_rotates_a_key_that_is_to_live_forever(cast: Cast) -> None:
+    end = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
+    key, _ = make.make_key(cast.team_a, owner=cast.alice, expires_at=end)
+    ApiKey.objects.filter(pk=key.pk).update(created_at=now() - dt.timedelta(days=2))
+    new, _ = services.rotate_key(actor=actor(cast.alice), key=key)
+    assert new.expires_at == end
+
+
 def test_keys_that_were_rotated_very_often_cost_little(cast: Cast, django_assert_num_queries, monkeypatch) -> None:
     made = cast.kim.created_at
     line = [ApiKey(team=cast.team_a, name="daily", digest=bytes([n]) * 32, created_at=made) for n in range(200)]

@@ -35,6 +35,7 @@ OVERLAPS: dict[str, dt.timedelta] = {
     "24h": dt.timedelta(hours=24),
     "7d": dt.timedelta(days=7),
 }
+_END_OF_TIME = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
 
 
 def _once(values: Sequence[str]) -> list[str]:
@@ -196,7 +197,9 @@ def rotate_key(*, actor: Actor, key: ApiKey, overlap: dt.timedelta = dt.timedelt
         raise BadInput("The old key can go on for up to seven days.", param="overlap")
     check_scopes(actor, key.team, key.scopes)
     check_owner(key.team, key.owner)
-    lives_until = moment + (key.expires_at - key.created_at) if key.expires_at else None
+    lives_until = None
+    if key.expires_at is not None:
+        lives_until = moment + min(key.expires_at - key.created_at, _END_OF_TIME - moment)
     if actor.id != key.pk:
         check_within(actor, limits_of(key)._replace(expires_at=lives_until))
     new, text = _make(
