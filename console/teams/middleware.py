@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
+from django.db import Error
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -32,7 +34,8 @@ class CallerMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if refusals.is_due():
-            refusals.flush()
+            with suppress(Error):  # a page that only reads is there on a full disk, too
+                refusals.flush()
         caller = self._caller(request)
         request.caller = caller  # type: ignore[attr-defined]
         if caller.is_held and not request.path.startswith(_OPEN_TO_HELD):

@@ -72,23 +72,33 @@ def is_due() -> bool:
 
 
 def flush(*, everything: bool = False) -> int:
-    """Write the finished minutes and return how many lines that took."""
+    """Write the finished minutes and return how many lines that took. What cannot be written comes with the next."""
     present = period_start("minute", now())
     with _lock:
         finished = {entry: n for entry, n in _counts.items() if everything or entry[0] < present}
         for entry in finished:
             del _counts[entry]
-    for (minute, action, network, reason), times in finished.items():
-        with transaction.atomic():
-            record(
-                action,
-                actor=Actor(kind="anonymous", id=None, name="Nobody", client_address=network.partition("/")[0]),
-                status=Status.REFUSED,
-                reason=reason,
-                detail={"network": network, "minute": minute, "times": times},
-                surface="api" if action is actions.KEY_REFUSED else "console",
-            )
+    left = Counter(finished)
+    try:
+        for entry, times in finished.items():
+            with transaction.atomic():
+                _write(*entry, times)
+            del left[entry]
+    finally:
+        with _lock:
+            _counts.update(left)
     return len(finished)
+
+
+def _write(minute: dt.datetime, action: Action, network: str, reason: str, times: int) -> None:
+    record(
+        action,
+        actor=Actor(kind="anonymous", id=None, name="Nobody", client_address=network.partition("/")[0]),
+        status=Status.REFUSED,
+        reason=reason,
+        detail={"network": network, "minute": minute, "times": times},
+        surface="api" if action is actions.KEY_REFUSED else "console",
+    )
 
 
 @atexit.register

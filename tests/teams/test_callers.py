@@ -8,7 +8,8 @@ from unittest import mock
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.db import OperationalError
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
+from django.urls import reverse
 
 from console.core.clock import now
 from console.core.errors import BadInput, NotSignedIn, Unavailable
@@ -125,6 +126,15 @@ def test_it_counts_noise_by_minute_and_network(cast: Cast) -> None:
         assert refusals.flush() == 2
     told = {(line.reason, line.detail.split('"times": ')[1].rstrip("}")) for line in log.lines("key.refused")}
     assert told == {("malformed", "10"), ("unknown", "1")}
+
+
+def test_counted_noise_outlives_a_disk_that_is_full(cast: Cast, client: Client) -> None:
+    refusals.count_sign_in("throttled", HOME)
+    full = mock.patch.object(refusals, "record", side_effect=OperationalError("disk full"))
+    with mock.patch.object(refusals, "now", lambda: now() + dt.timedelta(minutes=1)):
+        with full:
+            assert client.get(reverse("account_login")).status_code == 200
+        assert refusals.flush() == 1
 
 
 def test_a_flood_does_not_grow_the_process(cast: Cast) -> None:
