@@ -89,8 +89,10 @@
       const address = `${form.dataset.stream}?set-up=${column.dataset.setUp}`;
       const response = await fetch(address, { method: "POST", body, signal: mine.signal, redirect: "manual" });
       if (response.ok) await follow(response, part);
-      else if (response.status === 403) fail(part, "Your role does not allow that, or this page is too old. Reload it.");
-      else fail(part, "You are signed out, or the console cannot answer right now. Reload the page.");
+      else {
+        document.dispatchEvent(new Event("session-lost"));
+        fail(part, "You are signed out, or the console cannot answer right now. Run it again.");
+      }
     } catch (problem) {
       if (running !== mine) return;
       if (problem.name === "AbortError") part.figure("note").textContent = "Stopped.";

@@ -3,6 +3,8 @@
   const say = (text, { verb } = {}) =>
     document.dispatchEvent(new CustomEvent("toast", { detail: { text, tone: "bad", once: verb === "get" } }));
 
+  const AWAY = "The console cannot be reached.";
+  const signedOut = document.getElementById("signed-out");
   const WORDS = {
     403: "Your role does not allow that. Nothing was changed.",
     404: "It is not there any more. Reload the page to see what is.",
@@ -13,11 +15,8 @@
   };
 
   document.addEventListener("htmx:responseError", ({ detail: { xhr, requestConfig } }) => {
-    if (xhr.status === 401) {
-      const dialog = document.getElementById("signed-out");
-      if (dialog && !dialog.open) dialog.showModal();
-      return;
-    }
+    if (xhr.status === 401 || xhr.status === 403) askedAt = 0;
+    if (xhr.status === 401) return signedOut.open || signedOut.showModal();
     // The server's own sentence, when it sent one as a toast, is shown already.
     if (xhr.getResponseHeader("HX-Trigger")?.includes('"toast"')) return;
     say(WORDS[xhr.status] ?? `Something broke on our side (${xhr.status}). Nothing was changed.`, requestConfig);
@@ -26,9 +25,7 @@
   // An answer that is lost on its way back looks like this too, so nobody knows what came of what was sent.
   document.addEventListener("htmx:sendError", ({ detail: { requestConfig } }) =>
     say(
-      requestConfig.verb === "get"
-        ? "The console cannot be reached. Try again in a moment."
-        : "The console cannot be reached. What you typed is still here; look whether it was done before you try again.",
+      `${AWAY} ${requestConfig.verb === "get" ? "Try again in a moment." : "What you typed is still here; look whether it was done before you try again."}`,
       requestConfig,
     ),
   );
@@ -53,19 +50,56 @@
     pressed(detail)?.removeAttribute("aria-busy");
   });
 
-  // What spends is sent once, however often it is pressed while a large file is on its way. Coming back, it is new.
-  document.addEventListener("submit", (event) => {
-    const form = event.target;
-    if (!form.matches("[data-once]")) return;
-    if (form.hasAttribute("data-sent")) event.preventDefault();
-    form.toggleAttribute("data-sent", true);
-    event.submitter?.setAttribute("aria-busy", "true");
+  // Without a session, or with the token of the one before, a form is lost with what was typed. A page that stood for a
+  // while, or has no network, asks before it sends; one that is signed out looks again when somebody is back.
+  const { session } = document.body.dataset;
+  let askedAt = Date.now();
+  const isOld = (most = 300000) => session && Date.now() - askedAt > most;
+  const ask = async () => {
+    const page = await fetch(session, { redirect: "manual" }).catch(() => null);
+    if (page?.type === "opaqueredirect") return signedOut.open || signedOut.showModal();
+    if (!page) return;
+    askedAt = Date.now();
+    signedOut.close();
+    const headers = /hx-headers='(.+?)'/.exec(await page.text())?.[1];
+    if (!headers) return;
+    document.body.setAttribute("hx-headers", headers);
+    for (const field of document.getElementsByName("csrfmiddlewaretoken")) field.value = JSON.parse(headers)["X-CSRFToken"];
+  };
+  document.addEventListener("htmx:confirm", async (event) => {
+    if (event.detail.verb === "get" || !isOld()) return;
+    event.preventDefault();
+    await ask();
+    if (!signedOut.open) event.detail.issueRequest(true);
   });
-  addEventListener("pageshow", () => {
-    for (const form of document.querySelectorAll("[data-sent]")) {
-      form.removeAttribute("data-sent");
-      form.querySelector("[aria-busy]")?.removeAttribute("aria-busy");
+  document.addEventListener("session-lost", ask);
+  addEventListener("focus", () => signedOut.open && ask());
+
+  // A form is sent once, however often it is pressed until the next page comes: there would be two, or the second would be
+  // told of the first. After ten seconds it may be tried again, save an upload; coming back, it is new.
+  const unlock = (form) => {
+    form.removeAttribute("data-sent");
+    form.querySelector("[aria-busy]")?.removeAttribute("aria-busy");
+  };
+  document.addEventListener("submit", async (event) => {
+    const { target: form, submitter } = event;
+    if (event.defaultPrevented || form.getAttribute("method") !== "post") return;
+    if (form.hasAttribute("data-sent")) return event.preventDefault();
+    if (isOld(navigator.onLine ? undefined : 5000)) {
+      event.preventDefault();
+      const before = askedAt;
+      await ask();
+      if (askedAt > before) form.requestSubmit(submitter);
+      else if (!signedOut.open) say(`${AWAY} What you typed is still here.`);
+      return;
     }
+    form.toggleAttribute("data-sent", true);
+    setTimeout(() => form.hasAttribute("data-sent") && submitter?.setAttribute("aria-busy", "true"), 200);
+    if (form.enctype !== "multipart/form-data") setTimeout(unlock, 10000, form);
+  });
+  addEventListener("pageshow", ({ persisted }) => {
+    if (persisted) askedAt = 0;
+    document.querySelectorAll("[data-sent]").forEach(unlock);
   });
 
   // Who asked may be gone when the answer comes, replaced by another swap. From there htmx would find neither how to swap

@@ -3,11 +3,12 @@
 import re
 
 import pytest
+from django.conf import settings
 from playwright.sync_api import Route, expect
 
 from console.core.clock import now
 from tests.conftest import Cast
-from tests.e2e.conftest import NARROW, OpenPage, Watch, check_axe, check_width
+from tests.e2e.conftest import NARROW, OpenPage, Watch, check_axe, check_width, session_of
 from tests.usage.rows import a_sum
 
 pytestmark = pytest.mark.e2e
@@ -220,6 +221,17 @@ def test_it_keeps_the_page_when_a_piece_is_refused_or_the_session_is_gone(
     page.evaluate("htmx.ajax('GET', '/docs/', {target: '#main'})")
     expect(page.locator("#signed-out > div")).to_be_visible()
     page.click("#signed-out [data-close]")
+
+    # A plain form would take what is typed with it, and one that signed in again in another tab has an old token.
+    page.click("text=Save changes")
+    expect(page.locator("#signed-out > div")).to_be_visible()
+    page.context.add_cookies(
+        [{"name": settings.SESSION_COOKIE_NAME, "value": session_of(people.alice), "url": page.url}]
+    )
+    page.evaluate("dispatchEvent(new Event('focus'))")
+    expect(page.locator("#signed-out > div")).to_be_hidden()
+    page.click("text=Save changes")
+    expect(page.locator("#toasts [role=status]")).to_contain_text("Your profile is saved.")
     expect(page.locator("#id_name")).to_have_value("Half a name")
 
 

@@ -71,7 +71,9 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    return _answer(request, 403, "Reload the page and send the form again.", title="This form is too old")
+    # swaps.js fetches a new token for the next press, and where somebody comes back to a page.
+    again = "press the button again" if is_htmx(request) else "go back and send the form again"
+    return _answer(request, 403, f"You signed in or out since this page came: {again}.", title="This form is too old")
 
 
 def refused(request: HttpRequest, refusal: Refusal, title: str = "") -> HttpResponse:
