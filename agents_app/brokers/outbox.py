@@ -12,7 +12,7 @@ import uuid
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Min, Q
 
 from agents_app.brokers import transport
 from agents_app.brokers.address import address_of
@@ -24,16 +24,20 @@ from console.core.clock import now
 from console.core.errors import BadInput
 
 log = logging.getLogger(__name__)
-# How long a claim holds, and how long one round may take; what is left goes with the next.
+# How long a claim holds, and how long one round may take; what is left goes with the next, after what waits longer.
 _CLAIM_SECONDS, _ROUND_SECONDS, _MOST = 60, 20.0, 200
 _FIRST_WAIT, _LONGEST_WAIT = 5, 3600
 
 
 def send_due() -> int:
     """Send what is due, broker by broker, and return how many messages that were."""
-    latest = time.monotonic() + _ROUND_SECONDS
-    brokers = _due().order_by().values_list("broker", flat=True).distinct()[:100]
-    return sum(_send_all(_claim(broker_id), latest) for broker_id in brokers)
+    sent, latest = 0, time.monotonic() + _ROUND_SECONDS
+    brokers = _due().order_by().values_list("broker").annotate(since=Min("not_before")).order_by("since")
+    for broker_id, _ in brokers[:100]:
+        if time.monotonic() > latest:
+            break
+        sent += _send_all(_claim(broker_id), latest)
+    return sent
 
 
 def _send_all(claimed: list[Outgoing], latest: float) -> int:
@@ -43,6 +47,8 @@ def _send_all(claimed: list[Outgoing], latest: float) -> int:
         if outgoing.queue in failed:
             continue
         if time.monotonic() > latest:
+            left = [one.pk for one in claimed if one.sent_at is None and one.queue not in failed]
+            Outgoing.objects.filter(pk__in=left).update(not_before=now())
             break
         if trouble := _send(outgoing):
             failed.add(outgoing.queue)
@@ -91,6 +97,9 @@ def deliver(broker: Broker, queue: str, message: Message) -> str:
         transport.send(address, queue, message)
     except (BrokerTrouble, BadInput) as trouble:
         return str(trouble)
+    except Exception:  # of one message, or one library: what goes elsewhere goes on
+        log.exception("A message for the broker %s could not be sent.", broker.slug)
+        return "Something broke on our side."
     return ""
 
 

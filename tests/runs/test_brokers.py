@@ -143,6 +143,27 @@ def test_a_message_becomes_one_run_and_its_result_goes_back_once_it_has_ended(ou
     assert good["message_id"] == good["body"]["id"] != bad["message_id"]
 
 
+def test_a_broker_that_is_slow_or_breaks_keeps_nothing_from_another(cast, monkeypatch):
+    one, other = make.make_broker(cast.team_a), make.make_broker(cast.team_a)
+    for broker in (one, one, other):
+        Outgoing.objects.create(broker=broker, kind="parked", queue="aside", body=b"{}", not_before=now())
+    clock, went = SimpleNamespace(at=0.0), []
+    monkeypatch.setattr(outbox, "time", SimpleNamespace(monotonic=lambda: clock.at))
+    monkeypatch.setattr(outbox, "address_of", lambda broker: broker)
+
+    def slowly(broker, queue, message):
+        went.append(broker.pk)
+        clock.at += (outbox._ROUND_SECONDS + 1) * (broker == one)
+
+    monkeypatch.setattr(outbox, "check_at", lambda address, queue: None)
+    monkeypatch.setattr(transport, "send", slowly)
+    assert [outbox.send_due() for _ in range(3)] == [1, 2, 0] and went == [one.pk, other.pk, one.pk]
+    Outgoing.objects.update(sent_at=None, not_before=now())
+    monkeypatch.setattr(transport, "send", lambda broker, queue, message: 1 / (broker != one))
+    assert outbox.send_due() == 1
+    assert {out.trouble for out in Outgoing.objects.filter(broker=one)} == {"Something broke on our side."}
+
+
 def test_plain_json_of_a_redis_list_is_read_and_answered_as_such(outside):
     triggers.change_trigger(
         actor=outside.actor, trigger=outside.trigger, config={**outside.trigger.config, "dedupe": "/order/id"}
