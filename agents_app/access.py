@@ -112,6 +112,12 @@ def _own_ids(caller: Caller) -> Collection[uuid.UUID]:
     return caller.own_keys or ({caller.actor.id} if caller.actor.id else ())
 
 
+def _own(caller: Caller, run: str = "") -> Q:
+    """Return what finds runs the caller started in the teams they still belong to; `run` is the path to them."""
+    started = {f"{run}actor_kind": caller.actor.kind, f"{run}actor_id__in": _own_ids(caller)}
+    return Q(**started, **{f"{run}team__in": list(caller.rights)})
+
+
 def _of_their_keys(caller: Caller, run: str = "") -> Q:
     """Return what finds runs of keys that a person answers for; `run` is the path to them."""
     if caller.user is None or not caller.rights:
@@ -123,12 +129,13 @@ def _of_their_keys(caller: Caller, run: str = "") -> Q:
 def runs_for(caller: Caller, to: str = "view") -> QuerySet[Run]:
     """Return the runs the caller may view, or stop (`cancel`).
 
-    Those are their own and those of agents they build or approve for; to view, also those of keys they answer for.
+    Those are their own, as long as they belong to the team, and those of agents they build or approve for; to view,
+    also those of keys they answer for.
     """
     runs = Run.objects.all()
     if caller.is_operator:
         return runs
-    own = Q(actor_kind=caller.actor.kind, actor_id__in=_own_ids(caller))
+    own = _own(caller)
     if to == "cancel":
         return runs.filter(own | Q(agent__team__in=_teams_with(caller, "build", "approve")))
     watching = _teams_with(caller, "view_audit")
@@ -155,7 +162,9 @@ def run_for(caller: Caller, run_id: str, to: str = "view") -> Run:
 def may_read(caller: Caller, run: Run) -> bool:
     """Return whether the caller may see the content of a run: who started it, and who may read content."""
     is_own = run.actor_kind == caller.actor.kind and run.actor_id in _own_ids(caller)
-    return is_own or caller.may("read_content", run.agent.team_id)
+    return (is_own and (caller.is_operator or run.team_id in caller.rights)) or caller.may(
+        "read_content", run.agent.team_id
+    )
 
 
 def approvals_for(caller: Caller, to: str = "view") -> QuerySet[Approval]:
@@ -168,7 +177,7 @@ def approvals_for(caller: Caller, to: str = "view") -> QuerySet[Approval]:
         return approvals if to == "view" or "approve" not in caller.withheld else approvals.none()
     questions = Q(kind__in=[Approval.Kind.QUESTION, Approval.Kind.STEP])
     asked = Q() if to == "view" else questions
-    own = asked & Q(run__actor_kind=caller.actor.kind, run__actor_id__in=_own_ids(caller))
+    own = asked & _own(caller, "run__")
     own |= questions & _of_their_keys(caller, "run__")
     rights = ["approve"] if to == "decide" else ["approve", "view_audit"]
     return approvals.filter(own | Q(team__in=_teams_with(caller, *rights)))

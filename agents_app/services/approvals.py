@@ -170,7 +170,7 @@ def why_not_decide(actor: Actor, approval: Approval, rights_in: RightsIn = right
         return "You started this run, and this agent's rule wants somebody else to decide."
     if approval.is_for_others and actor.id in requesters_of(approval.run):
         return "You set up what started this run, and this agent's rule wants somebody else to decide."
-    if approval.kind in {Kind.QUESTION, Kind.STEP} and is_requester:
+    if approval.kind in {Kind.QUESTION, Kind.STEP} and is_requester and rights_in(actor, approval.run.team_id):
         return ""
     rights = rights_in(actor, approval.team_id)
     if rights is not None and "approve" not in rights:

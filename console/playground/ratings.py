@@ -4,13 +4,16 @@ from console.audit.models import AuditEvent, EventType
 from console.audit.services.ratings import Word
 from console.core.errors import NotFound
 from console.core.ids import parse_request_id
-from console.teams.callers import Actor
+from console.teams.actors import Actor
+from console.teams.callers import Caller
 from usage_app.services import ratings as services
 
 
-def answer_for(actor: Actor, reference: str) -> AuditEvent:
-    """Return the call in the playground that `req_…` names. Everybody rates their own."""
-    lines = AuditEvent.objects.filter(type=EventType.PLAYGROUND, actor_id=actor.id)
+def answer_for(caller: Caller, reference: str) -> AuditEvent:
+    """Return the call in the playground that `req_…` names. Everybody rates their own, of teams they belong to."""
+    lines = AuditEvent.objects.filter(type=EventType.PLAYGROUND, actor_id=caller.actor.id)
+    if not caller.is_operator:
+        lines = lines.filter(team_id__in=list(caller.rights))
     identifier = parse_request_id(reference)
     answer = lines.filter(pk=identifier).first() if identifier else None
     if answer is None:

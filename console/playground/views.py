@@ -138,7 +138,7 @@ def rate(request: TeamRequest) -> HttpResponse:
     says = request.POST.get("do", "")
     says = says if says in RATINGS and says != set_up.rating else ""
     actor = request.caller.actor
-    ratings.rate(actor=actor, answer=ratings.answer_for(actor, set_up.request), says=says)
+    ratings.rate(actor=actor, answer=ratings.answer_for(request.caller, set_up.request), says=says)
     set_up = replace(set_up, rating=says)
     if is_htmx(request):
         return render(request, "playground/_ratings.html", {"set_up": set_up})

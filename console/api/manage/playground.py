@@ -33,14 +33,14 @@ class Rating(Endpoint):
         responses=RatedAnswerSerializer,
     )
     def put(self, request: Any, reference: str) -> Response:
-        answer = ratings.answer_for(self.actor, reference)
+        answer = ratings.answer_for(self.caller, reference)
         says = self.read(AnswerRatingSerializer)["rating"]
         ratings.rate(actor=self.actor, answer=answer, says=says)
         return Response({"request_id": request_id(answer.pk), "rating": says})
 
     @extend_schema(operation_id="unrate_answer", summary="Take the rating of an answer back", responses={204: None})
     def delete(self, request: Any, reference: str) -> Response:
-        ratings.rate(actor=self.actor, answer=ratings.answer_for(self.actor, reference), says="")
+        ratings.rate(actor=self.actor, answer=ratings.answer_for(self.caller, reference), says="")
         return Response(status=204)
 
 
