@@ -17,6 +17,8 @@ _RETRIES = 1_000_000
 # three. Tasks that are cut off are done again, since they may run twice. PostgreSQL gets what is left: it may have a
 # checkpoint to write.
 STOP_SECONDS = 3
+# Quiet, since its banner is plain text between the lines of a log that is JSON.
+_CELERY = ("-m", "celery", "--quiet", "--app", "console.celery")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def _postgres(data_dir: Path) -> Program:
 def worker_command(lane: str) -> list[str]:
     """Return the command line of one lane's worker: one process, a few threads, since its work is waiting."""
     return _python(
-        *("-m", "celery", "--app", "console.celery", "worker", "--queues", lane, "--hostname", f"{lane}@%h"),
+        *(*_CELERY, "worker", "--queues", lane, "--hostname", f"{lane}@%h"),
         *("--pool", "threads", "--concurrency", str(settings.WORKER_THREADS)),
         *("--without-gossip", "--without-mingle", "--loglevel", "INFO"),
     )
@@ -79,7 +81,7 @@ def worker_command(lane: str) -> list[str]:
 def beat_command() -> list[str]:
     """Return the command line of beat, which sends what is due. There is one in all."""
     return _python(
-        *("-m", "celery", "--app", "console.celery", "beat", "--pidfile=", "--loglevel", "INFO"),
+        *(*_CELERY, "beat", "--pidfile=", "--loglevel", "INFO"),
         *("--schedule", settings.CELERY_BEAT_SCHEDULE_FILENAME),
     )
 

@@ -113,6 +113,11 @@ def test_it_gives_each_lane_one_worker(installation: Any) -> None:
         assert words[words.index("--queues") + 1] == lane
 
 
+def test_workers_and_beat_write_no_banner_into_a_log_of_json(installation: Any) -> None:
+    for words in (programs.worker_command("batch"), programs.beat_command()):
+        assert "--quiet" in words[: words.index("--app")]
+
+
 def test_logs_that_cannot_be_written_stop_nothing(monkeypatch, tmp_path, capsys) -> None:
     for of, name in ((loggers.Handler, "handleError"), (loggers.RotatingFileHandler, "doRollover")):
         monkeypatch.setattr(of, name, getattr(of, name))  # as they were, afterwards
