@@ -21,11 +21,11 @@ from console.teams.callers import Actor, Caller
 
 def digest_of(face: str, caller: Caller, route: str, key: str) -> bytes:
     """Return the digest of credential, route and key. Keys that were rotated into each other are one credential."""
-    who = caller.first_key or caller.actor.id
-    return hashlib.sha256(f"{face}\0{caller.actor.kind}\0{who}\0{route}\0{key}".encode()).digest()
+    credential = caller.first_key or caller.actor.id
+    return hashlib.sha256(f"{face}\0{caller.actor.kind}\0{credential}\0{route}\0{key}".encode()).digest()
 
 
-def held(digest: bytes, body: bytes, *, actor: Actor, route: str) -> ManagementClaim | None:
+def earlier_claim(digest: bytes, body: bytes, *, actor: Actor, route: str) -> ManagementClaim | None:
     """Return the first request's claim, recorded as replayed, or None with its lock until the transaction ends."""
     if not sql.lock_claim(digest):
         raise Conflict(
@@ -34,11 +34,11 @@ def held(digest: bytes, body: bytes, *, actor: Actor, route: str) -> ManagementC
             code="idempotency_in_progress",
             retry_after=1,
         )
-    found = ManagementClaim.objects.filter(digest=digest, expires_at__gt=now()).first()
-    if found is None:
+    claim = ManagementClaim.objects.filter(digest=digest, expires_at__gt=now()).first()
+    if claim is None:
         return None
-    first = request_id(found.request_id)
-    if bytes(found.body_sha256) != body:
+    first = request_id(claim.request_id)
+    if bytes(claim.body_sha256) != body:
         raise KeyReused(
             f"This Idempotency-Key was used with another body, in {first}; use a new key.", param="Idempotency-Key"
         )
@@ -50,7 +50,7 @@ def held(digest: bytes, body: bytes, *, actor: Actor, route: str) -> ManagementC
         surface="api",
         route=route,
     )
-    return found
+    return claim
 
 
 def keep(digest: bytes, body: bytes, *, request: uuid.UUID, status: int, answer: str) -> None:

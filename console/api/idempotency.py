@@ -66,23 +66,23 @@ async def claim(
 
 def _claim(digest: bytes, body: bytes, request: uuid.UUID, credential: uuid.UUID, client_address: str) -> Replay | None:
     try:
-        held = sql.claim(digest=digest, body=body, request=request, keep=KEEP)
-        if held is None:
+        row = sql.claim(digest=digest, body=body, request=request, keep=KEEP)
+        if row is None:
             return None
-        first = held.request
-        if held.body != body:
+        first = row.request
+        if row.body != body:
             raise KeyReused(
                 f"This Idempotency-Key was used with another body, in {request_id(first)}; use a new key.",
                 param="Idempotency-Key",
             )
-        if not held.has_ended:
+        if not row.has_ended:
             raise Conflict(
                 f"The first request with this Idempotency-Key, {request_id(first)}, is still running.",
                 param="Idempotency-Key",
                 code="idempotency_in_progress",
                 retry_after=2,
             )
-        if held.answer is None or held.is_cut:
+        if row.answer is None or row.is_cut:
             raise Conflict(
                 f"The answer of {request_id(first)} is not kept whole, so it cannot be sent again; use a new key.",
                 param="Idempotency-Key",
@@ -97,14 +97,14 @@ def _claim(digest: bytes, body: bytes, request: uuid.UUID, credential: uuid.UUID
                 headers={"x-should-retry": "false"},
             )
         _record_replay(credential, first, client_address)
-        took_part = orjson.loads(held.prompt or "[]")
+        took_part = orjson.loads(row.prompt or "[]")
         return Replay(
             first,
-            orjson.loads(held.answer),
-            model=held.model,
+            orjson.loads(row.answer),
+            model=row.model,
             prompt=f"{took_part[0]['slug']}@{took_part[0]['number']}" if took_part else "",
-            agent=held.agent,
-            notes=orjson.loads(held.detail or "{}"),
+            agent=row.agent,
+            notes=orjson.loads(row.detail or "{}"),
         )
     except (OperationalError, InterfaceError) as error:
         raise Unavailable("The console cannot look the Idempotency-Key up right now.", retry_after=2) from error

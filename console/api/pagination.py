@@ -57,9 +57,9 @@ def page_of(request: Request, rows: QuerySet[Any], *, key: str = "pk") -> tuple[
         before = _decode(cursor)
         is_number = isinstance(rows.model._meta.pk, models.IntegerField)
         rows = rows.filter(**{f"{key}__lt": before.int if is_number else before})
-    found: list[Model] = list(rows[: limit + 1])
-    if len(found) <= limit:
-        return found, None
-    last = getattr(found[limit - 1], key)
+    items: list[Model] = list(rows[: limit + 1])
+    if len(items) <= limit:
+        return items, None
+    last = getattr(items[limit - 1], key)
     last = last if isinstance(last, uuid.UUID) else uuid.UUID(int=last)
-    return found[:limit], _encode(last)
+    return items[:limit], _encode(last)

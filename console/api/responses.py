@@ -30,23 +30,23 @@ _OF_RESPONSE = re.compile(rf'"response": ?"({PREFIX}[0-9a-f]{{32}})"')
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredResponse:
     """One response, as it was asked for and answered."""
 
     id: uuid.UUID
     team_id: uuid.UUID
-    asked: dict[str, Any]
+    request: dict[str, Any]
     response: dict[str, Any]
     size: int  # bytes of both in the log
     is_own: bool  # made by who asks, who needs no right to content for it
 
     @property
     def previous(self) -> str:
-        return str(self.asked.get("previous_response_id") or "")
+        return str(self.request.get("previous_response_id") or "")
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class StoredRows:
     """What is stored of several responses, read together; nothing of other teams than the caller's."""
 
     background: dict[uuid.UUID, BackgroundResponse]
@@ -54,7 +54,7 @@ class Written:
     bodies: dict[uuid.UUID, dict[str, Payload]]
 
     @classmethod
-    def of(cls, caller: Caller, ids: list[uuid.UUID]) -> "Written":
+    def of(cls, caller: Caller, ids: list[uuid.UUID]) -> "StoredRows":
         background = _rows_of(caller, ids)
         lines = AuditEvent.objects.filter(
             pk__in=[_line_of(id, background.get(id)) for id in ids],
@@ -62,11 +62,11 @@ class Written:
             status=Status.OK,
             team_id__in=list(caller.rights),
         ).exclude(Exists(ForgottenResponse.objects.filter(pk=OuterRef("pk"))))
-        found = {line.pk: line for line in lines.only("team_id", "key_id", "detail")}
+        by_id = {line.pk: line for line in lines.only("team_id", "key_id", "detail")}
         bodies: dict[uuid.UUID, dict[str, Payload]] = {}
-        for payload in Payload.objects.filter(event_id__in=list(found)):
+        for payload in Payload.objects.filter(event_id__in=list(by_id)):
             bodies.setdefault(payload.event_id, {})[payload.kind] = payload
-        return cls(background, found, bodies)
+        return cls(background, by_id, bodies)
 
     def has(self, id: uuid.UUID) -> bool:
         return id in self.background or id in self.lines
@@ -100,21 +100,21 @@ def _judged(caller: Caller, row: BackgroundResponse) -> tuple[BackgroundResponse
     return (row, is_own) if is_own or caller.may("read_content", row.team_id) else None
 
 
-def find(caller: Caller, name: str, *, param: str | None = None) -> Kept:
+def find(caller: Caller, name: str, *, param: str | None = None) -> StoredResponse:
     """Return a response to who made it, and to those who may read the team's content; NotFound for all others."""
     id = id_of(name)
     if id is None:
         raise rows.missing(name, param)
-    return kept_in(caller, name, id, Written.of(caller, [id]), param)
+    return response_in(caller, name, id, StoredRows.of(caller, [id]), param)
 
 
-def kept_in(caller: Caller, name: str, id: uuid.UUID, written: Written, param: str | None) -> Kept:
+def response_in(caller: Caller, name: str, id: uuid.UUID, stored: StoredRows, param: str | None) -> StoredResponse:
     """Return a response out of what was read of several, as `find` does."""
     line_id: uuid.UUID | None = id
-    background = written.background.get(id)
-    found = _judged(caller, background) if background is not None else None
-    if found is not None:
-        row, is_own = found
+    background = stored.background.get(id)
+    background_row = _judged(caller, background) if background is not None else None
+    if background_row is not None:
+        row, is_own = background_row
         if row.is_open:
             raise Conflict(
                 f"The response {name!r} is {row.get_state_display().lower()}; go on from it when it is completed.",
@@ -125,35 +125,35 @@ def kept_in(caller: Caller, name: str, id: uuid.UUID, written: Written, param: s
             return _of_run(row, name, param, is_own=is_own)
         is_answered = row.state in {BackgroundResponse.State.COMPLETED, BackgroundResponse.State.INCOMPLETE}
         line_id = row.request_id if is_answered else None
-    line = written.lines.get(line_id) if line_id is not None else None
+    line = stored.lines.get(line_id) if line_id is not None else None
     if line is None or line.team_id is None:
         raise rows.missing(name, param)
-    if found is None and (names := _OF_RESPONSE.search(line.detail)) and names[1] != name:
+    if background_row is None and (names := _OF_RESPONSE.search(line.detail)) and names[1] != name:
         raise rows.missing(name, param)  # the call of a response with another id, under which it is found or not
     is_own = line.key_id in caller.own_keys
     if not is_own and not caller.may("read_content", line.team_id):
         raise rows.missing(name, param)
-    bodies = written.bodies.get(line.pk, {})
+    bodies = stored.bodies.get(line.pk, {})
     if bodies.keys() < {"input", "output"}:
         raise rows.missing(name, param)
     if any(payload.is_cut for payload in bodies.values()):
         raise _not_whole(name, param)
-    asked, response = (orjson.loads(bodies[kind].body) for kind in ("input", "output"))
-    if asked.get("store") is False:
+    request, response = (orjson.loads(bodies[kind].body) for kind in ("input", "output"))
+    if request.get("store") is False:
         raise rows.missing(name, param)
     size = sum(len(payload.body) for payload in bodies.values())
-    return Kept(id, line.team_id, asked, response, size, is_own)
+    return StoredResponse(id, line.team_id, request, response, size, is_own)
 
 
-def _of_run(row: BackgroundResponse, name: str, param: str | None, *, is_own: bool) -> Kept:
+def _of_run(row: BackgroundResponse, name: str, param: str | None, *, is_own: bool) -> StoredResponse:
     """Return a response that a run answered."""
-    asked = shapes.asked_in(row)
-    if row.state != BackgroundResponse.State.COMPLETED or asked.get("store") is False:
+    request = shapes.body_of(row)
+    if row.state != BackgroundResponse.State.COMPLETED or request.get("store") is False:
         raise rows.missing(name, param)
     if not row.body:
         raise _not_whole(name, param)
-    response = runs.told(row, waits=False).events.response
-    return Kept(row.pk, row.team_id, asked, response, row.size + len(orjson.dumps(response)), is_own)
+    response = runs.response_of(row, waits=False).events.response
+    return StoredResponse(row.pk, row.team_id, request, response, row.size + len(orjson.dumps(response)), is_own)
 
 
 def _not_whole(name: str, param: str | None) -> Conflict:
@@ -166,18 +166,18 @@ def _not_whole(name: str, param: str | None) -> Conflict:
     )
 
 
-def read(caller: Caller, name: str, *, what: str) -> Kept:
+def read(caller: Caller, name: str, *, part: str) -> StoredResponse:
     """Return a response to somebody who looks at it, which the log says like every reading of content."""
-    kept = find(caller, name)
-    record_reading(caller, kept, what)
-    return kept
+    stored = find(caller, name)
+    record_reading(caller, stored, part)
+    return stored
 
 
 @transaction.atomic
-def note_reading(caller: Caller, row: BackgroundResponse, is_own: bool, *, what: str) -> None:
+def note_reading(caller: Caller, row: BackgroundResponse, is_own: bool, *, part: str) -> None:
     """Put on record that somebody looked at a response in the background; not each look of who waits for their own."""
     if not (is_own and row.is_open):
-        detail = {"part": what}
+        detail = {"part": part}
         record(
             actions.RESPONSE_READ,
             actor=caller.actor,
@@ -189,32 +189,32 @@ def note_reading(caller: Caller, row: BackgroundResponse, is_own: bool, *, what:
 
 
 @transaction.atomic
-def record_reading(caller: Caller, kept: Kept, what: str) -> None:
+def record_reading(caller: Caller, stored: StoredResponse, part: str) -> None:
     record(
         actions.RESPONSE_READ,
         actor=caller.actor,
-        target_name=PREFIX + kept.id.hex,
-        team=_team(kept),
+        target_name=PREFIX + stored.id.hex,
+        team=_team(stored),
         surface="api",
-        detail={"part": what},
+        detail={"part": part},
     )
 
 
 @transaction.atomic
 def forget(caller: Caller, name: str) -> None:
     """Make a response of one's own unknown to everybody who calls; the log keeps of it what it keeps."""
-    kept = find(caller, name)
-    if not kept.is_own:
+    stored = find(caller, name)
+    if not stored.is_own:
         raise NotAllowed("Only the key that made a response, or one it was rotated into, deletes it.")
-    ForgottenResponse.objects.get_or_create(pk=kept.id, defaults={"forgotten_at": now()})
-    record(actions.RESPONSE_DELETED, actor=caller.actor, target_name=name, team=_team(kept), surface="api")
+    ForgottenResponse.objects.get_or_create(pk=stored.id, defaults={"forgotten_at": now()})
+    record(actions.RESPONSE_DELETED, actor=caller.actor, target_name=name, team=_team(stored), surface="api")
 
 
-def _team(kept: Kept) -> Team:
-    return Team.objects.get(pk=kept.team_id)
+def _team(stored: StoredResponse) -> Team:
+    return Team.objects.get(pk=stored.team_id)
 
 
 def prune() -> int:
     """Drop what says that a response was deleted once the log does not keep it any more; return how many."""
-    kept = Payload.objects.filter(event_id=OuterRef("pk"))
-    return ForgottenResponse.objects.filter(~Exists(kept)).delete()[0]
+    payloads = Payload.objects.filter(event_id=OuterRef("pk"))
+    return ForgottenResponse.objects.filter(~Exists(payloads)).delete()[0]

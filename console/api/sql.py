@@ -79,8 +79,8 @@ def claim(*, digest: bytes, body: bytes, request: uuid.UUID, keep: dt.timedelta)
         row = cursor.fetchone()
     if row is None:  # it was pruned between the two statements
         return claim(digest=digest, body=body, request=request, keep=keep)
-    first, first_body, *said = row
-    return Holder(first, bytes(first_body), *said)
+    first, first_body, *answer = row
+    return Holder(first, bytes(first_body), *answer)
 
 
 def lock_claim(digest: bytes) -> bool:

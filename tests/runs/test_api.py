@@ -184,18 +184,18 @@ def test_who_waits_with_a_key_whose_access_ended_is_told(
         "stream": ("POST", "/v1/chat/completions", {"json": chat | {"stream": True}}),
     }
     said: dict[str, httpx.Response] = {}
-    waiting, asked_again = set[str](), rows.Asked.again
+    waiting, refreshed = set[str](), rows.Client.refreshed
 
-    def again(asked: rows.Asked) -> rows.Asked:
-        latest = asked_again(asked)
-        waiting.add(asked.request.id)
+    def refresh(client: rows.Client) -> rows.Client:
+        latest = refreshed(client)
+        waiting.add(client.request.id)
         return latest
 
     def wait(name: str) -> None:
         method, path, more = asks[name]
         said[name] = client.request(method, path, **more)
 
-    monkeypatch.setattr(rows.Asked, "again", again)
+    monkeypatch.setattr(rows.Client, "refreshed", refresh)
     gone = set[str]()
     for name, route in (("item", "/v1/queues/{name}/items/{id}"), ("run", "/v1/agents/{slug}/runs")):
         method, path, more = asks[name]

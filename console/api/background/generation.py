@@ -26,7 +26,7 @@ from django.db import InterfaceError, OperationalError
 
 from console.api import conversations
 from console.api.background import rows, shapes
-from console.api.background.rows import State, Taken
+from console.api.background.rows import LeaseLost, State
 from console.api.models import BackgroundResponse
 from console.audit.models import AuditEvent, Payload
 from console.batches.engine.line_calls import of_refused
@@ -111,7 +111,7 @@ class Answering:
                 await in_thread(partial(self._refused, _workers_lost(self._row)))
                 return
             await self._ask()
-        except Taken:
+        except LeaseLost:
             log.info("%s was cancelled, or another worker has it.", self._row.public_id)
         except asyncio.CancelledError:
             if self._task is None or not self._why or self._task.uncancel():
@@ -193,7 +193,7 @@ class Answering:
         """Make the call, and return what is to be written of it."""
         row = self._row
         identify = StartedByKey(row.key_id or request, row.client_address, time_of(request))
-        ask = shapes.ask_of(row, shapes.asked_in(row), id=request, at=time_of(request))
+        ask = shapes.ask_of(row, shapes.body_of(row), id=request, at=time_of(request))
         try:
             if row.lost_workers >= _MOST_LOST:
                 raise await pipeline.refuse(identify, ask, _workers_lost(row))
@@ -205,7 +205,7 @@ class Answering:
                 raise AnswerUnrecorded
             if self._why:
                 await give_up(call, self._why)
-                raise Taken
+                raise LeaseLost
             return partial(self._finish, await (self._stream(call) if row.is_stream else self._whole(call)))
         except AnswerUnrecorded:
             return partial(rows.release, row, wait=_UNSURE_SECONDS)  # the log will say
@@ -226,8 +226,8 @@ class Answering:
         caller = caller_of(key, self._row.client_address)
         try:
             if names_items:
-                whole = await in_thread(partial(conversations.named_items, caller, items))
-                ask = replace(ask, body={**ask.body, "input": whole})
+                named = await in_thread(partial(conversations.named_items, caller, items))
+                ask = replace(ask, body={**ask.body, "input": named})
             if previous is not None:
                 ask = replace(ask, history=tuple(await in_thread(partial(conversations.history, caller, previous))))
         except Refusal as refusal:
@@ -265,11 +265,11 @@ class Answering:
                     if self._call and not self._call.is_closed and not may_continue(self._call, outlives_request=True):
                         self._cut(_ACCESS_ENDED)
                     await in_thread(partial(rows.change, self._row))
-                if told := list(self._frames):
-                    await in_thread(partial(rows.tell, self._row, told))
-                    self._row.told += len(told)
-                    del self._frames[: len(told)]
-            except Taken:
+                if frames := list(self._frames):
+                    await in_thread(partial(rows.tell, self._row, frames))
+                    self._row.told += len(frames)
+                    del self._frames[: len(frames)]
+            except LeaseLost:
                 self._cut(_TAKEN)
                 return
             except (OperationalError, InterfaceError):

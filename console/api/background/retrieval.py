@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db.models import Subquery
 from django.db.models.functions import Coalesce
 
-from console.api import responses as kept_responses
+from console.api import responses as stored_responses
 from console.api.background import rows, runs, shapes
 from console.api.background.rows import State
 from console.api.models import BackgroundResponse, ResponseFrames
@@ -31,17 +31,17 @@ class Heard(NamedTuple):
 def object_of(row: BackgroundResponse) -> dict[str, Any]:
     """Return a response as it is now; the answer of one that has one is what the log keeps."""
     if row.run_id is not None:
-        return runs.told(row, waits=False).events.response
+        return runs.response_of(row, waits=False).events.response
     is_answered = row.state in {State.COMPLETED, State.INCOMPLETE}
     output = None
     if row.request_id is not None and not row.is_open:
         output = Payload.objects.filter(event_id=row.request_id, kind="output").first()
     if not is_answered:
-        said = shapes.shown(row)
+        response = shapes.unanswered(row)
         if output is not None and not output.is_cut:  # as far as it came
             partial = orjson.loads(output.body)
-            said |= {name: partial[name] for name in ("output", "usage") if partial.get(name)}
-        return said
+            response |= {name: partial[name] for name in ("output", "usage") if partial.get(name)}
+        return response
     if output is None:
         raise rows.missing(row.public_id)
     if output.is_cut:
@@ -72,34 +72,34 @@ def call_of(row: BackgroundResponse) -> str:
 
 def again(caller: Caller, name: str) -> BackgroundResponse:
     """Return a response as it is now."""
-    found = kept_responses.in_background(caller, name)
-    if found is None:
+    background = stored_responses.in_background(caller, name)
+    if background is None:
         raise rows.missing(name)
-    return found[0]
+    return background[0]
 
 
 def heard(caller: Caller, name: str, after: int, *, waits: bool = False) -> Heard:
     """Return the events of a response after this number, as far as they are told."""
     row = again(caller, name)
     if row.run_id is not None:
-        told_now = runs.told(row, waits=waits)
+        told_now = runs.response_of(row, waits=waits)
         new = shapes.split(named_frames(told_now.events.take()))[after + 1 :]
         return Heard(b"".join(new), after + len(new), not told_now.is_over)
     # The last events come in the commit that ends it, so whoever read the end before the events reads all of them.
-    told = ResponseFrames.objects.filter(response=row)
-    holds_the_next = told.filter(first__lte=after + 1).order_by("-first").values("first")[:1]
-    pieces = list(told.filter(first__gte=Coalesce(Subquery(holds_the_next), 0)).order_by("first")[:_MOST_ROWS])
+    stored = ResponseFrames.objects.filter(response=row)
+    holds_the_next = stored.filter(first__lte=after + 1).order_by("-first").values("first")[:1]
+    blocks = list(stored.filter(first__gte=Coalesce(Subquery(holds_the_next), 0)).order_by("first")[:_MOST_ROWS])
     events = [
-        event for piece in pieces for event in shapes.split(piece.body.encode())[max(0, after + 1 - piece.first) :]
+        event for block in blocks for event in shapes.split(block.body.encode())[max(0, after + 1 - block.first) :]
     ]
-    goes_on = row.is_open or len(pieces) == _MOST_ROWS
+    goes_on = row.is_open or len(blocks) == _MOST_ROWS
     return Heard(b"".join(events), after + len(events), goes_on and bool(row.is_open or events))
 
 
 def check_followed(row: BackgroundResponse, after: int) -> None:
     """Refuse to follow a response without events, or from an event never sent; those of runs are sent again."""
     if row.run_id is not None:
-        _check_told(after, len(runs.told(row, waits=False).events.take()))
+        _check_told(after, len(runs.response_of(row, waits=False).events.take()))
         return
     if not row.is_stream:
         raise BadInput("This response was asked for without stream: true; look at it without stream.", param="stream")

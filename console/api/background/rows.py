@@ -21,7 +21,7 @@ State = BackgroundResponse.State
 OPEN = (State.QUEUED, State.IN_PROGRESS)
 
 
-class Taken(Exception):
+class LeaseLost(Exception):
     """Another worker has the response, or it was cancelled; nothing may be written any more."""
 
 
@@ -34,10 +34,10 @@ def locked(row: BackgroundResponse) -> BackgroundResponse:
     of_all = BackgroundResponse.objects.select_for_update(no_key=True, of=("self",)).select_related(
         "team", "run__agent"
     )
-    found = of_all.filter(pk=row.pk).first()
-    if found is None:
+    current = of_all.filter(pk=row.pk).first()
+    if current is None:
         raise missing(row.public_id)
-    return found
+    return current
 
 
 def length() -> dt.timedelta:
@@ -54,12 +54,12 @@ def free() -> Q:
 @transaction.atomic
 def take(lane: str, id: uuid.UUID | None = None) -> BackgroundResponse | None:
     """Return a response with a lease on it: this one, or the next of the team that has the fewest in progress."""
-    found = BackgroundResponse.objects.filter(free(), lane=lane)
+    candidates = BackgroundResponse.objects.filter(free(), lane=lane)
     if id is not None:
-        found = found.filter(pk=id)
+        candidates = candidates.filter(pk=id)
     else:
-        found = found.annotate(busy=Coalesce(Subquery(_busy()), 0)).order_by("busy", "pk")
-    row = found.select_for_update(no_key=True, skip_locked=True, of=("self",)).first()
+        candidates = candidates.annotate(busy=Coalesce(Subquery(_busy()), 0)).order_by("busy", "pk")
+    row = candidates.select_for_update(no_key=True, skip_locked=True, of=("self",)).first()
     if row is None:
         return None
     row.fence, row.not_before = row.fence + 1, None
@@ -75,19 +75,19 @@ def _busy() -> "QuerySet[Any, Any]":
     return of_team.order_by().values("team").annotate(count=Count("*")).values("count")
 
 
-def _held(row: BackgroundResponse) -> "QuerySet[BackgroundResponse]":
+def _leased(row: BackgroundResponse) -> "QuerySet[BackgroundResponse]":
     return BackgroundResponse.objects.filter(pk=row.pk, fence=row.fence, state__in=OPEN)
 
 
 def change(row: BackgroundResponse, **fields: object) -> None:
     """Write to the row as its worker, and extend the lease."""
-    if not _held(row).update(lease_until=Now() + length(), **fields):
-        raise Taken
+    if not _leased(row).update(lease_until=Now() + length(), **fields):
+        raise LeaseLost
 
 
 def release(row: BackgroundResponse, *, wait: float, **fields: object) -> None:
     """Let another worker have it after so many seconds."""
-    _held(row).update(lease_until=None, not_before=Now() + dt.timedelta(seconds=wait), **fields)
+    _leased(row).update(lease_until=None, not_before=Now() + dt.timedelta(seconds=wait), **fields)
 
 
 @transaction.atomic
@@ -108,9 +108,9 @@ def keep(row: BackgroundResponse, frames: list[bytes]) -> None:
 
 
 def _write(row: BackgroundResponse, frames: list[bytes]) -> None:
-    piece = ResponseFrames(response=row, first=row.told, count=len(frames), body=b"".join(frames).decode())
+    stored = ResponseFrames(response=row, first=row.told, count=len(frames), body=b"".join(frames).decode())
     ResponseFrames.objects.bulk_create(
-        [piece], update_conflicts=True, unique_fields=["response", "first"], update_fields=["count", "body"]
+        [stored], update_conflicts=True, unique_fields=["response", "first"], update_fields=["count", "body"]
     )
 
 
@@ -118,7 +118,7 @@ def _write(row: BackgroundResponse, frames: list[bytes]) -> None:
 def end(row: BackgroundResponse, state: str, frames: list[bytes], *, code: str = "", message: str = "") -> bool:
     """End it with its last events, as its worker; False where somebody else has ended it or has it now."""
     is_answered = state in {State.COMPLETED, State.INCOMPLETE}
-    ended = _held(row).update(
+    ended = _leased(row).update(
         state=state,
         error_code=code[:80],
         error_message=message.replace("\0", "")[:500],
@@ -135,5 +135,5 @@ def end(row: BackgroundResponse, state: str, frames: list[bytes], *, code: str =
 
 def kept_body(text: str) -> str:
     """Return of a body what the log would keep: no secrets; nothing where it is too long to be kept whole."""
-    kept = prepare_payload(text)
-    return "" if kept.is_cut else kept.body
+    payload = prepare_payload(text)
+    return "" if payload.is_cut else payload.body

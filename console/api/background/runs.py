@@ -19,7 +19,7 @@ _STATES = {
 }
 
 
-class Told(NamedTuple):
+class RunResponse(NamedTuple):
     """A response as its run says it now. `is_over`: nothing more will be told to who waits for it."""
 
     events: ResponseEvents
@@ -34,13 +34,13 @@ def look(row: BackgroundResponse) -> None:
         row.error_code, row.error_message = run.code or "run_failed", run.trouble
 
 
-def told(row: BackgroundResponse, *, waits: bool) -> Told:
+def response_of(row: BackgroundResponse, *, waits: bool) -> RunResponse:
     """Tell a response from its run. Who `waits` is not kept waiting for a person: a sentence says that a run is."""
     run = row.run
     assert run is not None
     if run.forgotten_at is not None:
         raise rows.missing(row.public_id)
-    frame = {**shapes.shown(row), "error": None, "facet": {"run": run.public_id}}
+    frame = {**shapes.unanswered(row), "error": None, "facet": {"run": run.public_id}}
     asks = waits_for(run) if run.state == Run.State.WAITING else ""
     if asks:
         frame["facet"]["waits_for"] = asks
@@ -59,4 +59,4 @@ def told(row: BackgroundResponse, *, waits: bool) -> Told:
         events.end(usage_of(*tokens_of(run)), reason="waits_for_a_person", at=0)
     elif row.state == State.QUEUED:
         events.response["status"] = row.state
-    return Told(events, is_over=not row.is_open or bool(waits and asks))
+    return RunResponse(events, is_over=not row.is_open or bool(waits and asks))

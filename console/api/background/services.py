@@ -34,8 +34,8 @@ def create(ask: Ask, asker: Asker) -> BackgroundResponse:
     """Write a response down that is to be answered; a worker does."""
     size = len(ask.text.encode())
     team = Team.objects.select_for_update(no_key=True).get(pk=asker.team.id)  # of two that come at once, one is last
-    held = BackgroundResponse.objects.filter(team=team, state__in=rows.OPEN, run=None)
-    there = held.aggregate(count=Count("pk"), bytes=Sum("size"))
+    waiting = BackgroundResponse.objects.filter(team=team, state__in=rows.OPEN, run=None)
+    there = waiting.aggregate(count=Count("pk"), bytes=Sum("size"))
     if there["count"] >= _MOST_OPEN or (there["bytes"] or 0) + size > _MOST_BYTES:
         raise TooManyOpen(
             f"{team.name} has {there['count']:,} responses open in the background, which is as much as there may be."
@@ -98,7 +98,7 @@ def cancel(caller: Caller, row: BackgroundResponse) -> tuple[BackgroundResponse,
         return row, ""
     if not row.is_open:
         raise BadInput(f"Only an open response can be cancelled; this one is {row.state}.", param="response_id")
-    sent = row.body
+    body = row.body
     row.state, row.ended_at = State.CANCELLED, now()
     frames = shapes.last_frames(row, row.told)
     row.fence, row.lease_until = row.fence + 1, None
@@ -106,7 +106,7 @@ def cancel(caller: Caller, row: BackgroundResponse) -> tuple[BackgroundResponse,
     rows.keep(row, frames)
     row.save(update_fields=["state", "ended_at", "fence", "lease_until", "body", "frame", "told"])
     record(actions.RESPONSE_CANCELLED, actor=caller.actor, target_name=row.public_id, team=row.team, surface="api")
-    return row, sent
+    return row, body
 
 
 def _cancel_run(caller: Caller, row: BackgroundResponse, run: Run) -> tuple[BackgroundResponse, str]:

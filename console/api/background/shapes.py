@@ -19,7 +19,7 @@ State = BackgroundResponse.State
 ROUTE = "/v1/responses"
 
 
-def asked_in(row: BackgroundResponse) -> dict[str, Any]:
+def body_of(row: BackgroundResponse) -> dict[str, Any]:
     """Return the checked body; of one that is over and was not kept, the little its row knows."""
     try:
         return responses.check(orjson.loads(row.body))
@@ -29,7 +29,7 @@ def asked_in(row: BackgroundResponse) -> dict[str, Any]:
 
 def ask_of(row: BackgroundResponse, body: dict[str, Any], **more: Any) -> Ask:
     """Return the ask a row is; under its own id unless `more` says another."""
-    given = {"id": row.pk, "at": row.created_at, **more}
+    identity = {"id": row.pk, "at": row.created_at, **more}
     ask = make_ask(
         "response",
         body,
@@ -41,22 +41,22 @@ def ask_of(row: BackgroundResponse, body: dict[str, Any], **more: Any) -> Ask:
         client_request_id=row.client_request_id,
         end_user=end_user_of("response", body),
         metadata=row.metadata or metadata_of("response", body),
-        **given,
+        **identity,
     )
     return replace(ask, response_id=row.pk, is_stream=row.is_stream, trace_parent=row.trace_parent)
 
 
-def shown(row: BackgroundResponse) -> dict[str, Any]:
+def unanswered(row: BackgroundResponse) -> dict[str, Any]:
     """Return the object of a response that has no answer: not yet, or not any more."""
-    said = {**(orjson.loads(row.frame) if row.frame else _least(row)), "status": row.state}
+    response = {**(orjson.loads(row.frame) if row.frame else _least(row)), "status": row.state}
     if row.state == State.FAILED:
-        said["error"] = {"code": row.error_code, "message": row.error_message}
-    return said
+        response["error"] = {"code": row.error_code, "message": row.error_message}
+    return response
 
 
 def frame(row: BackgroundResponse) -> str:
     """Return what of a response is told as long as it has no answer."""
-    return orjson.dumps(frame_of(ask_of(row, asked_in(row)))).decode()
+    return orjson.dumps(frame_of(ask_of(row, body_of(row)))).decode()
 
 
 def _least(row: BackgroundResponse) -> dict[str, Any]:
@@ -71,30 +71,30 @@ def split(frames: bytes) -> list[bytes]:
 
 def first_frames(row: BackgroundResponse) -> list[bytes]:
     """Return the events of a response that waits for its turn: that it was made, and that it waits."""
-    return split(named_frames(ResponseEvents({**shown(row), "status": "in_progress"}).take()[:2]))
+    return split(named_frames(ResponseEvents({**unanswered(row), "status": "in_progress"}).take()[:2]))
 
 
 def last_frames(row: BackgroundResponse, number: int, *, code: str = "", message: str = "") -> list[bytes]:
     """Return the events of an end without an answer; none where nobody asked for events."""
     if not row.is_stream:
         return []
-    told = ResponseEvents(shown(row), number=number)
+    events = ResponseEvents(unanswered(row), number=number)
     if code:
-        told.fail(code, message, None, code)
+        events.fail(code, message, None, code)
     else:
-        told.drop()
-    return split(named_frames(told.take()))
+        events.drop()
+    return split(named_frames(events.take()))
 
 
 def answered_frames(row: BackgroundResponse, response: dict[str, Any]) -> list[bytes]:
     """Return the event that ends a stream with a whole answer."""
-    told = ResponseEvents(response, number=row.told)
-    told.again(response)
-    return split(named_frames(told.take()))
+    events = ResponseEvents(response, number=row.told)
+    events.again(response)
+    return split(named_frames(events.take()))
 
 
 def answer_in(frames: str) -> dict[str, Any] | None:
     """Return the answer that the last of some events holds, as the log would keep it if it were shorter."""
     body = frames.rstrip("\n").rpartition("\ndata: ")[2]
-    said: dict[str, Any] = orjson.loads(redact(body)[0])
-    return said.get("response")
+    event: dict[str, Any] = orjson.loads(redact(body)[0])
+    return event.get("response")

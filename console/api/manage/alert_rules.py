@@ -91,9 +91,9 @@ class AlertRules(Endpoint):
         responses={201: AlertRuleSerializer},
     )
     def post(self, request: Any) -> Response:
-        given = self.read(NewAlertRuleSerializer)
-        given["team"] = owner_for(self.caller, given["team"])
-        return Response(AlertRuleSerializer(services.create_rule(actor=self.actor, **given)).data, status=201)
+        body = self.read(NewAlertRuleSerializer)
+        body["team"] = owner_for(self.caller, body["team"])
+        return Response(AlertRuleSerializer(services.create_rule(actor=self.actor, **body)).data, status=201)
 
 
 class OneAlertRule(Endpoint):
@@ -105,8 +105,8 @@ class OneAlertRule(Endpoint):
 
     @extend_schema(summary="Change an alert rule", request=AlertRuleChangeSerializer, responses=AlertRuleSerializer)
     def patch(self, request: Any, pk: uuid.UUID) -> Response:
-        given = self.read(AlertRuleChangeSerializer)
-        rule = services.change_rule(actor=self.actor, rule=access.rule_for(self.caller, pk), **given)
+        body = self.read(AlertRuleChangeSerializer)
+        rule = services.change_rule(actor=self.actor, rule=access.rule_for(self.caller, pk), **body)
         return Response(AlertRuleSerializer(rule).data)
 
     @extend_schema(summary="Remove an alert rule", responses={204: None})

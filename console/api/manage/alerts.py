@@ -109,8 +109,8 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
         ]  # fmt: skip
 
 
-def _created(made: channels.Made, status: int = 200) -> Response:
-    return Response({**ChannelSerializer(made.channel).data, "secret": made.secret}, status=status)
+def _created(created: channels.Made, status: int = 200) -> Response:
+    return Response({**ChannelSerializer(created.channel).data, "secret": created.secret}, status=status)
 
 
 class Channels(Endpoint):
@@ -129,9 +129,9 @@ class Channels(Endpoint):
 
     @extend_schema(summary="Set up a channel", request=NewChannelSerializer, responses={201: MadeChannelSerializer})
     def post(self, request: Any) -> Response:
-        given = self.read(NewChannelSerializer)
-        given["team"] = access.owner_for(self.caller, given["team"])
-        return _created(channels.create_channel(actor=self.actor, **given), 201)
+        body = self.read(NewChannelSerializer)
+        body["team"] = access.owner_for(self.caller, body["team"])
+        return _created(channels.create_channel(actor=self.actor, **body), 201)
 
 
 class OneChannel(Endpoint):
@@ -147,16 +147,16 @@ class OneChannel(Endpoint):
         responses=MadeChannelSerializer,
     )
     def patch(self, request: Any, pk: uuid.UUID) -> Response:
-        made = channels.Made(access.channel_for(self.caller, pk))
-        given = self.read(ChannelChangeSerializer)
-        enabled = given.pop("is_active", None)
+        created = channels.Made(access.channel_for(self.caller, pk))
+        body = self.read(ChannelChangeSerializer)
+        enabled = body.pop("is_active", None)
         with transaction.atomic():
-            if given:
-                made = channels.change_channel(actor=self.actor, channel=made.channel, **given)
+            if body:
+                created = channels.change_channel(actor=self.actor, channel=created.channel, **body)
             if enabled is not None:
-                switched = channels.enable_channel(actor=self.actor, channel=made.channel, enabled=enabled)
-                made = made._replace(channel=switched)
-        return _created(made)
+                switched = channels.enable_channel(actor=self.actor, channel=created.channel, enabled=enabled)
+                created = created._replace(channel=switched)
+        return _created(created)
 
     @extend_schema(summary="Delete a channel with its list of deliveries", responses={204: None})
     def delete(self, request: Any, pk: uuid.UUID) -> Response:
@@ -188,23 +188,23 @@ class Deliveries(Endpoint):
         responses=listed(DeliverySerializer),
     )
     def get(self, request: Any) -> Response:
-        asked = request.query_params
+        parameters = request.query_params
         scope = self.asked_team(access.RIGHT)
         rows = access.deliveries_for(self.caller)
         if scope:
             rows = rows.filter(channel__team=scope)
-        if asked.get("channel"):
-            rows = rows.filter(channel=access.channel_for(self.caller, _id(asked["channel"])))
+        if parameters.get("channel"):
+            rows = rows.filter(channel=access.channel_for(self.caller, _id(parameters["channel"])))
         if state := self.choice("state", Delivery.State.values):
             rows = rows.filter(state=state)
         return self.page(rows, DeliverySerializer)
 
 
 def _id(text: str) -> uuid.UUID:
-    found = parse_id(text)
-    if found is None:
+    id_ = parse_id(text)
+    if id_ is None:
         raise BadInput("channel is the id of a channel.", param="channel")
-    return found
+    return id_
 
 
 class TryAgain(Endpoint):

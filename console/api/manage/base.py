@@ -50,8 +50,8 @@ def _list_choices(field: Any) -> None:
     """Have the refusal of a word say which there are."""
     field = getattr(field, "child", field)
     if isinstance(field, serializers.ChoiceField):
-        known = ", ".join(str(choice) for choice in field.choices if choice != "")
-        field.error_messages["invalid_choice"] = f"{{input!r}} is not one of {known}."
+        choices = ", ".join(str(choice) for choice in field.choices if choice != "")
+        field.error_messages["invalid_choice"] = f"{{input!r}} is not one of {choices}."
 
 
 def seen_revision() -> serializers.IntegerField:
@@ -104,23 +104,23 @@ class Endpoint(APIView):
     def client_address(self) -> str:
         return getattr(self.request._request, "client_address", "")
 
-    def identify(self, team: Team, *, what: str, environment: str | None = None) -> Identify:
+    def identify(self, team: Team, *, purpose: str, environment: str | None = None) -> Identify:
         """Return in whose name a team's call is made: a person's, or a key's as that key may call."""
-        check_caller(self.actor, team, what=what)
+        check_caller(self.actor, team, what=purpose)
         environment = self.environment(environment)
         if self.caller.user is not None:
             return PersonIdentity(self.caller.user.pk, team.pk, environment)
         assert self.caller.key_id is not None
         return StartedByKey(self.caller.key_id, self.client_address, now())
 
-    def environment(self, given: str | None) -> str:
+    def environment(self, wanted_environment: str | None) -> str:
         """Return where something is run: where it says, but a key stays in its own environment."""
         if self.caller.key_id is None:
-            return given or Environment.PRODUCTION
-        own = ApiKey.objects.values_list("environment", flat=True).get(pk=self.caller.key_id)
-        if given not in {None, own}:
-            raise NotAllowed(f"A key of {own} runs nothing in {given}.")
-        return own
+            return wanted_environment or Environment.PRODUCTION
+        key_environment = ApiKey.objects.values_list("environment", flat=True).get(pk=self.caller.key_id)
+        if wanted_environment not in {None, key_environment}:
+            raise NotAllowed(f"A key of {key_environment} runs nothing in {wanted_environment}.")
+        return key_environment
 
     def asked_team(self, right: str = "view_team") -> Team | None:
         """Return the team the query names; None where it names none, NotFound and PermissionDenied as for its page."""
@@ -131,19 +131,19 @@ class Endpoint(APIView):
         team = self.asked_team()
         return rows.filter(**{field: team}) if team is not None else rows
 
-    def choice(self, name: str, known: Collection[str], default: str = "") -> str:
+    def choice(self, name: str, choices: Collection[str], default: str = "") -> str:
         """Return which of the known words the query has under `name`; BadInput lists them."""
-        said = self.request.query_params.get(name) or default
-        if said and said not in known:
-            raise BadInput(f"{name} must be one of {', '.join(known)}.", param=name)
-        return said
+        value = self.request.query_params.get(name) or default
+        if value and value not in choices:
+            raise BadInput(f"{name} must be one of {', '.join(choices)}.", param=name)
+        return value
 
     def flag(self, name: str) -> bool:
         """Return whether the query says `name` is so; where it does not name it, it is not."""
-        said = self.request.query_params.get(name, "").lower()
-        if said not in _TRUE | _FALSE:
+        value = self.request.query_params.get(name, "").lower()
+        if value not in _TRUE | _FALSE:
             raise BadInput(f"{name} is true or false.", param=name)
-        return said in _TRUE
+        return value in _TRUE
 
     def read(self, serializer: type[serializers.Serializer[Any]]) -> dict[str, Any]:
         """Return the checked body of the request."""
@@ -159,8 +159,8 @@ class Endpoint(APIView):
         key: str = "pk",
         context: dict[str, Any] | None = None,
     ) -> Response:
-        found, after = page_of(self.request, rows, key=key)
-        return Response({"data": serializer(found, many=True, context=context or {}).data, "next": after})
+        items, after = page_of(self.request, rows, key=key)
+        return Response({"data": serializer(items, many=True, context=context or {}).data, "next": after})
 
 
 class AnyForm(DefaultContentNegotiation):

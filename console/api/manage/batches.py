@@ -86,13 +86,13 @@ class UploadedBatchSerializer(Strict):
         Environment.choices, required=False, help_text="production unless given; a key's own."
     )
 
-    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse what says two things at once, for all lines of it would fail."""
-        if "model" in given and "prompt" not in given:
+        if "model" in attrs and "prompt" not in attrs:
             raise BadInput("model goes with prompt; lines of calls name their own.", param="model")
-        if "prompt" in given and given["endpoint"] != tables.ENDPOINT:
+        if "prompt" in attrs and attrs["endpoint"] != tables.ENDPOINT:
             raise BadInput(f"The rows of a table are asked at {tables.ENDPOINT}; leave it out.", param="endpoint")
-        return given
+        return attrs
 
 
 class BatchEndpoint(Endpoint):
@@ -127,7 +127,7 @@ class BatchEndpoint(Endpoint):
         if hasattr(self, "file"):
             delete_file(actor=self.actor, file=self.file, surface=self.made_by.surface)
 
-    def shown(self, batch: Batch, *, status: int = 200) -> Response:
+    def answer(self, batch: Batch, *, status: int = 200) -> Response:
         batch.failures = queries.error_groups(batch)  # type: ignore[attr-defined]
         batch.files = {name: file.public_id for name, file in queries.existing_files(batch).items()}  # type: ignore[attr-defined]
         return Response(BatchDetailSerializer(batch).data, status=status)
@@ -154,19 +154,19 @@ class Batches(BatchEndpoint):
     )
     def post(self, request: Any) -> Response:
         endpoint = request.data.get("endpoint", tables.ENDPOINT)
-        made = services.create_batch(creator=self.made_by, file=self.file, endpoint=endpoint)
-        return self.shown(made, status=201)
+        batch = services.create_batch(creator=self.made_by, file=self.file, endpoint=endpoint)
+        return self.answer(batch, status=201)
 
     def prepare(self, request: Any) -> None:
-        given = self.read(UploadedBatchSerializer)
-        team, sent = teams_access.team_for(self.caller, given["team"], to="use_models"), given["file"]
-        self.made_by = self.creator(team, given.get("environment"))
-        name, content = sent.name or "file", sent.chunks()
-        if prompt := given.get("prompt"):
-            raw = sent.read(tables.MOST_BYTES + 1)
+        body = self.read(UploadedBatchSerializer)
+        team, file = teams_access.team_for(self.caller, body["team"], to="use_models"), body["file"]
+        self.made_by = self.creator(team, body.get("environment"))
+        name, content = file.name or "file", file.chunks()
+        if prompt := body.get("prompt"):
+            raw = file.read(tables.MOST_BYTES + 1)
             name = tables.filename_for(name)
             content = tables.calls_from(
-                self.caller, self.made_by, prompt=prompt, model=given.get("model", ""), raw=raw
+                self.caller, self.made_by, prompt=prompt, model=body.get("model", ""), raw=raw
             ).lines
         self.file = upload_file(creator=self.made_by, filename=name, purpose="batch", content=content)
 
@@ -178,7 +178,7 @@ class OneBatch(BatchEndpoint):
         responses=BatchDetailSerializer,
     )
     def get(self, request: Any, batch_id: str) -> Response:
-        return self.shown(self.batch(batch_id))
+        return self.answer(self.batch(batch_id))
 
     @extend_schema(
         operation_id="delete_batch",
@@ -201,7 +201,7 @@ class Cancel(BatchEndpoint):
     def post(self, request: Any, batch_id: str) -> Response:
         batch = self.batch(batch_id, "change")
         surface = "api" if self.caller.key_id else "console"
-        return self.shown(services.cancel_batch(actor=self.actor, batch=batch, surface=surface))
+        return self.answer(services.cancel_batch(actor=self.actor, batch=batch, surface=surface))
 
 
 class RunAgain(BatchEndpoint):
@@ -215,7 +215,7 @@ class RunAgain(BatchEndpoint):
     )
     def post(self, request: Any, batch_id: str) -> Response:
         batch = self.batch(batch_id, "rerun")
-        return self.shown(services.rerun_batch(creator=self.made_by, batch=batch, file=self.file), status=201)
+        return self.answer(services.rerun_batch(creator=self.made_by, batch=batch, file=self.file), status=201)
 
     def prepare(self, request: Any, batch_id: str) -> None:
         batch = self.batch(batch_id, "rerun")

@@ -25,15 +25,15 @@ from console.telemetry import queries
 @cache
 def document() -> dict[str, Any]:
     """Return the OpenAPI document, worked out once: it takes half a second and never changes while a process lives."""
-    made: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
-    return made
+    schema: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    return schema
 
 
 @cache
 def _rendered(renderer: Callable[[], BaseRenderer]) -> bytes:
     """Return the document in one of its forms, written once: as YAML that takes a second."""
-    written = renderer().render(document(), renderer_context={})
-    return written if isinstance(written, bytes) else written.encode()
+    text = renderer().render(document(), renderer_context={})
+    return text if isinstance(text, bytes) else text.encode()
 
 
 class Schema(SpectacularAPIView):
@@ -63,11 +63,11 @@ class Settings(Endpoint):
 
     @extend_schema(summary="How the installation is set up", responses=SettingsSerializer)
     def get(self, request: Any) -> Response:
-        said = {
+        content = {
             group: [{"name": fact.label, "value": str(fact.value), "variable": fact.variable} for fact in rows]
             for group, rows in facts()
         }
-        return Response({"settings": said})
+        return Response({"settings": content})
 
 
 class MetricsSerializer(serializers.Serializer[Any]):

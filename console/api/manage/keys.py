@@ -121,11 +121,11 @@ class Keys(_KeyEndpoint):
 
     @extend_schema(summary="Create an API key", request=NewKeySerializer, responses={201: MadeKeySerializer})
     def post(self, request: Any) -> Response:
-        given = self.read(NewKeySerializer)
-        self._check_recent(set(given["scopes"]))
-        team = access.team_for(self.caller, given.pop("team"), to="manage_keys")
-        given["scopes"] = sorted(given["scopes"])
-        return _created(*keys.create_key(actor=self.actor, team=team, owner=self._owner(), **given))
+        body = self.read(NewKeySerializer)
+        self._check_recent(set(body["scopes"]))
+        team = access.team_for(self.caller, body.pop("team"), to="manage_keys")
+        body["scopes"] = sorted(body["scopes"])
+        return _created(*keys.create_key(actor=self.actor, team=team, owner=self._owner(), **body))
 
 
 class OneKey(_KeyEndpoint):
@@ -136,21 +136,21 @@ class OneKey(_KeyEndpoint):
     @extend_schema(summary="Change an API key", request=KeyChangeSerializer, responses=KeySerializer)
     @transaction.atomic
     def patch(self, request: Any, pk: uuid.UUID) -> Response:
-        given = self.read(KeyChangeSerializer)
+        body = self.read(KeyChangeSerializer)
         key = keys.lock_key(access.key_for(self.caller, pk))  # what is not given stays as it is by now
-        scopes = set(given.get("scopes", key.scopes))
+        scopes = set(body.get("scopes", key.scopes))
         self._check_recent(scopes - set(key.scopes))
         key = keys.change_key(
             actor=self.actor,
             key=key,
-            name=given.get("name", key.name),
+            name=body.get("name", key.name),
             scopes=sorted(scopes),
-            aliases=given.get("aliases", key.aliases),
-            networks=given.get("networks", key.networks),
-            max_lane=given.get("max_lane"),
-            unknown_fields=given.get("unknown_fields"),
-            expires_at=given.get("expires_at", key.expires_at),
-            seen_revision=given.get("seen_revision"),
+            aliases=body.get("aliases", key.aliases),
+            networks=body.get("networks", key.networks),
+            max_lane=body.get("max_lane"),
+            unknown_fields=body.get("unknown_fields"),
+            expires_at=body.get("expires_at", key.expires_at),
+            seen_revision=body.get("seen_revision"),
         )
         return Response(KeySerializer(key).data)
 

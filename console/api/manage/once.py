@@ -36,24 +36,24 @@ def once(post: Post) -> Post:
         body = hashlib.sha256(orjson.dumps(request.data, _digest_of_file, option=orjson.OPT_SORT_KEYS)).digest()
         if view.is_prepared:
             with transaction.atomic():  # before it takes long; whoever comes meanwhile is found below
-                held = claims.held(digest, body, actor=actor, route=request.path)
-            if held is not None:
-                return _again(held)
+                claim = claims.earlier_claim(digest, body, actor=actor, route=request.path)
+            if claim is not None:
+                return _replayed(claim)
         with _prepared(view, request, *args, **kwargs), transaction.atomic():
-            held = claims.held(digest, body, actor=actor, route=request.path)
-            if held is None:
+            claim = claims.earlier_claim(digest, body, actor=actor, route=request.path)
+            if claim is None:
                 response = post(view, request, *args, **kwargs)
                 claims.keep(
                     digest,
                     body,
                     request=request._request.request_id,
                     status=response.status_code,
-                    answer=_kept(response, view.shown_once),
+                    answer=_stored_body(response, view.shown_once),
                 )
-        if held is None:
+        if claim is None:
             return response
         view.discard()
-        return _again(held)
+        return _replayed(claim)
 
     return claimed
 
@@ -69,25 +69,25 @@ def _prepared(view: Any, request: Any, *args: Any, **kwargs: Any) -> Iterator[No
         raise
 
 
-def _again(held: ManagementClaim) -> Response:
-    answer = orjson.loads(held.answer) if held.answer else None
-    return Response(answer, status=held.status, headers={REPLAYED: "true"})
+def _replayed(claim: ManagementClaim) -> Response:
+    answer = orjson.loads(claim.answer) if claim.answer else None
+    return Response(answer, status=claim.status, headers={REPLAYED: "true"})
 
 
 def _digest_of_file(value: Any) -> list[str]:
     """Return what stands for an uploaded file where two requests are compared."""
     if not isinstance(value, UploadedFile):
         raise TypeError
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for chunk in value.chunks():
-        found.update(chunk)
+        digest.update(chunk)
     value.seek(0)
-    return [value.name or "", found.hexdigest()]
+    return [value.name or "", digest.hexdigest()]
 
 
-def _kept(response: Response, shown_once: tuple[str, ...]) -> str:
+def _stored_body(response: Response, shown_once: tuple[str, ...]) -> str:
     """Return an answer without what is shown once: a lost key is rotated, not read again."""
-    said = response.data
-    if isinstance(said, Mapping):
-        said = {name: None if name in shown_once else value for name, value in said.items()}
-    return "" if said is None else JSONRenderer().render(said).decode()
+    content = response.data
+    if isinstance(content, Mapping):
+        content = {name: None if name in shown_once else value for name, value in content.items()}
+    return "" if content is None else JSONRenderer().render(content).decode()

@@ -52,11 +52,11 @@ class People(Endpoint):
         responses={201: PersonSerializer},
     )
     def post(self, request: Any) -> Response:
-        given = self.read(NewPersonSerializer)
-        if given["is_operator"]:
+        body = self.read(NewPersonSerializer)
+        if body["is_operator"]:
             self.ask_again("say who is an operator", of_keys_too=True)
         self.ask_again("create an account")
-        return Response(PersonSerializer(people.create_person(actor=self.actor, **given)).data, status=201)
+        return Response(PersonSerializer(people.create_person(actor=self.actor, **body)).data, status=201)
 
 
 class OnePerson(Endpoint):
@@ -73,16 +73,16 @@ class OnePerson(Endpoint):
     )
     def patch(self, request: Any, pk: uuid.UUID) -> Response:
         person = access.person_for(self.caller, pk)
-        given = self.read(PersonChangeSerializer)
-        if "is_operator" in given:
+        body = self.read(PersonChangeSerializer)
+        if "is_operator" in body:
             self.ask_again("say who is an operator", of_keys_too=True)
         with transaction.atomic():
-            if "name" in given:
-                person = people.rename_person(actor=self.actor, user=person, name=given["name"])
-            if "is_operator" in given:
-                person = people.set_operator(actor=self.actor, user=person, is_operator=given["is_operator"])
-            if "is_active" in given and given["is_active"] != person.is_active:
-                change = people.enable_person if given["is_active"] else people.disable_person
+            if "name" in body:
+                person = people.rename_person(actor=self.actor, user=person, name=body["name"])
+            if "is_operator" in body:
+                person = people.set_operator(actor=self.actor, user=person, is_operator=body["is_operator"])
+            if "is_active" in body and body["is_active"] != person.is_active:
+                change = people.enable_person if body["is_active"] else people.disable_person
                 person = change(actor=self.actor, user=person)
         return Response(PersonSerializer(person).data)
 

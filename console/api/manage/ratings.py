@@ -97,23 +97,23 @@ class CallRating(Endpoint):
 
     def _rating_response(self, reference: str) -> Response:
         answer = self._answer(reference)
-        said = own_rating(self.caller, answer.pk)
-        return Response({"request_id": request_id(answer.pk), **_shown(said)})
+        rating = own_rating(self.caller, answer.pk)
+        return Response({"request_id": request_id(answer.pk), **_rating_data(rating)})
 
 
-def _word(given: dict[str, Any]) -> Word:
-    score = None if given["score"] is None else Decimal(str(round(given["score"], 3)))
-    if "rating" not in given and score is None:
+def _word(body: dict[str, Any]) -> Word:
+    score = None if body["score"] is None else Decimal(str(round(body["score"], 3)))
+    if "rating" not in body and score is None:
         raise BadInput("Say what you think of the answer: a rating (good or bad), a score, or both.", param="rating")
-    is_good = given["rating"] == "good" if "rating" in given else score is not None and score >= _HALF
-    return Word(is_good, score, texts.text(given["comment"], "comment", most=MOST_COMMENT))
+    is_good = body["rating"] == "good" if "rating" in body else score is not None and score >= _HALF
+    return Word(is_good, score, texts.text(body["comment"], "comment", most=MOST_COMMENT))
 
 
-def _shown(said: Rating | None) -> dict[str, Any]:
-    if said is None:
+def _rating_data(rating: Rating | None) -> dict[str, Any]:
+    if rating is None:
         return {"rating": None, "score": None, "comment": "", "given_at": None}
-    score = None if said.score is None else float(said.score)
-    return {"rating": said.says, "score": score, "comment": said.comment, "given_at": said.given_at}
+    score = None if rating.score is None else float(rating.score)
+    return {"rating": rating.says, "score": score, "comment": rating.comment, "given_at": rating.given_at}
 
 
 urlpatterns = [path("calls/<str:reference>/rating/", CallRating.as_view(), name="call_rating")]

@@ -95,7 +95,7 @@ class Me(Endpoint):
 
     @extend_schema(summary="Who is calling, and what they may do", responses=MeSerializer)
     def get(self, request: Any) -> Response:
-        return self.shown(self.caller)
+        return self.answer(self.caller)
 
     @extend_schema(summary="Change one's own profile", request=MeChangeSerializer, responses=MeSerializer)
     def patch(self, request: Any) -> Response:
@@ -103,13 +103,13 @@ class Me(Endpoint):
         if person is None:
             raise NotAllowed("Only a person has a profile; a key has none.", code="person_required")
         change_profile(actor=self.actor, user=person, **self.read(MeChangeSerializer))
-        return self.shown(caller_for_session(request._request))
+        return self.answer(caller_for_session(request._request))
 
-    def shown(self, caller: Caller) -> Response:
+    def answer(self, caller: Caller) -> Response:
         named = {team.pk: team.slug for team in access.teams_for(caller)}
         rights = {slug: [right for right in sorted(ALL_RIGHTS) if caller.may(right, pk)] for pk, slug in named.items()}
         actor = caller.actor
-        said = {
+        content = {
             "kind": actor.kind,
             "id": actor.id,
             "name": actor.name,
@@ -117,7 +117,7 @@ class Me(Endpoint):
             "teams": rights,
             "shortcuts_enabled": caller.user.shortcuts_enabled if caller.user else None,
         }
-        return Response(MeSerializer(said).data)
+        return Response(MeSerializer(content).data)
 
 
 class Teams(Endpoint):
@@ -143,8 +143,8 @@ class OneTeam(Endpoint):
     @extend_schema(summary="Change a team", request=TeamChangeSerializer, responses=TeamSerializer)
     def patch(self, request: Any, slug: str) -> Response:
         team = access.team_for(self.caller, slug, to="manage_team")
-        given = self.read(TeamChangeSerializer)
-        team = teams.change_team(actor=self.actor, team=team, **given)
+        body = self.read(TeamChangeSerializer)
+        team = teams.change_team(actor=self.actor, team=team, **body)
         return Response(TeamSerializer(team).data)
 
     @extend_schema(summary="Archive a team; its keys stop at once", responses={204: None})

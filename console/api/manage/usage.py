@@ -140,7 +140,7 @@ class Lanes(Endpoint):
     )
     def get(self, request: Any) -> Response:
         span, team_ids, environment = _parse_query(self, "24h")
-        said = {
+        content = {
             "period": span.name,
             "environment": environment,
             "start": span.start,
@@ -148,7 +148,7 @@ class Lanes(Endpoint):
             "target_us": settings.GATEWAY_INTERACTIVE_TARGET_MS * 1000,
             "lanes": [_lane(use) for use in lanes_of(span, team_ids=team_ids, environment=environment)],
         }
-        return Response(LanesSerializer(said).data)
+        return Response(LanesSerializer(content).data)
 
 
 class Summary(Endpoint):
@@ -166,7 +166,7 @@ class Summary(Endpoint):
     def get(self, request: Any) -> Response:
         span, team_ids, environment = _parse_query(self, "7d")
         usage = dashboard.dashboard(span, team_ids=team_ids, environment=environment)
-        said = {
+        content = {
             "period": span.name,
             "environment": environment,
             "currency": settings.CURRENCY,
@@ -178,7 +178,7 @@ class Summary(Endpoint):
             "aliases": [{"name": top.name, **_figures(top.figures)} for top in usage.aliases],
             "models": [{"name": top.name, **_figures(top.figures)} for top in usage.models],
         }
-        return Response(SummarySerializer(said).data)
+        return Response(SummarySerializer(content).data)
 
 
 class SpentSerializer(serializers.Serializer[Any]):
@@ -241,18 +241,18 @@ class Costs(Endpoint):
         responses=CostsSerializer,
     )
     def get(self, request: Any) -> Response:
-        asked = self.request.query_params
-        said = asked.get("by", "team")
-        by = [said] if bills.label_in(said) else list(dict.fromkeys(said.split(",")))
-        end_user = kept_name("", asked.get("end_user", ""))
+        parameters = self.request.query_params
+        grouping = parameters.get("by", "team")
+        by = [grouping] if bills.label_in(grouping) else list(dict.fromkeys(grouping.split(",")))
+        end_user = kept_name("", parameters.get("end_user", ""))
         if by != [bills.TOUCHPOINT] and not (len(by) == 1 and bills.is_named(by[0])) and not set(by) <= set(CUTS):
             alone = f"{bills.TOUCHPOINT}, {bills.END_USER} or {bills.METADATA}.… alone"
             raise BadInput(f"by is some of {', '.join(CUTS)}, or {alone}.", param="by")
         if end_user and by != [bills.END_USER]:
             raise BadInput(f"end_user is for by={bills.END_USER}.", param="end_user")
-        since = bills.month_of(asked.get("from", ""), now().date(), "from")
-        last = bills.month_of(asked.get("to", "") or f"{since:%Y-%m}", since, "to")
-        teams = bills.teams_billed(self.caller, asked.get("team", ""))
+        since = bills.month_of(parameters.get("from", ""), now().date(), "from")
+        last = bills.month_of(parameters.get("to", "") or f"{since:%Y-%m}", since, "to")
+        teams = bills.teams_billed(self.caller, parameters.get("team", ""))
         span = bills.span_of(since, last)
         lines = bills.lines_of(teams, by, since=span["since"], until=span["until"], end_user=end_user)
         answer = {

@@ -62,7 +62,7 @@ class RunIsFoundAgain(RunGoesOn):
     status = Unavailable.status
 
 
-class Seen(NamedTuple):
+class Progress(NamedTuple):
     """A run as one look found it."""
 
     run: Run
@@ -83,22 +83,22 @@ async def has_tools(ask: Ask) -> bool:
 
 
 async def answer_by_run(request: Request, send: Send, ask: Ask) -> None:
-    asked = await rows.asked(request, EventType.AGENT.value, ask.route)
-    run = await asked.do(_start, asked, ask)
+    client = await rows.authenticate(request, EventType.AGENT.value, ask.route)
+    run = await client.do(_start, client, ask)
     headers = [(b"x-facet-run", run.public_id.encode()), (b"x-facet-agent", run.agent.slug.encode())]
     # A run calls its models in its own way, whatever the key's word: the rest goes no further.
     headers += dropped_header(names_of(k for k, v in ask.body.items() if v is not None and k not in _TAKEN))
     beat = _Beat(request, send, headers) if ask.is_stream else None
     try:
-        seen = await wait_for(asked, run, beat)
-        if seen.run.state in {Run.State.FAILED, Run.State.CANCELLED}:
-            raise failed(seen.run)
+        progress = await wait_for(client, run, beat)
+        if progress.run.state in {Run.State.FAILED, Run.State.CANCELLED}:
+            raise failed(progress.run)
     except Refusal as refusal:
         if beat is None or not beat.is_started:
             raise
         await beat.end(sse.frame(error_body(refusal.message, kind=refusal.type, code=refusal.code)))
         return
-    answer = _answer(ask, seen)
+    answer = _answer(ask, progress)
     if beat is not None:
         await beat.end(as_stream(answer, include_usage=ask.include_usage))
         return
@@ -135,48 +135,54 @@ def _slug(model: str) -> tuple[str, str]:
     return slug, environment
 
 
-def _start(asked: rows.Asked, ask: Ask) -> Run:
+def _start(client: rows.Client, ask: Ask) -> Run:
     def messages() -> list[tuple[str, str]]:
         return [(str(message.get("role", "user")), _text(message)) for message in ask.body.get("messages", [])]
 
-    return start(asked, ask, messages, trigger=Run.Trigger.CHAT, not_taken=_NOT_TAKEN, param="messages")
+    return start(client, ask, messages, trigger=Run.Trigger.CHAT, not_taken=_NOT_TAKEN, param="messages")
 
 
 def start(
-    asked: rows.Asked, ask: Ask, messages: Callable[[], Messages], *, trigger: str, not_taken: Sequence[str], param: str
+    client: rows.Client,
+    ask: Ask,
+    messages: Callable[[], Messages],
+    *,
+    trigger: str,
+    not_taken: Sequence[str],
+    param: str,
 ) -> Run:
     """Start a run with the `messages` in the field `param` of the request; they are read once access is checked."""
-    ask = apply_policy(asked.asker, ask)
+    ask = apply_policy(client.asker, ask)
     slug, environment = _slug(ask.model)
     try:
-        agent = access.agent_for(asked.caller, slug, "use")
+        agent = access.agent_for(client.caller, slug, "use")
     except UnknownAgent:
         raise unknown_model(ask.model) from None
-    if taken := next((name for name in not_taken if ask.body.get(name) is not None), None):
-        why = f"{ask.model} works by itself, with its own instructions and tools; leave {taken} out."
-        raise BadInput(why, param=taken)
+    if unsupported := next((name for name in not_taken if ask.body.get(name) is not None), None):
+        why = f"{ask.model} works by itself, with its own instructions and tools; leave {unsupported} out."
+        raise BadInput(why, param=unsupported)
     if ask.body.get("n", 1) != 1:
         raise BadInput("A run has one answer; leave n out.", param="n")
-    own = asked.asker.environment
-    if environment == "production" and own != "production":
+    key_environment = client.asker.environment
+    if environment == "production" and key_environment != "production":
         raise NotAllowed("A sandbox key cannot run agents in production.", param="model")
-    given = _input(agent.live.input_schema if agent.live else None, messages(), param)
-    key = asked.request.idempotency_key
+    input = _input(agent.live.input_schema if agent.live else None, messages(), param)
+    key = client.request.idempotency_key
     digest = hashlib.sha256(check_key(key).encode()).hexdigest() if key is not None else None
     run = start_run(
-        actor=asked.caller.actor,
+        actor=client.caller.actor,
         agent=agent,
-        input=given,
-        environment=environment or own,
+        input=input,
+        environment=environment or key_environment,
         origin=Origin(
             trigger,
-            dedupe_key=f"{trigger}:{asked.caller.first_key}:{digest}" if digest else None,
-            called_by=run_said(asked.request.calling_run),
+            dedupe_key=f"{trigger}:{client.caller.first_key}:{digest}" if digest else None,
+            called_by=run_said(client.request.calling_run),
             end_user=ask.end_user,
             metadata=ask.metadata,
         ),
     )
-    if run.input != given or not is_for(run, ask.end_user):
+    if run.input != input or not is_for(run, ask.end_user):
         raise KeyReused("This Idempotency-Key has started a run with another input, or for another end user.")
     run.agent = agent
     return run
@@ -210,16 +216,16 @@ def _text(message: dict[str, Any]) -> str:
     return "\n".join(str(part.get("text", "")) for part in parts)
 
 
-async def wait_for(asked: rows.Asked, run: Run, beat: _Beat | None = None) -> Seen:
+async def wait_for(client: rows.Client, run: Run, beat: _Beat | None = None) -> Progress:
     """Wait until the run is over or asks a person; RunGoesOn when this process stops before."""
-    async with waiting(asked.request.receive) as pause:
+    async with waiting(client.request.receive) as pause:
         while True:
-            asked = asked.again()
-            seen = await asked.do(_look, run)
-            if seen.run.is_over or seen.asks:
-                return seen
+            client = client.refreshed()
+            progress = await client.do(_look, run)
+            if progress.run.is_over or progress.asks:
+                return progress
             if pause.is_stopping:
-                raise _goes_on(seen.run, has_key=asked.request.idempotency_key is not None)
+                raise _goes_on(progress.run, has_key=client.request.idempotency_key is not None)
             if beat is not None:
                 await beat.keep()
             await pause(_LOOK_SECONDS)
@@ -227,11 +233,11 @@ async def wait_for(asked: rows.Asked, run: Run, beat: _Beat | None = None) -> Se
                 raise ClientGone
 
 
-def _look(run: Run) -> Seen:
-    found = Run.objects.select_related("version", "agent").get(pk=run.pk)
-    if found.state != Run.State.WAITING and not found.is_over:
-        return Seen(found)
-    return Seen(found, waits_for(found), tokens_of(found))
+def _look(run: Run) -> Progress:
+    current = Run.objects.select_related("version", "agent").get(pk=run.pk)
+    if current.state != Run.State.WAITING and not current.is_over:
+        return Progress(current)
+    return Progress(current, waits_for(current), tokens_of(current))
 
 
 def failed(run: Run) -> RunFailed:
@@ -253,15 +259,15 @@ def _goes_on(run: Run, *, has_key: bool) -> RunGoesOn:
     )
 
 
-def _answer(ask: Ask, seen: Seen) -> dict[str, Any]:
-    run = seen.run
+def _answer(ask: Ask, progress: Progress) -> dict[str, Any]:
+    run = progress.run
     text = str((run.output or {}).get("text", ""))
-    if seen.asks:
+    if progress.asks:
         text = (
-            f"This waits for a person's decision about {seen.asks} and goes on by itself then."
+            f"This waits for a person's decision about {progress.asks} and goes on by itself then."
             f" It is {run.public_id}: GET /v1/agents/{run.agent.slug}/runs/{run.public_id} says how far it is."
         )
-    prompt, completion = seen.tokens
+    prompt, completion = progress.tokens
     return {
         "id": f"chatcmpl-{run.pk.hex}",
         "object": "chat.completion",

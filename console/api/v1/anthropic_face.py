@@ -13,7 +13,7 @@ def as_stream(message: dict[str, Any]) -> bytes:
     started = {**message, "content": [], "stop_reason": None, "stop_sequence": None, "usage": usage}
     events: list[dict[str, Any]] = [{"type": "message_start", "message": started}]
     for index, block in enumerate(message.get("content", [])):
-        start, deltas = _pieces(block)
+        start, deltas = _deltas(block)
         events.append({"type": "content_block_start", "index": index, "content_block": start})
         events += [{"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas]
         events.append({"type": "content_block_stop", "index": index})
@@ -23,7 +23,7 @@ def as_stream(message: dict[str, Any]) -> bytes:
     return named_frames(events)
 
 
-def _pieces(block: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _deltas(block: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     kind = block.get("type")
     if kind == "text":
         return {**block, "text": ""}, [{"type": "text_delta", "text": block.get("text")}]
@@ -32,6 +32,6 @@ def _pieces(block: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]
         signature = {"type": "signature_delta", "signature": block.get("signature")}
         return {**block, "thinking": "", "signature": ""}, [thought, signature]
     if kind == "tool_use":
-        written = orjson.dumps(block.get("input")).decode()
-        return {**block, "input": {}}, [{"type": "input_json_delta", "partial_json": written}]
+        arguments = orjson.dumps(block.get("input")).decode()
+        return {**block, "input": {}}, [{"type": "input_json_delta", "partial_json": arguments}]
     return block, []

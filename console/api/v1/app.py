@@ -43,5 +43,5 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
                 kind="api_error",
                 code="internal_error",
             )
-            status, shown = said_to(request, 500, body)
-            await send_json(send, request, status, orjson.dumps(shown), [])
+            status, content = said_to(request, 500, body)
+            await send_json(send, request, status, orjson.dumps(content), [])

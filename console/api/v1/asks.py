@@ -28,7 +28,7 @@ def uncalled(request: Request, type: str, route: str, *, model: str = "", text: 
 
 def metadata_in(request: Request, operation: str, body: dict[str, Any]) -> dict[str, str] | None:
     """Return what a request says it is for, in its header and its checked body, as the log keeps that."""
-    kept = metadata_of(operation, body, request.metadata)
-    if kept and len(kept) > fields.MOST_LABELS:
+    metadata = metadata_of(operation, body, request.metadata)
+    if metadata and len(metadata) > fields.MOST_LABELS:
         raise BadInput(f"metadata and {METADATA} together take {fields.MOST_LABELS} entries at most.", param=METADATA)
-    return kept
+    return metadata

@@ -9,11 +9,11 @@ from urllib.parse import parse_qsl
 import orjson
 from django.conf import settings
 
-from console.api import responses as kept_responses
+from console.api import responses as stored_responses
 from console.api.background import retrieval, services, shapes
 from console.api.models import BackgroundResponse
 from console.api.v1 import rows
-from console.api.v1.once import Made, digest, earlier, once
+from console.api.v1.once import Answer, digest, earlier, once
 from console.api.v1.request import Headers, Request
 from console.api.v1.sending import Send, dropped_header, send_json
 from console.api.v1.stream import stream_headers
@@ -38,37 +38,37 @@ async def create(
     What was taken on under the same Idempotency-Key stays so, whatever is said against it by now.
     """
     headers: Headers = []
-    if (found := await _earlier(request, identify, ask)) is not None:
-        asked, made = found
+    if (earlier_answer := await _earlier(request, identify, ask)) is not None:
+        client, answer = earlier_answer
     else:
         plan = await preflight(identify, replace(await going_on(), response_id=ask.id), started=request.started)
-        asked, headers = rows.Asked(request, identify, ask, plan.asker), dropped_header(plan.dropped)
-        made = await asked.do(_make, asked)
-    name = orjson.loads(made.body)["id"]
-    if made.headers:
-        await asked.do(_check_there, name)
+        client, headers = rows.Client(request, identify, ask, plan.asker), dropped_header(plan.dropped)
+        answer = await client.do(_make, client)
+    name = orjson.loads(answer.body)["id"]
+    if answer.headers:
+        await client.do(_check_there, name)
     if ask.is_stream:
-        await follow(request, send, asked, name, -1, [*headers, *made.headers])
+        await follow(request, send, client, name, -1, [*headers, *answer.headers])
     else:
-        await send_json(send, request, 200, made.body, [*headers, *made.headers])
+        await send_json(send, request, 200, answer.body, [*headers, *answer.headers])
 
 
-async def _earlier(request: Request, identify: KeyIdentity, ask: Ask) -> tuple[rows.Asked, Made] | None:
+async def _earlier(request: Request, identify: KeyIdentity, ask: Ask) -> tuple[rows.Client, Answer] | None:
     if request.idempotency_key is None:
         return None
     _, asker = await pipeline.look_up(identify, ask, started=request.started)
-    asked = rows.Asked(request, identify, ask, asker)
-    made = await asked.do(earlier, asked, lambda: digest(ask.body))
-    return (asked, made) if made is not None else None
+    client = rows.Client(request, identify, ask, asker)
+    answer = await client.do(earlier, client, lambda: digest(ask.body))
+    return (client, answer) if answer is not None else None
 
 
-def _make(asked: rows.Asked) -> Made:
-    ask = asked.ask
-    return once(asked, lambda: digest(ask.body), lambda: shapes.shown(services.create(ask, asked.asker)))
+def _make(client: rows.Client) -> Answer:
+    ask = client.ask
+    return once(client, lambda: digest(ask.body), lambda: shapes.unanswered(services.create(ask, client.asker)))
 
 
 def _check_there(name: str) -> None:
-    if not BackgroundResponse.objects.filter(pk=uuid.UUID(hex=name.removeprefix(kept_responses.PREFIX))).exists():
+    if not BackgroundResponse.objects.filter(pk=uuid.UUID(hex=name.removeprefix(stored_responses.PREFIX))).exists():
         raise Conflict(
             f"The response {name} was deleted, or is not kept any more, so it is not given again; use a new key.",
             param="Idempotency-Key",
@@ -77,8 +77,8 @@ def _check_there(name: str) -> None:
         )
 
 
-async def find(asked: rows.Asked, name: str) -> tuple[BackgroundResponse, bool] | None:
-    return await asked.do(kept_responses.in_background, asked.caller, name)
+async def find(client: rows.Client, name: str) -> tuple[BackgroundResponse, bool] | None:
+    return await client.do(stored_responses.in_background, client.caller, name)
 
 
 def starting_after(request: Request) -> int | None:
@@ -97,7 +97,7 @@ def starting_after(request: Request) -> int | None:
 async def follow(
     request: Request,
     send: Send,
-    asked: rows.Asked,
+    client: rows.Client,
     name: str,
     after: int,
     headers: Headers | None = None,
@@ -109,7 +109,7 @@ async def follow(
     They are read from rows, so whoever is cut off asks again from the last number it saw. A stream whose process stops
     ends without the last event; one whose key's access ends says so.
     """
-    latest = await asked.do(retrieval.heard, asked.caller, name, after, waits=waits)
+    latest = await client.do(retrieval.heard, client.caller, name, after, waits=waits)
     request.is_answered = True
     head = stream_headers(request, headers)
     await send({"type": "http.response.start", "status": 200, "headers": head})
@@ -126,8 +126,8 @@ async def follow(
                 await pause(_LOOK_SECONDS)
                 if pause.is_over:
                     break
-                asked = asked.again()
-                latest = await asked.do(retrieval.heard, asked.caller, name, latest.last, waits=waits)
+                client = client.refreshed()
+                latest = await client.do(retrieval.heard, client.caller, name, latest.last, waits=waits)
         except Refusal as refusal:
             event = {"type": "error", "code": refusal.code, "message": refusal.message, "param": None}
             frame = sse.frame({**event, "sequence_number": latest.last + 1}, "error")
@@ -141,34 +141,34 @@ class Cancelled(Conflict):
     code = "cancelled"
 
 
-async def cancel(request: Request, send: Send, asked: rows.Asked, name: str) -> None:
-    found = await find(asked, name)
-    if found is None:
-        await asked.do(_not_open, asked, name)
+async def cancel(request: Request, send: Send, client: rows.Client, name: str) -> None:
+    background_row = await find(client, name)
+    if background_row is None:
+        await client.do(_not_open, client, name)
         return
-    row, is_own = found
-    if not is_own and not asked.caller.may("manage_keys", row.team_id):
-        raise await asked.refuse(
+    row, is_own = background_row
+    if not is_own and not client.caller.may("manage_keys", row.team_id):
+        raise await client.refuse(
             NotAllowed("Only who asked for a response, or may manage the team's keys, cancels it.")
         )
-    row, sent = await asked.do(services.cancel, asked.caller, row)
-    if sent and row.request_id is None and row.key_id is not None:
-        await _record_unmade(row, sent)
-    if not sent and row.run_id is None:  # it was cancelled before, and what it said until then is told
-        await asked.do(kept_responses.note_reading, asked.caller, row, is_own, what="response")
-    await send_json(send, request, 200, orjson.dumps(await asked.do(retrieval.object_of, row)), [])
+    row, body = await client.do(services.cancel, client.caller, row)
+    if body and row.request_id is None and row.key_id is not None:
+        await _record_unmade(row, body)
+    if not body and row.run_id is None:  # it was cancelled before, and what it said until then is told
+        await client.do(stored_responses.note_reading, client.caller, row, is_own, part="response")
+    await send_json(send, request, 200, orjson.dumps(await client.do(retrieval.object_of, row)), [])
 
 
-def _not_open(asked: rows.Asked, name: str) -> None:
-    kept_responses.find(asked.caller, name)
+def _not_open(client: rows.Client, name: str) -> None:
+    stored_responses.find(client.caller, name)
     raise BadInput("Only a response in the background can be cancelled; this one is over.", param="response_id")
 
 
-async def _record_unmade(row: BackgroundResponse, sent: str) -> None:
+async def _record_unmade(row: BackgroundResponse, body: str) -> None:
     """Have the log say of a call that it was asked for and never made."""
     assert row.key_id is not None
     id = row.pk if row.fence == 1 else uuid7()  # nobody had it before who cancelled it
-    row.body = sent
-    ask = shapes.ask_of(row, shapes.asked_in(row), id=id, at=time_of(id))
+    row.body = body
+    ask = shapes.ask_of(row, shapes.body_of(row), id=id, at=time_of(id))
     identify = StartedByKey(row.key_id, row.client_address, ask.at)
     await pipeline.refuse(identify, ask, Cancelled("It was cancelled before its turn came."))

@@ -57,59 +57,59 @@ def shape(batch: Batch) -> dict[str, Any]:
 
 
 async def create(request: Request, send: Send) -> None:
-    asked = await rows.asked(request, EventType.BATCHES.value, ROUTE)
+    client = await rows.authenticate(request, EventType.BATCHES.value, ROUTE)
     try:
-        given, _ = await read_json(request)
-        if not isinstance(given, dict):
+        body, _ = await read_json(request)
+        if not isinstance(body, dict):
             raise BadInput("The body must be a JSON object.")
         for name in ("input_file_id", "endpoint", "completion_window"):
-            if not isinstance(given.get(name), str):
+            if not isinstance(body.get(name), str):
                 raise BadInput(f"{name} is missing; it is a text.", param=name)
     except Refusal as refusal:
-        raise await asked.refuse(refusal) from None
+        raise await client.refuse(refusal) from None
 
-    metadata = given.get("metadata") or {}
+    metadata = body.get("metadata") or {}
     if request.metadata and isinstance(metadata, dict):
         metadata = request.metadata | metadata
 
     def create() -> dict[str, Any]:
-        file_id = rows.identifier(given["input_file_id"], file_face.PREFIX, "file")
+        file_id = rows.identifier(body["input_file_id"], file_face.PREFIX, "file")
         batch = create_batch(
-            creator=file_face.creator_of(asked),
-            file=access.file_for(asked.caller, file_id, to="read"),
-            endpoint=given["endpoint"],
-            window=given.get("completion_window", WINDOW),
+            creator=file_face.creator_of(client),
+            file=access.file_for(client.caller, file_id, to="read"),
+            endpoint=body["endpoint"],
+            window=body.get("completion_window", WINDOW),
             metadata=metadata,
         )
         return shape(batch)
 
-    made = await asked.do(once, asked, lambda: digest(given), create)
-    await send_json(send, request, 200, made.body, made.headers)
+    answer = await client.do(once, client, lambda: digest(body), create)
+    await send_json(send, request, 200, answer.body, answer.headers)
 
 
 async def list_batches(request: Request, send: Send) -> None:
-    asked = await rows.asked(request, EventType.BATCHES.value, ROUTE)
+    client = await rows.authenticate(request, EventType.BATCHES.value, ROUTE)
 
     def read() -> dict[str, Any]:
         by = rows.paging(request, usual=20, most=100)
-        return rows.page(access.batches_for(asked.caller), by, PREFIX, "batch", shape)
+        return rows.page(access.batches_for(client.caller), by, PREFIX, "batch", shape)
 
-    await send_json(send, request, 200, orjson.dumps(await asked.do(read)), [])
+    await send_json(send, request, 200, orjson.dumps(await client.do(read)), [])
 
 
-def _batch(asked: rows.Asked, name: str, to: str) -> Batch:
-    return access.batch_for(asked.caller, rows.identifier(name, PREFIX, "batch"), to=to)
+def _batch(client: rows.Client, name: str, to: str) -> Batch:
+    return access.batch_for(client.caller, rows.identifier(name, PREFIX, "batch"), to=to)
 
 
 async def retrieve(request: Request, send: Send, name: str) -> None:
-    asked = await rows.asked(request, EventType.BATCHES.value, f"{ROUTE}/{{batch_id}}")
-    await send_json(send, request, 200, orjson.dumps(shape(await asked.do(_batch, asked, name, "see"))), [])
+    client = await rows.authenticate(request, EventType.BATCHES.value, f"{ROUTE}/{{batch_id}}")
+    await send_json(send, request, 200, orjson.dumps(shape(await client.do(_batch, client, name, "see"))), [])
 
 
 async def cancel(request: Request, send: Send, name: str) -> None:
-    asked = await rows.asked(request, EventType.BATCHES.value, f"{ROUTE}/{{batch_id}}/cancel")
+    client = await rows.authenticate(request, EventType.BATCHES.value, f"{ROUTE}/{{batch_id}}/cancel")
 
     def cancel() -> Batch:
-        return cancel_batch(actor=asked.caller.actor, batch=_batch(asked, name, "change"), surface="api")
+        return cancel_batch(actor=client.caller.actor, batch=_batch(client, name, "change"), surface="api")
 
-    await send_json(send, request, 200, orjson.dumps(shape(await asked.do(cancel))), [])
+    await send_json(send, request, 200, orjson.dumps(shape(await client.do(cancel))), [])

@@ -9,7 +9,7 @@ import orjson
 from django.db import transaction
 
 from console.api.v1 import rows, uploads
-from console.api.v1.once import Made, digest, once
+from console.api.v1.once import Answer, digest, once
 from console.api.v1.request import Request
 from console.api.v1.sending import Send, common_headers, send_json
 from console.audit.models import EventType
@@ -40,31 +40,31 @@ def shape(file: File) -> dict[str, Any]:
     }
 
 
-def creator_of(asked: rows.Asked) -> Creator:
-    key = asked.asker.key
+def creator_of(client: rows.Client) -> Creator:
+    key = client.asker.key
     assert key is not None
     team = Team(pk=key.team.id, slug=key.team.slug, name=key.team.name)
-    return Creator(asked.caller.actor, team, key.environment, key_id=key.id)
+    return Creator(client.caller.actor, team, key.environment, key_id=key.id)
 
 
 async def upload(request: Request, send: Send) -> None:
-    asked = await rows.asked(request, EventType.FILES.value, ROUTE)
+    client = await rows.authenticate(request, EventType.FILES.value, ROUTE)
     with uploads.spool() as body:
         try:
             await uploads.receive(request, body)
         except Refusal as refusal:
-            raise await asked.refuse(refusal) from None
-        made = await asked.do(_keep, asked, body)
-    await send_json(send, request, 200, made.body, made.headers)
+            raise await client.refuse(refusal) from None
+        answer = await client.do(_keep, client, body)
+    await send_json(send, request, 200, answer.body, answer.headers)
 
 
-def _keep(asked: rows.Asked, body: IO[bytes]) -> Made:
-    form = uploads.parse(asked.request, body)
+def _keep(client: rows.Client, body: IO[bytes]) -> Answer:
+    form = uploads.parse(client.request, body)
     with form.file as content:
 
         def make() -> dict[str, Any]:
             file = upload_file(
-                creator=creator_of(asked),
+                creator=creator_of(client),
                 filename=content.name or "file",
                 purpose=form.fields.get("purpose", ""),
                 content=content.chunks(),
@@ -72,14 +72,14 @@ def _keep(asked: rows.Asked, body: IO[bytes]) -> Made:
             )
             return shape(file)
 
-        return once(asked, lambda: _digest(form), make)
+        return once(client, lambda: _digest(form), make)
 
 
 def _digest(form: uploads.Form) -> bytes:
     """Return the digest of a form, whatever boundary it was sent with."""
     hasher = hashlib.sha256(digest([form.file.name, sorted(form.fields.items())]))
-    for piece in form.file.chunks():
-        hasher.update(piece)
+    for chunk in form.file.chunks():
+        hasher.update(chunk)
     return hasher.digest()
 
 
@@ -97,18 +97,18 @@ def _keep_for(fields: dict[str, str]) -> dt.timedelta | None:
 
 
 async def list_files(request: Request, send: Send) -> None:
-    asked = await rows.asked(request, EventType.FILES.value, ROUTE)
+    client = await rows.authenticate(request, EventType.FILES.value, ROUTE)
 
     def read() -> dict[str, Any]:
         by = rows.paging(request, usual=100, most=10_000)
-        found = access.files_for(asked.caller)
+        files = access.files_for(client.caller)
         if (purpose := by.others.get("purpose")) is not None:
             if purpose not in Purpose.values:
                 raise BadInput(f"purpose is one of {', '.join(Purpose.values)}.", param="purpose")
-            found = found.filter(purpose=purpose)
-        return rows.page(found, by, PREFIX, "file", shape)
+            files = files.filter(purpose=purpose)
+        return rows.page(files, by, PREFIX, "file", shape)
 
-    await send_json(send, request, 200, orjson.dumps(await asked.do(read)), [])
+    await send_json(send, request, 200, orjson.dumps(await client.do(read)), [])
 
 
 def _file(caller: Caller, name: str, to: str) -> File:
@@ -116,35 +116,35 @@ def _file(caller: Caller, name: str, to: str) -> File:
 
 
 async def retrieve(request: Request, send: Send, name: str) -> None:
-    asked = await rows.asked(request, EventType.FILES.value, f"{ROUTE}/{{file_id}}")
-    file = await asked.do(_file, asked.caller, name, "see")
+    client = await rows.authenticate(request, EventType.FILES.value, f"{ROUTE}/{{file_id}}")
+    file = await client.do(_file, client.caller, name, "see")
     await send_json(send, request, 200, orjson.dumps(shape(file)), [])
 
 
 async def delete(request: Request, send: Send, name: str) -> None:
-    asked = await rows.asked(request, EventType.FILES.value, f"{ROUTE}/{{file_id}}")
+    client = await rows.authenticate(request, EventType.FILES.value, f"{ROUTE}/{{file_id}}")
 
     def delete() -> str:
-        file = _file(asked.caller, name, "change")
+        file = _file(client.caller, name, "change")
         public_id = file.public_id
-        delete_file(actor=asked.caller.actor, file=file, surface="api")
+        delete_file(actor=client.caller.actor, file=file, surface="api")
         return public_id
 
-    deleted = {"id": await asked.do(delete), "object": "file", "deleted": True}
+    deleted = {"id": await client.do(delete), "object": "file", "deleted": True}
     await send_json(send, request, 200, orjson.dumps(deleted), [])
 
 
 async def content(request: Request, send: Send, name: str) -> None:
     """Send a file's bytes, a chunk at a time: as an attachment of a fixed type, under a name of ours."""
-    asked = await rows.asked(request, EventType.FILES.value, f"{ROUTE}/{{file_id}}/content")
+    client = await rows.authenticate(request, EventType.FILES.value, f"{ROUTE}/{{file_id}}/content")
 
     @transaction.atomic
     def read() -> File:
-        file = _file(asked.caller, name, "read")
-        read_file(actor=asked.caller.actor, file=file, team=file.team, surface="api")
+        file = _file(client.caller, name, "read")
+        read_file(actor=client.caller.actor, file=file, team=file.team, surface="api")
         return file
 
-    file = await asked.do(read)
+    file = await client.do(read)
     headers = [
         (b"content-type", b"application/octet-stream"),
         (b"content-length", str(file.bytes).encode()),
@@ -154,7 +154,7 @@ async def content(request: Request, send: Send, name: str) -> None:
     ]
     request.is_answered = True
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    pieces = storage.chunks(file.pk)
-    while (piece := await asyncio.to_thread(rows.with_database, next, pieces, None)) is not None:
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    chunks = storage.chunks(file.pk)
+    while (chunk := await asyncio.to_thread(rows.with_database, next, chunks, None)) is not None:
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": b""})

@@ -48,8 +48,8 @@ def _moment(at: dt.datetime | None) -> str | None:
 def shapes(batches: Iterable[Batch]) -> list[dict[str, Any]]:
     """Return batches as Anthropic's clients know them. One query for whether their results are still there."""
     batches = list(batches)
-    wanted = {pk for batch in batches for pk in (batch.output_file_id, batch.error_file_id) if pk is not None}
-    there = set(File.objects.filter(pk__in=wanted).values_list("pk", flat=True)) if wanted else set()
+    file_ids = {pk for batch in batches for pk in (batch.output_file_id, batch.error_file_id) if pk is not None}
+    there = set(File.objects.filter(pk__in=file_ids).values_list("pk", flat=True)) if file_ids else set()
     return [_shape(batch, bool({batch.output_file_id, batch.error_file_id} & there)) for batch in batches]
 
 
@@ -82,130 +82,130 @@ def _counts(batch: Batch) -> dict[str, int]:
 
 
 async def create(request: Request, send: Send) -> None:
-    asked = await rows.asked(request, EventType.BATCHES.value, ROUTE)
+    client = await rows.authenticate(request, EventType.BATCHES.value, ROUTE)
     limit = settings.BATCH_BODY_BYTES
     too_large = f"The body is larger than {limit:,} bytes; send the requests in several batches."
     with uploads.spool() as body:
         try:
             await uploads.receive_json(request, body, limit=limit, too_large=too_large)
         except Refusal as refusal:
-            raise await asked.refuse(refusal) from None
+            raise await client.refuse(refusal) from None
 
         def requests() -> Iterator[Any]:
             return elements(body, "requests", longest=settings.GATEWAY_BODY_BYTES)
 
         def create() -> dict[str, Any]:
             batch = create_batch_of_messages(
-                creator=creator_of(asked), requests=requests(), betas=request.betas, metadata=request.metadata
+                creator=creator_of(client), requests=requests(), betas=request.betas, metadata=request.metadata
             )
             return shapes([batch])[0]
 
-        made = await asked.do(once, asked, lambda: _digest(requests()), create)
-    await send_json(send, request, 200, made.body, made.headers)
+        answer = await client.do(once, client, lambda: _digest(requests()), create)
+    await send_json(send, request, 200, answer.body, answer.headers)
 
 
 def _digest(requests: Iterator[Any]) -> bytes:
     """Return the digest of a batch. One with too many requests is refused, and read no further than to know that."""
     hasher = hashlib.sha256()
-    for one in islice(requests, settings.BATCH_MAX_LINES + 1):
-        hasher.update(digest(one))
+    for item in islice(requests, settings.BATCH_MAX_LINES + 1):
+        hasher.update(digest(item))
     return hasher.digest()
 
 
 async def list_batches(request: Request, send: Send) -> None:
-    asked = await rows.asked(request, EventType.BATCHES.value, ROUTE)
-    page = await asked.do(_page, asked)
+    client = await rows.authenticate(request, EventType.BATCHES.value, ROUTE)
+    page = await client.do(_page, client)
     await send_json(send, request, 200, orjson.dumps(page), [])
 
 
-def _page(asked: rows.Asked) -> dict[str, Any]:
+def _page(client: rows.Client) -> dict[str, Any]:
     """Return a page, newest first: what comes after `after_id`, or what comes right before `before_id`."""
-    given = dict(parse_qsl(asked.request.query.decode("latin-1")))
-    limit = number(given.get("limit", str(_USUAL)), 0)
+    parameters = dict(parse_qsl(client.request.query.decode("latin-1")))
+    limit = number(parameters.get("limit", str(_USUAL)), 0)
     if not 1 <= limit <= _MOST:
         raise BadInput(f"limit is a number from 1 to {_MOST:,}.", param="limit")
-    found = access.batches_for(asked.caller).filter(endpoint=ENDPOINT)
-    if before := given.get("before_id"):
-        newer = found.filter(pk__gt=rows.identifier(before, PREFIX, "batch")).order_by("pk")
-        rest = list(newer[: limit + 1])
-        shown = rest[:limit][::-1]
+    batches = access.batches_for(client.caller).filter(endpoint=ENDPOINT)
+    if before := parameters.get("before_id"):
+        newer = batches.filter(pk__gt=rows.identifier(before, PREFIX, "batch")).order_by("pk")
+        following = list(newer[: limit + 1])
+        page = following[:limit][::-1]
     else:
-        if after := given.get("after_id"):
-            found = found.filter(pk__lt=rows.identifier(after, PREFIX, "batch"))
-        rest = list(found.order_by("-pk")[: limit + 1])
-        shown = rest[:limit]
-    data = shapes(shown)
+        if after := parameters.get("after_id"):
+            batches = batches.filter(pk__lt=rows.identifier(after, PREFIX, "batch"))
+        following = list(batches.order_by("-pk")[: limit + 1])
+        page = following[:limit]
+    data = shapes(page)
     return {
         "data": data,
-        "has_more": len(rest) > limit,
+        "has_more": len(following) > limit,
         "first_id": data[0]["id"] if data else None,
         "last_id": data[-1]["id"] if data else None,
     }
 
 
-def _batch(asked: rows.Asked, name: str, to: str) -> Batch:
-    batch = access.batch_for(asked.caller, rows.identifier(name, PREFIX, "batch"), to=to)
+def _batch(client: rows.Client, name: str, to: str) -> Batch:
+    batch = access.batch_for(client.caller, rows.identifier(name, PREFIX, "batch"), to=to)
     if batch.endpoint != ENDPOINT:
         raise NotFound("There is no such batch of messages; /v1/batches has the others.")
     return batch
 
 
 async def retrieve(request: Request, send: Send, name: str) -> None:
-    asked = await rows.asked(request, EventType.BATCHES.value, _ONE)
-    shape = await asked.do(lambda: shapes([_batch(asked, name, "see")])[0])
+    client = await rows.authenticate(request, EventType.BATCHES.value, _ONE)
+    shape = await client.do(lambda: shapes([_batch(client, name, "see")])[0])
     await send_json(send, request, 200, orjson.dumps(shape), [])
 
 
 async def cancel(request: Request, send: Send, name: str) -> None:
-    asked = await rows.asked(request, EventType.BATCHES.value, f"{_ONE}/cancel")
+    client = await rows.authenticate(request, EventType.BATCHES.value, f"{_ONE}/cancel")
 
     def cancel() -> dict[str, Any]:
-        batch = cancel_batch(actor=asked.caller.actor, batch=_batch(asked, name, "change"), surface="api")
+        batch = cancel_batch(actor=client.caller.actor, batch=_batch(client, name, "change"), surface="api")
         return shapes([batch])[0]
 
-    await send_json(send, request, 200, orjson.dumps(await asked.do(cancel)), [])
+    await send_json(send, request, 200, orjson.dumps(await client.do(cancel)), [])
 
 
 async def delete(request: Request, send: Send, name: str) -> None:
-    asked = await rows.asked(request, EventType.BATCHES.value, _ONE)
+    client = await rows.authenticate(request, EventType.BATCHES.value, _ONE)
 
     def delete() -> dict[str, Any]:
-        batch = _batch(asked, name, "change")
-        delete_batch(actor=asked.caller.actor, batch=batch, surface="api")
+        batch = _batch(client, name, "change")
+        delete_batch(actor=client.caller.actor, batch=batch, surface="api")
         return {"id": f"{PREFIX}{batch.pk.hex}", "type": "message_batch_deleted"}
 
-    await send_json(send, request, 200, orjson.dumps(await asked.do(delete)), [])
+    await send_json(send, request, 200, orjson.dumps(await client.do(delete)), [])
 
 
 async def results(request: Request, send: Send, name: str) -> None:
     """Send what came of each request, a line each, read and told a piece at a time."""
-    asked = await rows.asked(request, EventType.BATCHES.value, f"{_ONE}/results")
-    files = await asked.do(_files_to_read, asked, name)
+    client = await rows.authenticate(request, EventType.BATCHES.value, f"{_ONE}/results")
+    files = await client.do(_files_to_read, client, name)
     headers = [(b"content-type", b"application/x-jsonl"), *common_headers(request)]
     request.is_answered = True
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    pieces = _pieces(files)
-    while (piece := await asyncio.to_thread(rows.with_database, next, pieces, None)) is not None:
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    chunks = _results(files)
+    while (chunk := await asyncio.to_thread(rows.with_database, next, chunks, None)) is not None:
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
 
 
 @transaction.atomic
-def _files_to_read(asked: rows.Asked, name: str) -> list[File]:
+def _files_to_read(client: rows.Client, name: str) -> list[File]:
     """Return the files that hold a batch's results; that they are read is recorded."""
-    batch = _batch(asked, name, "see")
+    batch = _batch(client, name, "see")
     if not batch.is_over:
         raise Conflict("The batch has not ended yet; its results come when it has.", code="batch_in_progress")
     files = queries.existing_files(batch)
-    found = [access.result_for(asked.caller, batch, what) for what in ("output", "errors") if what in files]
+    found = [access.result_for(client.caller, batch, what) for what in ("output", "errors") if what in files]
     if not found:
         raise NotFound("The results of this batch are gone: files are kept for FILE_KEEP_DAYS.")
     for file in found:
-        read_file(actor=asked.caller.actor, file=file, team=batch.team, surface="api")
+        read_file(actor=client.caller.actor, file=file, team=batch.team, surface="api")
     return found
 
 
-def _pieces(files: list[File]) -> Iterator[bytes]:
+def _results(files: list[File]) -> Iterator[bytes]:
     """Yield what files say as results. No length was announced, so Gone breaks an answer off that would look whole."""
     waiting = bytearray()
     for file in files:

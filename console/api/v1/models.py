@@ -38,11 +38,11 @@ async def models(request: Request, send: Send, name: str = "") -> None:
     if request.problem is not None:
         raise await pipeline.refuse(identify, ask, request.problem, started=request.started, is_for_anybody=True)
     snapshot, asker = await pipeline.look_up(identify, ask, started=request.started)
-    found = [row for row in callable_models(snapshot, asker, name.partition("@")[2]) if not name or row.id == name]
-    if name and not found:
+    models = [row for row in callable_models(snapshot, asker, name.partition("@")[2]) if not name or row.id == name]
+    if name and not models:
         raise await pipeline.refuse(identify, ask, unknown_model(name), started=request.started)
     as_anthropic = request.has_anthropic_version
-    rows = [_anthropic(row) if as_anthropic else _openai(row) for row in found]
+    rows = [_anthropic(row) if as_anthropic else _openai(row) for row in models]
     answer: dict[str, Any]
     if name:
         answer = rows[0]
@@ -85,8 +85,8 @@ def callable_models(snapshot: Snapshot, asker: Asker, environment: str = "") -> 
         for label, version in snapshot.versions_by_label.items()
         if label not in snapshot.aliases and exact_version(snapshot, asker, label) is not None
     ]
-    found = [row for rows in (aliases, agents, exact) for row in sorted(rows, key=lambda row: row.id)]
-    return [row for row in found if not row.version.is_retired]
+    models = [row for rows in (aliases, agents, exact) for row in sorted(rows, key=lambda row: row.id)]
+    return [row for row in models if not row.version.is_retired]
 
 
 def _listed(name: str, version: VersionShape, created_at: dt.datetime) -> Listed:
@@ -94,15 +94,15 @@ def _listed(name: str, version: VersionShape, created_at: dt.datetime) -> Listed
 
 
 def _openai(row: Listed) -> dict[str, Any]:
-    shown: dict[str, Any] = {
+    entry: dict[str, Any] = {
         "id": row.id,
         "object": "model",
         "created": int(row.created_at.timestamp()),
         "owned_by": row.owner,
     }
     if row.version.shutdown_on is not None:
-        shown["shutdown_date"] = row.version.shutdown_on.isoformat()
-    return shown
+        entry["shutdown_date"] = row.version.shutdown_on.isoformat()
+    return entry
 
 
 def _anthropic(row: Listed) -> dict[str, Any]:

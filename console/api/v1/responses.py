@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from console.api import conversations
-from console.api import responses as kept_responses
+from console.api import responses as stored_responses
 from console.api.background import retrieval, services, shapes
 from console.api.v1 import background, rows
 from console.api.v1.request import Request
@@ -30,72 +30,71 @@ async def going_on(request: Request, identify: KeyIdentity, ask: Ask) -> Ask:
     if name is None and not names_items:
         return ask
     _, asker = await pipeline.look_up(identify, ask, started=request.started)
-    asked = rows.Asked(request, identify, ask, asker)
+    client = rows.Client(request, identify, ask, asker)
     if names_items:
-        whole = await asked.do(conversations.named_items, asked.caller, items)
-        ask = replace(ask, body={**ask.body, "input": whole})
+        named = await client.do(conversations.named_items, client.caller, items)
+        ask = replace(ask, body={**ask.body, "input": named})
     if name is not None:
-        ask = replace(ask, history=tuple(await asked.do(conversations.history, asked.caller, name)))
+        ask = replace(ask, history=tuple(await client.do(conversations.history, client.caller, name)))
     return ask
 
 
 async def retrieve(request: Request, send: Send, name: str) -> None:
-    asked = await rows.asked(request, EventType.RESPONSE.value, ROUTE)
-
-    after = await asked.do(background.starting_after, request)
-    found = await background.find(asked, name)
-    if found is not None and after is not None:
-        await asked.do(retrieval.check_followed, found[0], after)
-        await asked.do(kept_responses.note_reading, asked.caller, *found, what="events")
-        await background.follow(request, send, asked, name, after)
+    client = await rows.authenticate(request, EventType.RESPONSE.value, ROUTE)
+    after = await client.do(background.starting_after, request)
+    background_row = await background.find(client, name)
+    if background_row is not None and after is not None:
+        await client.do(retrieval.check_followed, background_row[0], after)
+        await client.do(stored_responses.note_reading, client.caller, *background_row, part="events")
+        await background.follow(request, send, client, name, after)
         return
 
-    def see() -> dict[str, Any]:
-        if found is not None:
-            shown = retrieval.object_of(found[0])
-            kept_responses.note_reading(asked.caller, *found, what="response")
-            return shown
-        kept = kept_responses.find(asked.caller, name)
+    def read() -> dict[str, Any]:
+        if background_row is not None:
+            response = retrieval.object_of(background_row[0])
+            stored_responses.note_reading(client.caller, *background_row, part="response")
+            return response
+        stored = stored_responses.find(client.caller, name)
         if after is not None:
             raise BadInput("Only a response in the background is streamed again; leave stream out.", param="stream")
-        kept_responses.record_reading(asked.caller, kept, "response")
-        return kept.response
+        stored_responses.record_reading(client.caller, stored, "response")
+        return stored.response
 
-    shown = await asked.do(see)
-    call = retrieval.call_of(found[0]) if found is not None else ""
+    response = await client.do(read)
+    call = retrieval.call_of(background_row[0]) if background_row is not None else ""
     headers = [(b"x-facet-original-request-id", call.encode())] if call else []
-    await send_json(send, request, 200, orjson.dumps(shown), headers)
+    await send_json(send, request, 200, orjson.dumps(response), headers)
 
 
 async def delete(request: Request, send: Send, name: str) -> None:
-    asked = await rows.asked(request, EventType.RESPONSE.value, ROUTE)
-    found = await background.find(asked, name)
-    if found is not None and found[1]:
-        await asked.do(services.delete, asked.caller, found[0])
+    client = await rows.authenticate(request, EventType.RESPONSE.value, ROUTE)
+    background_row = await background.find(client, name)
+    if background_row is not None and background_row[1]:
+        await client.do(services.delete, client.caller, background_row[0])
     else:
-        await asked.do(kept_responses.forget, asked.caller, name)
-    shown = {"id": name, "object": "response", "deleted": True}
-    await send_json(send, request, 200, orjson.dumps(shown), [])
+        await client.do(stored_responses.forget, client.caller, name)
+    answer = {"id": name, "object": "response", "deleted": True}
+    await send_json(send, request, 200, orjson.dumps(answer), [])
 
 
 async def input_items(request: Request, send: Send, name: str) -> None:
-    asked = await rows.asked(request, EventType.RESPONSE.value, f"{ROUTE}/{_ITEMS}")
+    client = await rows.authenticate(request, EventType.RESPONSE.value, f"{ROUTE}/{_ITEMS}")
 
     def read() -> dict[str, Any]:
         by = rows.paging(request, usual=20, most=100)
-        items = listed(said_in(_asked_in(asked, name)), name)
+        items = listed(said_in(_request_of(client, name)), name)
         return _page(items if by.is_ascending else items[::-1], by)
 
-    await send_json(send, request, 200, orjson.dumps(await asked.do(read)), [])
+    await send_json(send, request, 200, orjson.dumps(await client.do(read)), [])
 
 
-def _asked_in(asked: rows.Asked, name: str) -> dict[str, Any]:
+def _request_of(client: rows.Client, name: str) -> dict[str, Any]:
     """Return what a response was asked with: of one that has no answer its row says."""
-    found = kept_responses.in_background(asked.caller, name)
-    if found is not None and found[0].body:
-        kept_responses.note_reading(asked.caller, *found, what=_ITEMS)
-        return shapes.asked_in(found[0])
-    return kept_responses.read(asked.caller, name, what=_ITEMS).asked
+    background_row = stored_responses.in_background(client.caller, name)
+    if background_row is not None and background_row[0].body:
+        stored_responses.note_reading(client.caller, *background_row, part=_ITEMS)
+        return shapes.body_of(background_row[0])
+    return stored_responses.read(client.caller, name, part=_ITEMS).request
 
 
 def _page(items: list[dict[str, Any]], by: rows.Paging) -> dict[str, Any]:
@@ -104,16 +103,16 @@ def _page(items: list[dict[str, Any]], by: rows.Paging) -> dict[str, Any]:
         if not places:
             raise BadInput("after is the id of an item of this response.", param="after")
         items = items[places[-1] + 1 :]
-    shown = items[: by.limit]
+    page = items[: by.limit]
     return {
         "object": "list",
-        "data": shown,
-        "first_id": shown[0]["id"] if shown else None,
-        "last_id": shown[-1]["id"] if shown else None,
+        "data": page,
+        "first_id": page[0]["id"] if page else None,
+        "last_id": page[-1]["id"] if page else None,
         "has_more": len(items) > by.limit,
     }
 
 
 async def cancel(request: Request, send: Send, name: str) -> None:
-    asked = await rows.asked(request, EventType.RESPONSE.value, f"{ROUTE}/{_CANCEL}")
-    await background.cancel(request, send, asked, name)
+    client = await rows.authenticate(request, EventType.RESPONSE.value, f"{ROUTE}/{_CANCEL}")
+    await background.cancel(request, send, client, name)

@@ -15,9 +15,9 @@ def failing(call: Call, status: int, error: dict[str, Any]) -> bytes:
     """Return the events that end a stream after an error, numbered on from those that were sent."""
     reader = call.reader
     if not isinstance(reader, ResponseStream):  # only heartbeats were sent
-        told = ResponseEvents(frame_of(call.plan.ask))
-        told.fail(error["code"], error["message"], error["param"], "server_error")
-        return named_frames(told.take())
+        events = ResponseEvents(frame_of(call.plan.ask))
+        events.fail(error["code"], error["message"], error["param"], "server_error")
+        return named_frames(events.take())
     return reader.fail(ProviderError(error["message"], status=status, code=error["code"], param=error["param"]))
 
 
@@ -30,20 +30,20 @@ def as_stream(response: dict[str, Any]) -> bytes:
         "completed_at": None,
         "incomplete_details": None,
     }
-    told = ResponseEvents({**response, **begun})
+    events = ResponseEvents({**response, **begun})
     for place, item in enumerate(response.get("output", ())):
         if item.get("type") in CALLS.values():
-            told.call(place, item.get("call_id", ""), full_name(item), arguments_of(item))
+            events.call(place, item.get("call_id", ""), full_name(item), arguments_of(item))
         elif item.get("type") == "reasoning":
             for part in item.get("summary", ()):
-                told.thought(part.get("text", ""))
+                events.thought(part.get("text", ""))
             if item.get("encrypted_content"):
-                told.carry(item["encrypted_content"])
+                events.carry(item["encrypted_content"])
         else:
             for part in item.get("content", ()):
                 if part.get("type") == "refusal":
-                    told.refusal(part.get("refusal", ""), [])
+                    events.refusal(part.get("refusal", ""), [])
                 else:
-                    told.text(part.get("text", ""), part.get("logprobs") or [])
-    told.again(response)
-    return named_frames(told.take())
+                    events.text(part.get("text", ""), part.get("logprobs") or [])
+    events.again(response)
+    return named_frames(events.take())

@@ -29,8 +29,8 @@ from console.teams.callers import Caller, caller_of
 _Result = TypeVar("_Result")
 
 
-class Asked(NamedTuple):
-    """One such request, once it is known who sent it."""
+class Client(NamedTuple):
+    """Who sends such a request, once the key is known."""
 
     request: Request
     identify: KeyIdentity
@@ -43,7 +43,7 @@ class Asked(NamedTuple):
         assert key is not None
         return caller_of(key, self.request.client_address, request_id=self.request.id)
 
-    def again(self) -> "Asked":
+    def refreshed(self) -> "Client":
         """Return who asks as this process knows them now; NotAllowed when the key's access has ended meanwhile."""
         gateway = pipeline.current_gateway()
         gateway.refresh_soon()
@@ -83,24 +83,24 @@ def with_database(work: Callable[..., _Result], *given: Any, **named: Any) -> _R
         connections.close_all()
 
 
-async def asked(request: Request, type: str, route: str) -> Asked:
+async def authenticate(request: Request, type: str, route: str) -> Client:
     """Return who asks; raise the refusal, recorded, when the key is no good."""
     identify = KeyIdentity(request.key, request.client_address, request.at)
     ask = uncalled(request, type, route)
     if request.problem is not None:
         raise await pipeline.refuse(identify, ask, request.problem, started=request.started, is_for_anybody=True)
     _, asker = await pipeline.look_up(identify, ask, started=request.started)
-    return Asked(request, identify, ask, asker)
+    return Client(request, identify, ask, asker)
 
 
-def identifier(text: str, prefix: str, what: str) -> uuid.UUID:
+def identifier(text: str, prefix: str, noun: str) -> uuid.UUID:
     """Return the id in `file-…` or `batch_…`; what cannot be one names nothing."""
     try:
         if text.startswith(prefix):
             return uuid.UUID(hex=text.removeprefix(prefix))
     except ValueError:
         pass
-    raise NotFound(f"There is no such {what}.")
+    raise NotFound(f"There is no such {noun}.")
 
 
 def unix(moment: dt.datetime | None) -> int | None:
@@ -116,26 +116,26 @@ class Paging(NamedTuple):
 
 
 def paging(request: Request, *, usual: int, most: int) -> Paging:
-    given = dict(parse_qsl(request.query.decode("latin-1")))
-    limit, order = number(given.pop("limit", str(usual)), 0), given.pop("order", "desc")
+    parameters = dict(parse_qsl(request.query.decode("latin-1")))
+    limit, order = number(parameters.pop("limit", str(usual)), 0), parameters.pop("order", "desc")
     if not 1 <= limit <= most:
         raise BadInput(f"limit is a number from 1 to {most:,}.", param="limit")
     if order not in {"asc", "desc"}:
         raise BadInput("order is asc or desc.", param="order")
-    return Paging(given.pop("after", ""), limit, order == "asc", given)
+    return Paging(parameters.pop("after", ""), limit, order == "asc", parameters)
 
 
-def page(rows: QuerySet[Any], by: Paging, prefix: str, what: str, shape: Callable[[Any], Any]) -> dict[str, Any]:
+def page(rows: QuerySet[Any], by: Paging, prefix: str, noun: str, shape: Callable[[Any], Any]) -> dict[str, Any]:
     """Return one page in OpenAI's shape. Ids grow with time, so the last one seen is the cursor."""
     if by.after:
-        last = identifier(by.after, prefix, what)
+        last = identifier(by.after, prefix, noun)
         rows = rows.filter(pk__gt=last) if by.is_ascending else rows.filter(pk__lt=last)
-    found = list(rows.order_by("pk" if by.is_ascending else "-pk")[: by.limit + 1])
-    shown = [shape(row) for row in found[: by.limit]]
+    items = list(rows.order_by("pk" if by.is_ascending else "-pk")[: by.limit + 1])
+    shapes = [shape(row) for row in items[: by.limit]]
     return {
         "object": "list",
-        "data": shown,
-        "first_id": shown[0]["id"] if shown else None,
-        "last_id": shown[-1]["id"] if shown else None,
-        "has_more": len(found) > by.limit,
+        "data": shapes,
+        "first_id": shapes[0]["id"] if shapes else None,
+        "last_id": shapes[-1]["id"] if shapes else None,
+        "has_more": len(items) > by.limit,
     }

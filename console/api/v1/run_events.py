@@ -9,7 +9,7 @@ from agents_app import access
 from agents_app.models import Run, Step
 from console.api.v1 import rows
 from console.api.v1.request import Request
-from console.api.v1.run_shapes import one, shown, step_shape
+from console.api.v1.run_shapes import run_of, step_shape, visible_shape
 from console.api.v1.sending import Send, error_body
 from console.api.v1.stream import stream_headers
 from console.api.v1.waits import waiting
@@ -31,13 +31,13 @@ class _Look(NamedTuple):
     has_more: bool
 
 
-def _look(asked: rows.Asked, slug: str, run_id: str, seen: dict[int, str]) -> _Look:
+def _look(client: rows.Client, slug: str, run_id: str, states: dict[int, str]) -> _Look:
     """Read the run, and only those of its steps that changed since they were `seen`: their outputs may be large."""
-    run = one(asked, slug, run_id)
+    run = run_of(client, slug, run_id)
     steps = Step.objects.filter(run=run).order_by("number")
-    changed = [number for number, state in steps.values_list("number", "state") if seen.get(number) != state]
-    found = list(steps.filter(number__in=changed[:_STEPS_AT_ONCE]).defer("decisions")) if changed else []
-    return _Look(run, found, has_more=len(changed) > _STEPS_AT_ONCE)
+    changed = [number for number, state in steps.values_list("number", "state") if states.get(number) != state]
+    current = list(steps.filter(number__in=changed[:_STEPS_AT_ONCE]).defer("decisions")) if changed else []
+    return _Look(run, current, has_more=len(changed) > _STEPS_AT_ONCE)
 
 
 async def follow(request: Request, send: Send, slug: str, run_id: str) -> None:
@@ -46,26 +46,26 @@ async def follow(request: Request, send: Send, slug: str, run_id: str) -> None:
     It is read from the rows, so a stream that broke is simply opened again; no connection is held in between. One whose
     process stops ends as if it were over, but for the last `run`. A key whose access ends gets an `error`.
     """
-    asked = await rows.asked(request, EventType.AGENT.value, ROUTE)
-    await asked.do(one, asked, slug, run_id)
+    client = await rows.authenticate(request, EventType.AGENT.value, ROUTE)
+    await client.do(run_of, client, slug, run_id)
     request.is_answered = True
     headers = stream_headers(request)
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    seen: dict[int, str] = {}
+    states: dict[int, str] = {}
     state, beat = "", time.monotonic()
     async with waiting(request.receive) as pause:
         try:
             while not pause.is_over:
-                asked = asked.again()
-                run, steps, has_more = await asked.do(_look, asked, slug, run_id, seen)
-                may_read, frames = access.may_read(asked.caller, run), []
+                client = client.refreshed()
+                run, steps, has_more = await client.do(_look, client, slug, run_id, states)
+                may_read, frames = access.may_read(client.caller, run), []
                 for step in steps:
-                    seen[step.number] = step.state
+                    states[step.number] = step.state
                     shape = step_shape(step) if may_read else step_shape(step) | _UNSAID
                     frames.append(sse.frame(shape, "step"))
                 if not has_more and (state != run.state or run.is_over):
                     state = run.state
-                    frames.append(sse.frame(shown(asked, run), "run"))
+                    frames.append(sse.frame(visible_shape(client, run), "run"))
                 if not frames and time.monotonic() - beat > settings.GATEWAY_HEARTBEAT_SECONDS:
                     frames.append(sse.PING)
                 if frames:

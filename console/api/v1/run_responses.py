@@ -10,7 +10,7 @@ from django.db import transaction
 
 from agents_app.models import Run
 from console.api.background import retrieval, services
-from console.api.background.runs import told
+from console.api.background.runs import response_of
 from console.api.models import BackgroundResponse
 from console.api.v1 import agent_chat, background, responses, rows
 from console.api.v1.request import Headers, Request
@@ -42,40 +42,40 @@ _TEXTS = {"input_text", "output_text", "text", "refusal"}
 
 async def answer(request: Request, send: Send, identify: KeyIdentity, ask: Ask) -> None:
     ask = await responses.going_on(request, identify, ask)
-    asked = await rows.asked(request, EventType.AGENT.value, ask.route)
-    row = await asked.do(_start, asked, ask)
+    client = await rows.authenticate(request, EventType.AGENT.value, ask.route)
+    row = await client.do(_start, client, ask)
     run = row.run
     assert run is not None
     headers = [(b"x-facet-run", run.public_id.encode()), (b"x-facet-agent", run.agent.slug.encode())]
     headers += dropped_header(names_of(k for k, v in ask.body.items() if v is not None and k not in _TAKEN))
     waits = not ask.body.get("background")
     if ask.is_stream:
-        await background.follow(request, send, asked, row.public_id, -1, headers, waits=waits)
+        await background.follow(request, send, client, row.public_id, -1, headers, waits=waits)
         return
-    await _answer(request, send, asked, row, headers, waits=waits)
+    await _answer(request, send, client, row, headers, waits=waits)
 
 
 async def _answer(
-    request: Request, send: Send, asked: rows.Asked, row: BackgroundResponse, headers: Headers, *, waits: bool
+    request: Request, send: Send, client: rows.Client, row: BackgroundResponse, headers: Headers, *, waits: bool
 ) -> None:
     assert row.run is not None
     if waits:
-        seen = await agent_chat.wait_for(asked, row.run)
-        if seen.run.state in {Run.State.FAILED, Run.State.CANCELLED}:
-            raise agent_chat.failed(seen.run)
+        progress = await agent_chat.wait_for(client, row.run)
+        if progress.run.state in {Run.State.FAILED, Run.State.CANCELLED}:
+            raise agent_chat.failed(progress.run)
 
-    def shown() -> dict[str, Any]:
-        return told(retrieval.again(asked.caller, row.public_id), waits=waits).events.response
+    def response() -> dict[str, Any]:
+        return response_of(retrieval.again(client.caller, row.public_id), waits=waits).events.response
 
-    await send_json(send, request, 200, orjson.dumps(await asked.do(shown)), headers)
+    await send_json(send, request, 200, orjson.dumps(await client.do(response)), headers)
 
 
 @transaction.atomic
-def _start(asked: rows.Asked, ask: Ask) -> BackgroundResponse:
+def _start(client: rows.Client, ask: Ask) -> BackgroundResponse:
     run = agent_chat.start(
-        asked, ask, lambda: _messages(ask), trigger=Run.Trigger.API, not_taken=_NOT_TAKEN, param="input"
+        client, ask, lambda: _messages(ask), trigger=Run.Trigger.API, not_taken=_NOT_TAKEN, param="input"
     )
-    return services.create_for_run(ask, asked.asker, run)
+    return services.create_for_run(ask, client.asker, run)
 
 
 def _messages(ask: Ask) -> list[tuple[str, str]]:

@@ -55,15 +55,15 @@ def step_shape(step: Step) -> dict[str, Any]:
     }
 
 
-def one(asked: rows.Asked, slug: str, run_id: str, to: str = "view") -> Run:
+def run_of(client: rows.Client, slug: str, run_id: str, to: str = "view") -> Run:
     """Return a run of the agent; UnknownRun for one of another agent, NotFound where the caller may not see it."""
-    run = access.run_for(asked.caller, run_id, to=to)
+    run = access.run_for(client.caller, run_id, to=to)
     if run.agent.slug != slug:
         raise UnknownRun
     return run
 
 
-def shown(asked: rows.Asked, run: Run) -> dict[str, Any]:
+def visible_shape(client: rows.Client, run: Run) -> dict[str, Any]:
     """Return a run as this key may see it: what was said is for who started it, and for who may read content."""
-    hidden = {} if access.may_read(asked.caller, run) else {"input": None, "output": None}
+    hidden = {} if access.may_read(client.caller, run) else {"input": None, "output": None}
     return shape(run) | hidden

@@ -26,8 +26,8 @@ _LINES = header_lines([JSON, *_ALWAYS])
 
 def own_lines(request: Request) -> bytes:
     """Lines of a head that every answer under /v1/ has, and each its own."""
-    own = b"x-request-id: req_%032x\r\n" % request.id.int  # its public id, without three calls for it
-    return own + own.removeprefix(b"x-") if request.speaks_messages else own
+    request_line = b"x-request-id: req_%032x\r\n" % request.id.int  # its public id, without three calls for it
+    return request_line + request_line.removeprefix(b"x-") if request.speaks_messages else request_line
 
 
 def headers_in(lines: bytes) -> Headers:

@@ -158,9 +158,9 @@ class Http(HttpToolsProtocol):
         if not self._idle_since:
             self._look_whether_it_arrives()
             return
-        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
-        if left > 0:
-            self._idle_due = self._ticker.call_later(left, self._look_whether_idle)
+        remaining = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if remaining > 0:
+            self._idle_due = self._ticker.call_later(remaining, self._look_whether_idle)
         else:
             self.timeout_keep_alive_handler()
 
@@ -193,7 +193,7 @@ class Http(HttpToolsProtocol):
         """Keep uvicorn from beginning a request whose body the parser would leave out."""
         return True
 
-    def _without_the_offer(self, rest: bytes) -> bytes:
+    def _without_the_offer(self, lines: bytes) -> bytes:
         """Return a request that offers another protocol, and what follows it, without the offer, for a new parser.
 
         Java's client offers HTTP/2 with each of its requests, and nobody need accept. The parser takes nothing of what
@@ -207,7 +207,7 @@ class Http(HttpToolsProtocol):
         head += [b"%b: %b" % line for line in self.headers if line[0] != b"upgrade"]
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
-        return b"%b\r\n\r\n%b" % (b"\r\n".join(head), rest)
+        return b"%b\r\n\r\n%b" % (b"\r\n".join(head), lines)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

@@ -94,10 +94,10 @@ def call_lines(call: Call) -> bytes:
     """Return what the answer of a call says of the call, as lines of a head."""
     moment, plan = time.perf_counter(), call.plan
     ask = plan.ask
-    whole, hundredths = divmod(round(overhead_seconds(call, moment) * 100_000), 100)
+    milliseconds, hundredths = divmod(round(overhead_seconds(call, moment) * 100_000), 100)
     lines = b"x-facet-attempts: %d\r\nx-facet-overhead-ms: %d.%02d\r\nopenai-processing-ms: %d\r\n%b%b" % (
         call.attempts_before + call.attempts,
-        whole,
+        milliseconds,
         hundredths,
         round((moment - call.started) * 1000),
         rate_limit_lines(call.remaining, ask.at),
@@ -124,8 +124,8 @@ def error_frame(request: Request, status: int, body: dict[str, Any], call: Call)
     """Return an error in mid-stream, as the client of this route knows it."""
     if request.speaks_responses:
         return responses_face.failing(call, status, body["error"])
-    _, shown = said_to(request, status, body)
-    return sse.frame(shown, "error" if request.speaks_messages else "")
+    _, content = said_to(request, status, body)
+    return sse.frame(content, "error" if request.speaks_messages else "")
 
 
 class StreamBody:

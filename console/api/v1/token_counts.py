@@ -58,24 +58,24 @@ _RESPONSES = _Count(
 )
 
 
-async def _count(way: _Count, request: Request, send: Send) -> None:
+async def _count(count: _Count, request: Request, send: Send) -> None:
     identify = KeyIdentity(request.key, request.client_address, request.at)
-    ask = uncalled(request, way.type.value, way.route)
+    ask = uncalled(request, count.type.value, count.route)
     try:
         if request.problem is not None:
             raise request.problem
         value, text = await read_json(request)
-        body = way.check(value)
-        ask = uncalled(request, way.type.value, way.route, model=str(body["model"]), text=text)
+        body = count.check(value)
+        ask = uncalled(request, count.type.value, count.route, model=str(body["model"]), text=text)
         if ask.model.startswith(agents.PREFIX):
             raise BadInput("What an agent adds is not counted; name its alias.", param="model")
         snapshot, asker = await pipeline.look_up(identify, ask, started=request.started)
-        out = dropped_by(policy_of(asker.key), body.keys() - way.fields, frozenset())
+        out = dropped_by(policy_of(asker.key), body.keys() - count.fields, frozenset())
         resolve(snapshot, asker, ask.model)
     except Refusal as refusal:
         is_of_the_head = refusal is request.problem
         raise await pipeline.refuse(
             identify, ask, refusal, started=request.started, is_for_anybody=is_of_the_head
         ) from None
-    counted = {**way.frame, "input_tokens": way.estimate(body, text)}
+    counted = {**count.frame, "input_tokens": count.estimate(body, text)}
     await send_json(send, request, 200, orjson.dumps(counted), dropped_header(names_of(out)))

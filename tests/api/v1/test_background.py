@@ -10,7 +10,7 @@ from celery import Celery
 from django.db import OperationalError
 from django.db.models.functions import Now
 
-from console.api import responses as kept_responses
+from console.api import responses as stored_responses
 from console.api.background import generation, rows, services, sweep
 from console.api.background import worker as background_worker
 from console.api.models import BackgroundResponse, ResponseFrames
@@ -243,9 +243,9 @@ def test_it_ends_otherwise_too_and_says_how(sdk, world, worker, monkeypatch, set
     assert (line.status, line.code, line.pk.hex) == ("refused", "cancelled", name[5:]) and world.upstream.seen == []
     assert AuditEvent.objects.filter(action="response.cancelled", target=name).count() == 1
     with monkeypatch.context() as patch:  # somebody else deletes it at the same moment
-        find = kept_responses.in_background
+        find = stored_responses.in_background
         patch.setattr(
-            kept_responses, "in_background", lambda *who: (find(*who), BackgroundResponse.objects.all().delete())[0]
+            stored_responses, "in_background", lambda *who: (find(*who), BackgroundResponse.objects.all().delete())[0]
         )
         with pytest.raises(sdks.openai.NotFoundError):
             sdk.responses.cancel(name)

@@ -51,14 +51,14 @@ class Agents(AgentEndpoint):
         responses={201: AgentSerializer},
     )
     def post(self, request: Any) -> Response:
-        given = self.read(NewAgentSerializer)
-        given["team"] = teams_access.team_for(self.caller, given["team"], to="build")
-        given["shared_with"] = self.teams(given.get("shared_with", []))
-        if "template" in given:
-            return self.shown(create_from_template(actor=self.actor, **given), status=201)
-        if "name" not in given:
+        body = self.read(NewAgentSerializer)
+        body["team"] = teams_access.team_for(self.caller, body["team"], to="build")
+        body["shared_with"] = self.teams(body.get("shared_with", []))
+        if "template" in body:
+            return self.answer(create_from_template(actor=self.actor, **body), status=201)
+        if "name" not in body:
             raise BadInput("Give the agent a name, or say a template.", param="name")
-        return self.shown(agents.create_agent(actor=self.actor, **given), status=201)
+        return self.answer(agents.create_agent(actor=self.actor, **body), status=201)
 
 
 class Templates(AgentEndpoint):
@@ -76,7 +76,7 @@ class OneAgent(AgentEndpoint):
 
     @extend_schema(summary="Show an agent", responses=AgentSerializer)
     def get(self, request: Any, slug: str) -> Response:
-        return self.shown(self.agent(slug, "view"))
+        return self.answer(self.agent(slug, "view"))
 
     @extend_schema(
         summary="Change an agent's name or audience", request=AgentChangeSerializer,
@@ -84,11 +84,11 @@ class OneAgent(AgentEndpoint):
     )  # fmt: skip
     def patch(self, request: Any, slug: str) -> Response:
         agent = self.agent(slug, "edit")
-        given = self.read(AgentChangeSerializer)
-        if "shared_with" in given:
+        body = self.read(AgentChangeSerializer)
+        if "shared_with" in body:
             unseen = agent.shared_with.exclude(pk__in=teams_access.teams_for(self.caller))
-            given["shared_with"] = [*self.teams(given["shared_with"]), *unseen]
-        return self.shown(agents.change_agent(actor=self.actor, agent=agent, **given))
+            body["shared_with"] = [*self.teams(body["shared_with"]), *unseen]
+        return self.answer(agents.change_agent(actor=self.actor, agent=agent, **body))
 
     @extend_schema(summary="Archive an agent nothing uses; delete one never published", responses={204: None})
     def delete(self, request: Any, slug: str) -> Response:
@@ -119,9 +119,9 @@ class Draft(AgentEndpoint):
     )
     def patch(self, request: Any, slug: str) -> Response:
         agent = self.agent(slug, "edit")
-        given = self.read(AgentDraftChangeSerializer)
-        seen = given.pop("revision")
-        return Response(state_of(drafts.save_draft(actor=self.actor, agent=agent, seen_revision=seen, **given)))
+        body = self.read(AgentDraftChangeSerializer)
+        revision = body.pop("revision")
+        return Response(state_of(drafts.save_draft(actor=self.actor, agent=agent, seen_revision=revision, **body)))
 
 
 class Versions(AgentEndpoint):
@@ -152,13 +152,13 @@ class Publish(AgentEndpoint):
     )
     def post(self, request: Any, slug: str) -> Response:
         agent = self.agent(slug, "edit")
-        given = self.read(AgentPublishSerializer)
+        body = self.read(AgentPublishSerializer)
         version = versions.publish_agent(
             actor=self.actor,
             agent=agent,
-            message=given["message"],
-            seen_revision=given["revision"],
-            seen_live=given.get("live"),
+            message=body["message"],
+            seen_revision=body["revision"],
+            seen_live=body.get("live"),
         )
         return Response(state_of(version), status=201)
 
@@ -174,14 +174,14 @@ class RollBack(AgentEndpoint):
     )
     def post(self, request: Any, slug: str) -> Response:
         agent = self.agent(slug, "edit")
-        given = self.read(AgentRollBackSerializer)
-        if given["to"] < 1:
+        body = self.read(AgentRollBackSerializer)
+        if body["to"] < 1:
             raise BadInput("to is the number of a version.", param="to")
-        to = access.version_for(agent, given["to"])
+        to = access.version_for(agent, body["to"])
         versions.roll_back_agent(
-            actor=self.actor, agent=agent, to=to, reason=given["reason"], seen_revision=given["revision"]
+            actor=self.actor, agent=agent, to=to, reason=body["reason"], seen_revision=body["revision"]
         )
-        return self.shown(agent)
+        return self.answer(agent)
 
 
 class WhereUsed(AgentEndpoint):
@@ -189,8 +189,8 @@ class WhereUsed(AgentEndpoint):
     def get(self, request: Any, slug: str) -> Response:
         uses = where_used.uses_of(self.agent(slug))
         mine = set(teams_access.teams_for(self.caller).values_list("pk", flat=True))
-        shown = [use for use in uses if use.team_id in mine]
-        return Response({"data": AgentUseSerializer(shown, many=True).data, "hidden": len(uses) - len(shown)})
+        visible = [use for use in uses if use.team_id in mine]
+        return Response({"data": AgentUseSerializer(visible, many=True).data, "hidden": len(uses) - len(visible)})
 
 
 urlpatterns = [

@@ -21,10 +21,10 @@ class AgentEndpoint(Endpoint):
 
     def with_teams(self, rows: QuerySet[Agent]) -> QuerySet[Agent]:
         """Have at hand what an answer shows: of the teams an agent is shared with, those the caller sees."""
-        seen = Prefetch("shared_with", teams_access.teams_for(self.caller))
-        return rows.select_related("team", "live").prefetch_related(seen)
+        visible_teams = Prefetch("shared_with", teams_access.teams_for(self.caller))
+        return rows.select_related("team", "live").prefetch_related(visible_teams)
 
-    def shown(self, agent: Agent, status: int = 200) -> Response:
+    def answer(self, agent: Agent, status: int = 200) -> Response:
         row = self.with_teams(Agent.objects.filter(pk=agent.pk)).get()
         return Response(AgentSerializer(row).data, status=status)
 

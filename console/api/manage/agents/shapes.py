@@ -156,20 +156,20 @@ class AgentUsesSerializer(serializers.Serializer[Any]):
 
 
 def state_of(definition: Definition) -> dict[str, Any]:
-    shown = fields_of(definition)
+    state = fields_of(definition)
     if isinstance(definition, AgentVersion):
-        shown |= {
+        state |= {
             "number": definition.number,
             "message": definition.message,
             "author": definition.author_name,
             "created_at": definition.created_at,
         }
     if isinstance(definition, AgentDraft):
-        shown |= {
+        state |= {
             "revision": definition.revision,
             "problems": problems(definition.agent.team, definition),
         }
-    return shown
+    return state
 
 
 class AgentVersionStateSerializer(serializers.BaseSerializer[AgentVersion]):

@@ -27,24 +27,24 @@ class Try(AgentEndpoint):
     )
     def post(self, request: Any, slug: str) -> Response:
         agent = self.agent(slug, "edit")
-        given = self.read(AgentTrySerializer)
-        question, turns = given.pop("question"), [dict(turn) for turn in given.pop("turns")]
+        body = self.read(AgentTrySerializer)
+        question, turns = body.pop("question"), [dict(turn) for turn in body.pop("turns")]
         tried = ask_draft(
-            identify=self.identify(agent.team, what="try-out"),
-            definition=as_typed(agent.draft, given),
+            identify=self.identify(agent.team, purpose="try-out"),
+            definition=as_typed(agent.draft, body),
             turns=turns,
             question=question,
             route=request.path,
             client_address=self.client_address,
         )
-        said = {
+        answer = {
             "answer": tried.turns[-1]["content"],
             "turns": tried.turns[-MOST_TURNS:],
             "request_id": request_id(tried.call_id),
             "model": tried.model,
             "cost_micros": tried.cost_micros,
         }
-        return Response(said)
+        return Response(answer)
 
 
 urlpatterns = [path("agents/<slug:slug>/draft/try/", Try.as_view(), name="try_agent_draft")]

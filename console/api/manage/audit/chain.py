@@ -43,13 +43,13 @@ class Seals(Endpoint):
             if before is None:
                 raise BadInput("cursor is not one this API gave out; leave it out to begin again.", param="cursor")
             rows = rows.filter(number__lt=before)
-        found = list(rows[: limit + 1])
+        page = list(rows[: limit + 1])
         serializer = OperatorSealSerializer if self.caller.is_operator else SealSerializer
         present = state()
         return Response(
             {
-                "data": serializer(found[:limit], many=True).data,
-                "next": str(found[limit - 1].number) if len(found) > limit else None,
+                "data": serializer(page[:limit], many=True).data,
+                "next": str(page[limit - 1].number) if len(page) > limit else None,
                 "sealed_at": present.sealed_at,
                 "verified_at": present.verified_at,
                 "problem": present.problem,
@@ -70,7 +70,7 @@ class Chain(Endpoint):
     )
     def get(self, request: Any) -> Response:
         present, head = state(), checks.head()
-        shown = ChainCheckSerializer(checks.last_checks(), many=True, context={"is_operator": self.caller.is_operator})
+        rows = ChainCheckSerializer(checks.last_checks(), many=True, context={"is_operator": self.caller.is_operator})
         return Response(
             {
                 "head": HeadSerializer(head).data if head else None,
@@ -78,7 +78,7 @@ class Chain(Endpoint):
                 "whole_at": present.whole_at,
                 "problem": present.problem,
                 "problem_at": present.problem_at,
-                "checks": shown.data,
+                "checks": rows.data,
             }
         )
 
@@ -93,8 +93,8 @@ class ChainChecks(Endpoint):
         responses={202: ChainCheckSerializer},
     )
     def post(self, request: Any) -> Response:
-        made = checks.start(actor=self.actor, is_operator=self.caller.is_operator)
-        return Response(ChainCheckSerializer(made, context={"is_operator": self.caller.is_operator}).data, status=202)
+        check = checks.start(actor=self.actor, is_operator=self.caller.is_operator)
+        return Response(ChainCheckSerializer(check, context={"is_operator": self.caller.is_operator}).data, status=202)
 
 
 class KeptHeads(Endpoint):

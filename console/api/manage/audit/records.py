@@ -63,13 +63,13 @@ class _Filtered(Endpoint):
     needs = "view_audit"
 
     def _form(self, *more: str) -> AuditFilterForm:
-        given = self.request._request.GET
-        sight = access.sight_for(self.caller, given.get("team", ""))
-        form = AuditFilterForm(given, sight=sight)
-        known = {*form.fields, "team", *more}
-        if unknown := sorted(set(given) - known):
+        parameters = self.request._request.GET
+        sight = access.sight_for(self.caller, parameters.get("team", ""))
+        form = AuditFilterForm(parameters, sight=sight)
+        names = {*form.fields, "team", *more}
+        if unknown := sorted(set(parameters) - names):
             name = unknown[0][:60]
-            raise BadInput(f"{name!r} is not a filter here; known are {', '.join(sorted(known))}.", param=name)
+            raise BadInput(f"{name!r} is not a filter here; known are {', '.join(sorted(names))}.", param=name)
         for name, complaints in form.errors.items():
             raise BadInput(str(complaints[0]), param=name)
         return form
@@ -88,11 +88,11 @@ class Events(_Filtered):
         criteria = form.criteria()
         if criteria.text and criteria.content_team_ids != ():
             services.search_content(actor=self.actor, team=form.sight.scope, text=criteria.text)
-        shown = listing(criteria, cursor, rows=limit_of(request))
-        onwards = shown.newer if cursor and not cursor.is_older else shown.older
-        events = [line.event for line in shown.lines]
+        page = listing(criteria, cursor, rows=limit_of(request))
+        onwards = page.newer if cursor and not cursor.is_older else page.older
+        events = [line.event for line in page.lines]
         data = EventSerializer(events, many=True, context=_beside(self.caller, events)).data
-        return Response({"data": data, "next": onwards or shown.go_on})
+        return Response({"data": data, "next": onwards or page.go_on})
 
 
 class OneEvent(Endpoint):
@@ -102,8 +102,8 @@ class OneEvent(Endpoint):
     def get(self, request: Any, reference: str) -> Response:
         found = record(access.event_for(self.caller, reference))
         seal = found.seal.number if found.seal else None
-        said = EventSerializer(found.event, context=_beside(self.caller, [found.event])).data
-        return Response({**said, "seal": seal})
+        content = EventSerializer(found.event, context=_beside(self.caller, [found.event])).data
+        return Response({**content, "seal": seal})
 
 
 class Content(Endpoint):
@@ -114,8 +114,8 @@ class Content(Endpoint):
         event = access.event_for(self.caller, reference, to="read_content")
         services.read_content(actor=self.actor, event=event)
         bodies = {pane.kind: pane.payload for pane in contents.panes(event)}
-        said = {"request_id": request_id(event.pk), "input": bodies.get("input"), "output": bodies.get("output")}
-        return Response(ContentSerializer(said).data)
+        content = {"request_id": request_id(event.pk), "input": bodies.get("input"), "output": bodies.get("output")}
+        return Response(ContentSerializer(content).data)
 
 
 class Export(_Filtered):

@@ -91,9 +91,9 @@ class EventSerializer(serializers.ModelSerializer[AuditEvent]):
     @extend_schema_field(SaidSerializer(many=True))
     def get_ratings(self, event: AuditEvent) -> list[dict[str, Any]]:
         caller: Caller = self.context["caller"]
-        said = self.context["ratings"].get(event.pk, [])
+        ratings = self.context["ratings"].get(event.pk, [])
         reads = {"reads": caller.may("read_content", event.team_id)}
-        return SaidSerializer(said, many=True, context=reads).data  # type: ignore[return-value]
+        return SaidSerializer(ratings, many=True, context=reads).data  # type: ignore[return-value]
 
     def get_input_sha256(self, event: AuditEvent) -> str | None:
         return bytes(event.input_sha256).hex() if event.input_sha256 else None

@@ -70,14 +70,14 @@ class Aliases(Endpoint):
 
     @extend_schema(summary="Create an alias", request=NewAliasSerializer, responses={201: AliasSerializer})
     def post(self, request: Any) -> Response:
-        given = _teams(self, self.read(NewAliasSerializer))
-        return Response(AliasSerializer(aliases.create_alias(actor=self.actor, **given)).data, status=201)
+        body = _teams(self, self.read(NewAliasSerializer))
+        return Response(AliasSerializer(aliases.create_alias(actor=self.actor, **body)).data, status=201)
 
 
-def _teams(view: Endpoint, given: dict[str, Any]) -> dict[str, Any]:
-    if "teams" in given:
-        given["teams"] = [teams_access.team_for(view.caller, slug) for slug in given["teams"]]
-    return given
+def _teams(view: Endpoint, body: dict[str, Any]) -> dict[str, Any]:
+    if "teams" in body:
+        body["teams"] = [teams_access.team_for(view.caller, slug) for slug in body["teams"]]
+    return body
 
 
 class OneAlias(Endpoint):
@@ -92,8 +92,8 @@ class OneAlias(Endpoint):
     @extend_schema(summary="Change an alias", request=AliasChangeSerializer, responses=AliasSerializer)
     def patch(self, request: Any, name: str) -> Response:
         alias = alias_for(self, name)
-        given = _teams(self, self.read(AliasChangeSerializer))
-        return Response(AliasSerializer(aliases.change_alias(actor=self.actor, alias=alias, **given)).data)
+        body = _teams(self, self.read(AliasChangeSerializer))
+        return Response(AliasSerializer(aliases.change_alias(actor=self.actor, alias=alias, **body)).data)
 
     @extend_schema(summary="Delete an alias nothing uses", responses={204: None})
     def delete(self, request: Any, name: str) -> Response:
@@ -110,10 +110,10 @@ class SecondPerson(Endpoint):
         responses={200: AliasSerializer, 202: ProposalSerializer},
     )
     def put(self, request: Any, name: str) -> Response:
-        alias, given = alias_for(self, name), self.read(SecondPersonSerializer)
-        if given["is_required"]:
+        alias, body = alias_for(self, name), self.read(SecondPersonSerializer)
+        if body["is_required"]:
             return Response(AliasSerializer(aliases.require_second_person(actor=self.actor, alias=alias)).data)
-        proposal = ask_to_lift_rule(actor=self.actor, alias=alias, reason=given["reason"])
+        proposal = ask_to_lift_rule(actor=self.actor, alias=alias, reason=body["reason"])
         return Response(ProposalSerializer(proposal).data, status=202)
 
 
@@ -127,9 +127,9 @@ class TestsRule(Endpoint):
         responses=AliasSerializer,
     )
     def put(self, request: Any, name: str) -> Response:
-        given = self.read(TestsRuleSerializer)
+        body = self.read(TestsRuleSerializer)
         return Response(
-            AliasSerializer(aliases.require_tests(actor=self.actor, alias=alias_for(self, name), **given)).data
+            AliasSerializer(aliases.require_tests(actor=self.actor, alias=alias_for(self, name), **body)).data
         )
 
 

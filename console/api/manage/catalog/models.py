@@ -92,18 +92,18 @@ class ProviderModels(Endpoint):
     @extend_schema(summary="Add a model version", request=NewModelSerializer, responses={201: ModelSerializer})
     def post(self, request: Any, slug: str) -> Response:
         provider = access.provider_for(self.caller, slug)
-        given = _fields(self, self.read(NewModelSerializer))
+        body = _fields(self, self.read(NewModelSerializer))
         return Response(
-            ModelSerializer(versions.create_version(actor=self.actor, provider=provider, **given)).data, status=201
+            ModelSerializer(versions.create_version(actor=self.actor, provider=provider, **body)).data, status=201
         )
 
 
-def _fields(view: Endpoint, given: dict[str, Any]) -> dict[str, Any]:
-    if "capabilities" in given:
-        given["capabilities"] = versions.in_order(list(given["capabilities"]))
-    if given.get("successor"):
-        given["successor"] = access.version_for(view.caller, given["successor"])
-    return given
+def _fields(view: Endpoint, body: dict[str, Any]) -> dict[str, Any]:
+    if "capabilities" in body:
+        body["capabilities"] = versions.in_order(list(body["capabilities"]))
+    if body.get("successor"):
+        body["successor"] = access.version_for(view.caller, body["successor"])
+    return body
 
 
 class Models(Endpoint):
@@ -125,8 +125,8 @@ class OneModel(Endpoint):
     @extend_schema(summary="Change a model version's limits", request=ModelChangeSerializer, responses=ModelSerializer)
     def patch(self, request: Any, pk: uuid.UUID) -> Response:
         version = access.version_for(self.caller, pk)
-        given = _fields(self, self.read(ModelChangeSerializer))
-        return Response(ModelSerializer(versions.change_version(actor=self.actor, version=version, **given)).data)
+        body = _fields(self, self.read(ModelChangeSerializer))
+        return Response(ModelSerializer(versions.change_version(actor=self.actor, version=version, **body)).data)
 
 
 class Retirement(Endpoint):
@@ -152,9 +152,9 @@ class Prices(Endpoint):
     @extend_schema(summary="Set a price from a date on", request=NewPriceSerializer, responses={201: PriceSerializer})
     def post(self, request: Any, pk: uuid.UUID) -> Response:
         version = access.version_for(self.caller, pk)
-        given = self.read(NewPriceSerializer)
-        begins = given.pop("effective_from")
-        price = versions.set_price(actor=self.actor, version=version, amounts=Amounts(**given), effective_from=begins)
+        body = self.read(NewPriceSerializer)
+        begins = body.pop("effective_from")
+        price = versions.set_price(actor=self.actor, version=version, amounts=Amounts(**body), effective_from=begins)
         return Response(PriceSerializer(price).data, status=201)
 
 
@@ -167,8 +167,8 @@ class Uses(Endpoint):
     )
     def get(self, request: Any, pk: uuid.UUID) -> Response:
         version = access.version_for(self.caller, pk)
-        found = [*dependents(version, access.aliases_for(self.caller)), *collections_with(version, self.caller)]
-        return Response(ModelUseSerializer(found, many=True).data)
+        uses = [*dependents(version, access.aliases_for(self.caller)), *collections_with(version, self.caller)]
+        return Response(ModelUseSerializer(uses, many=True).data)
 
 
 urlpatterns = [

@@ -120,18 +120,18 @@ class PinEndpoint(Endpoint):
     needs = OPERATOR
     body: ClassVar[type[ChangeSerializer]]
 
-    def verb(self, given: dict[str, Any]) -> pins.Verb:
+    def verb(self, body: dict[str, Any]) -> pins.Verb:
         raise NotImplementedError
 
     def change(self, name: str, environment: str) -> Response:
-        alias, given = alias_for(self, name), self.read(self.body)
+        alias, body = alias_for(self, name), self.read(self.body)
         outcome = pins.ask_for_change(
             actor=self.actor,
             alias=alias,
             environment=environment_of(environment),
-            reason=given.pop("reason"),
-            seen_revision=given.pop("seen_revision"),
-            verb=self.verb(given),
+            reason=body.pop("reason"),
+            seen_revision=body.pop("seen_revision"),
+            verb=self.verb(body),
         )
         if isinstance(outcome, PinProposal):
             return Response(ProposalSerializer(outcome).data, status=202)
@@ -144,15 +144,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def _documented(summary: str, body: type[ChangeSerializer]) -> Callable[[F], F]:
     responses = {200: PinSerializer, 202: ProposalSerializer}
-    made: Callable[[F], F] = extend_schema(summary=summary, request=body, responses=responses)
-    return made
+    decorate: Callable[[F], F] = extend_schema(summary=summary, request=body, responses=responses)
+    return decorate
 
 
 class OnePin(PinEndpoint):
     body = MoveSerializer
 
-    def verb(self, given: dict[str, Any]) -> pins.Verb:
-        return pins.Move(access.version_for(self.caller, given["model_version"]))
+    def verb(self, body: dict[str, Any]) -> pins.Verb:
+        return pins.Move(access.version_for(self.caller, body["model_version"]))
 
     @_documented("Move a pin", MoveSerializer)
     def put(self, request: Any, name: str, environment: str) -> Response:
@@ -162,7 +162,7 @@ class OnePin(PinEndpoint):
 class RollBack(PinEndpoint):
     body = ChangeSerializer
 
-    def verb(self, given: dict[str, Any]) -> pins.Verb:
+    def verb(self, body: dict[str, Any]) -> pins.Verb:
         return pins.RollBack()
 
     @_documented("Roll a pin back to the version before", ChangeSerializer)
@@ -173,8 +173,8 @@ class RollBack(PinEndpoint):
 class CanaryShare(PinEndpoint):
     body = ShareSerializer
 
-    def verb(self, given: dict[str, Any]) -> pins.Verb:
-        return pins.SetCanary(access.version_for(self.caller, given["model_version"]), given["percent"])
+    def verb(self, body: dict[str, Any]) -> pins.Verb:
+        return pins.SetCanary(access.version_for(self.caller, body["model_version"]), body["percent"])
 
     @_documented("Give a share of the callers another version", ShareSerializer)
     def put(self, request: Any, name: str, environment: str) -> Response:
@@ -184,7 +184,7 @@ class CanaryShare(PinEndpoint):
 class CanaryPromotion(PinEndpoint):
     body = ChangeSerializer
 
-    def verb(self, given: dict[str, Any]) -> pins.Verb:
+    def verb(self, body: dict[str, Any]) -> pins.Verb:
         return pins.PromoteCanary()
 
     @_documented("Promote the canary: everybody gets its version", ChangeSerializer)
@@ -195,7 +195,7 @@ class CanaryPromotion(PinEndpoint):
 class CanaryEnd(PinEndpoint):
     body = ChangeSerializer
 
-    def verb(self, given: dict[str, Any]) -> pins.Verb:
+    def verb(self, body: dict[str, Any]) -> pins.Verb:
         return pins.EndCanary()
 
     @_documented("End the canary: everybody gets the pinned version", ChangeSerializer)
@@ -206,9 +206,9 @@ class CanaryEnd(PinEndpoint):
 class Shadow(PinEndpoint):
     body = ShadowSerializer
 
-    def verb(self, given: dict[str, Any]) -> pins.Verb:
-        chosen = given["model_version"]
-        return pins.SetShadow(access.version_for(self.caller, chosen) if chosen else None, given["percent"])
+    def verb(self, body: dict[str, Any]) -> pins.Verb:
+        chosen = body["model_version"]
+        return pins.SetShadow(access.version_for(self.caller, chosen) if chosen else None, body["percent"])
 
     @_documented("Copy a share of the calls to another version", ShadowSerializer)
     def put(self, request: Any, name: str, environment: str) -> Response:
@@ -218,11 +218,11 @@ class Shadow(PinEndpoint):
 class Fallbacks(PinEndpoint):
     body = ChainSerializer
 
-    def verb(self, given: dict[str, Any]) -> pins.Verb:
+    def verb(self, body: dict[str, Any]) -> pins.Verb:
         return pins.SetFallbacks(
             tuple(
                 pins.Step(access.version_for(self.caller, s["model_version"]), tuple(s["on"]), s["tries"])
-                for s in given["fallbacks"]
+                for s in body["fallbacks"]
             )
         )
 
@@ -234,8 +234,8 @@ class Fallbacks(PinEndpoint):
 class Parameters(PinEndpoint):
     body = ParametersSerializer
 
-    def verb(self, given: dict[str, Any]) -> pins.Verb:
-        return pins.SetParameters(given["default_parameters"], given["max_parameters"])
+    def verb(self, body: dict[str, Any]) -> pins.Verb:
+        return pins.SetParameters(body["default_parameters"], body["max_parameters"])
 
     @_documented("Set default and most of a call's parameters", ParametersSerializer)
     def put(self, request: Any, name: str, environment: str) -> Response:
@@ -245,8 +245,8 @@ class Parameters(PinEndpoint):
 class PinLane(PinEndpoint):
     body = LaneSerializer
 
-    def verb(self, given: dict[str, Any]) -> pins.Verb:
-        return pins.SetLane(given["lane"])
+    def verb(self, body: dict[str, Any]) -> pins.Verb:
+        return pins.SetLane(body["lane"])
 
     @_documented("Set the fastest lane of an alias", LaneSerializer)
     def put(self, request: Any, name: str, environment: str) -> Response:

@@ -128,11 +128,11 @@ class OneProvider(Endpoint):
     @extend_schema(summary="Change a provider", request=ProviderChangeSerializer, responses=ProviderSerializer)
     def patch(self, request: Any, slug: str) -> Response:
         provider = access.provider_for(self.caller, slug)
-        given = self.read(ProviderChangeSerializer)
-        enabled = given.pop("is_enabled", None)
+        body = self.read(ProviderChangeSerializer)
+        enabled = body.pop("is_enabled", None)
         with transaction.atomic():
-            if given:
-                provider = providers.change_provider(actor=self.actor, provider=provider, **given)
+            if body:
+                provider = providers.change_provider(actor=self.actor, provider=provider, **body)
             if enabled is not None:
                 provider = providers.enable_provider(actor=self.actor, provider=provider, enabled=enabled)
         return Response(ProviderSerializer(provider).data)
@@ -163,13 +163,13 @@ class ProviderImport(Endpoint):
     )
     def post(self, request: Any, slug: str) -> Response:
         provider = access.provider_for(self.caller, slug)
-        given = self.read(ImportSerializer)
-        known = published(provider, given["models"]) if given["published_prices"] else NOT_ASKED
+        body = self.read(ImportSerializer)
+        known = published(provider, body["models"]) if body["published_prices"] else NOT_ASKED
         prices = {name: (price.input, price.output) for name, price in known.prices.items()}
-        made = imports.import_models(
-            actor=self.actor, provider=provider, names=given["models"], prices=prices, known_prices=known
+        versions = imports.import_models(
+            actor=self.actor, provider=provider, names=body["models"], prices=prices, known_prices=known
         )
-        return Response(ModelSerializer(made, many=True).data, status=201)
+        return Response(ModelSerializer(versions, many=True).data, status=201)
 
 
 class PublishedPrices(Endpoint):
@@ -186,9 +186,9 @@ class PublishedPrices(Endpoint):
         names = request.query_params.getlist("model")
         if not 0 < len(names) <= imports.MOST_AT_ONCE:
             raise BadInput(f"Name 1 to {imports.MOST_AT_ONCE} models.", param="model")
-        found = published(provider, [name[:200] for name in names])
-        rows = [{"model": name, **asdict(price)} for name, price in found.prices.items()]
-        return Response(PublishedSerializer({"list": found.source, "data": rows}).data)
+        prices = published(provider, [name[:200] for name in names])
+        rows = [{"model": name, **asdict(price)} for name, price in prices.prices.items()]
+        return Response(PublishedSerializer({"list": prices.source, "data": rows}).data)
 
 
 class Incidents(Endpoint):

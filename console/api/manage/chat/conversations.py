@@ -48,16 +48,16 @@ class Conversations(ChatEndpoint):
         responses=listed(ConversationSerializer),
     )
     def get(self, request: Any) -> Response:
-        given = request.query_params
+        parameters = request.query_params
         rows = access.conversations_for(self.caller).filter(leaf__isnull=False)
-        if agent := given.get("agent"):
+        if agent := parameters.get("agent"):
             rows = rows.filter(agent__slug=agent)
         rows = rows.filter(archived_at__isnull=not self.flag("archived"))
-        if words := given.get("q", ""):
+        if words := parameters.get("q", ""):
             rows = rows.filter(said_in(words[:200]))
-        found, after = page_of(request, rows.select_related("agent", "team", "owner"))
-        shown = ConversationSerializer(found, many=True, context={"person": self.person})
-        return Response({"data": shown.data, "next": after})
+        conversations, after = page_of(request, rows.select_related("agent", "team", "owner"))
+        data = ConversationSerializer(conversations, many=True, context={"person": self.person})
+        return Response({"data": data.data, "next": after})
 
     @extend_schema(
         operation_id="start_conversation",
@@ -66,30 +66,33 @@ class Conversations(ChatEndpoint):
         responses={201: StartedSerializer},
     )
     def post(self, request: Any) -> Response:
-        given = self.read(NewConversationSerializer)
-        agent = access.agents_to_talk_to(self.caller).filter(slug=given["agent"]).first()
+        body = self.read(NewConversationSerializer)
+        agent = access.agents_to_talk_to(self.caller).filter(slug=body["agent"]).first()
         if agent is None:
             raise NotFound("There is no such assistant, or you may not use it.", param="agent")
-        attachments = files.of_values(given["files"], sees=bool(given["files"]) and requests.sees(agent))
+        attachments = files.of_values(body["files"], sees=bool(body["files"]) and requests.sees(agent))
         with transaction.atomic():
-            made = conversations.start_conversation(
+            conversation = conversations.start_conversation(
                 owner=self.person, team=access.team_for_agent(self.caller, agent), agent=agent
             )
             answer = messages.send(
-                conversation=made, speaker=self.speaker(made), text=given["text"], attachments=attachments
+                conversation=conversation,
+                speaker=self.speaker(conversation),
+                text=body["text"],
+                attachments=attachments,
             )
-        shown = {"conversation": _shown(self, made.pk), "answer": shown_message(answer)}
-        return Response(shown, status=201)
+        content = {"conversation": _conversation_data(self, conversation.pk), "answer": shown_message(answer)}
+        return Response(content, status=201)
 
 
-def _shown(view: ChatEndpoint, pk: uuid.UUID) -> dict[str, Any]:
+def _conversation_data(view: ChatEndpoint, pk: uuid.UUID) -> dict[str, Any]:
     return dict(ConversationSerializer(view.conversation(pk), context={"person": view.person}).data)
 
 
 class OneConversation(ChatEndpoint):
     @extend_schema(operation_id="conversation", summary="Show a conversation", responses=ConversationSerializer)
     def get(self, request: Any, pk: uuid.UUID) -> Response:
-        return Response(_shown(self, pk))
+        return Response(_conversation_data(self, pk))
 
     @extend_schema(
         operation_id="change_conversation",
@@ -98,18 +101,18 @@ class OneConversation(ChatEndpoint):
         responses=ConversationSerializer,
     )
     def patch(self, request: Any, pk: uuid.UUID) -> Response:
-        found = self.conversation(pk, "change")
-        given = self.read(ConversationChangeSerializer)
+        conversation = self.conversation(pk, "change")
+        body = self.read(ConversationChangeSerializer)
         with transaction.atomic():
-            if "title" in given:
-                conversations.rename(conversation=found, title=given["title"])
-            if "is_pinned" in given:
-                conversations.pin(conversation=found, is_pinned=given["is_pinned"])
-            if "is_archived" in given:
-                conversations.archive(conversation=found, is_archived=given["is_archived"])
-            if "is_shared" in given:
-                conversations.share(actor=self.actor, conversation=found, is_shared=given["is_shared"])
-        return Response(_shown(self, pk))
+            if "title" in body:
+                conversations.rename(conversation=conversation, title=body["title"])
+            if "is_pinned" in body:
+                conversations.pin(conversation=conversation, is_pinned=body["is_pinned"])
+            if "is_archived" in body:
+                conversations.archive(conversation=conversation, is_archived=body["is_archived"])
+            if "is_shared" in body:
+                conversations.share(actor=self.actor, conversation=conversation, is_shared=body["is_shared"])
+        return Response(_conversation_data(self, pk))
 
     @extend_schema(
         operation_id="delete_conversation",
@@ -128,9 +131,9 @@ class Messages(ChatEndpoint):
         responses=listed(ChatMessageSerializer),
     )
     def get(self, request: Any, pk: uuid.UUID) -> Response:
-        found: Conversation = self.conversation(pk)
-        rows = Message.objects.filter(conversation=found).select_related("agent_version__agent").defer("attachments")
-        rows = rows.annotate(files=files_without("text", "data"))
+        conversation: Conversation = self.conversation(pk)
+        rows = Message.objects.filter(conversation=conversation).select_related("agent_version__agent")
+        rows = rows.defer("attachments").annotate(files=files_without("text", "data"))
         return self.page(rows, ChatMessageSerializer)
 
     @extend_schema(
@@ -140,11 +143,11 @@ class Messages(ChatEndpoint):
         responses={201: ChatMessageSerializer},
     )
     def post(self, request: Any, pk: uuid.UUID) -> Response:
-        found = self.conversation(pk, "change")
-        given = self.read(NewMessageSerializer)
-        attachments = files.of_values(given["files"], sees=bool(given["files"]) and requests.sees(found.agent))
+        conversation = self.conversation(pk, "change")
+        body = self.read(NewMessageSerializer)
+        attachments = files.of_values(body["files"], sees=bool(body["files"]) and requests.sees(conversation.agent))
         answer = messages.send(
-            conversation=found, speaker=self.speaker(found), text=given["text"], attachments=attachments
+            conversation=conversation, speaker=self.speaker(conversation), text=body["text"], attachments=attachments
         )
         return Response(shown_message(answer), status=201)
 
@@ -157,8 +160,8 @@ class Export(ChatEndpoint):
         responses={200: OpenApiTypes.OBJECT},
     )
     def get(self, request: Any, pk: uuid.UUID) -> HttpResponseBase:
-        found = self.conversation(pk)
+        conversation = self.conversation(pk)
         if self.choice("as", ["json", "markdown"], "json") == "json":
-            pieces = conversations.export_json(actor=self.actor, conversation=found)
-            return download(request._request, pieces, f"conversation-{found.pk}.json", "application/json")
-        return Response({"markdown": conversations.export_markdown(actor=self.actor, conversation=found)})
+            chunks = conversations.export_json(actor=self.actor, conversation=conversation)
+            return download(request._request, chunks, f"conversation-{conversation.pk}.json", "application/json")
+        return Response({"markdown": conversations.export_markdown(actor=self.actor, conversation=conversation)})

@@ -58,8 +58,8 @@ class Again(ChatEndpoint):
         responses={201: ChatMessageSerializer},
     )
     def post(self, request: Any, pk: uuid.UUID) -> Response:
-        found = self.message(pk, "change")
-        answer = messages.regenerate(answer=found, speaker=self.speaker(found.conversation))
+        message = self.message(pk, "change")
+        answer = messages.regenerate(answer=message, speaker=self.speaker(message.conversation))
         return Response(shown_message(answer), status=201)
 
 
@@ -71,11 +71,11 @@ class Edit(ChatEndpoint):
         responses={201: ChatMessageSerializer},
     )
     def post(self, request: Any, pk: uuid.UUID) -> Response:
-        found = self.message(pk, "change")
-        given = self.read(MessageChangeSerializer)
-        kept = [file for place, file in enumerate(found.attachments) if place not in given["without_files"]]
-        speaker = self.speaker(found.conversation)
-        answer = messages.edit(message=found, speaker=speaker, text=given["text"], attachments=kept)
+        message = self.message(pk, "change")
+        body = self.read(MessageChangeSerializer)
+        attachments = [file for place, file in enumerate(message.attachments) if place not in body["without_files"]]
+        speaker = self.speaker(message.conversation)
+        answer = messages.edit(message=message, speaker=speaker, text=body["text"], attachments=attachments)
         return Response(shown_message(answer), status=201)
 
 
@@ -99,8 +99,8 @@ class AnswerFeedback(ChatEndpoint):
         responses={204: None},
     )
     def put(self, request: Any, pk: uuid.UUID) -> Response:
-        found = self.message(pk)
-        give_feedback(person=self.person, answer=found, **self.read(AnswerFeedbackSerializer))
+        message = self.message(pk)
+        give_feedback(person=self.person, answer=message, **self.read(AnswerFeedbackSerializer))
         return Response(status=204)
 
     @extend_schema(operation_id="withdraw_feedback", summary="Take one's feedback back", responses={204: None})

@@ -96,10 +96,10 @@ class NewFileSerializer(Strict):
         required=False, help_text="Or an image's bytes in base64, if the assistant's model accepts images."
     )
 
-    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
-        if ("text" in given) == ("data" in given):
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("text" in attrs) == ("data" in attrs):
             raise serializers.ValidationError("A file has its text, or an image's data.")
-        return given
+        return attrs
 
 
 class NewMessageSerializer(Strict):

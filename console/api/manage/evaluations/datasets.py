@@ -98,11 +98,11 @@ class DatasetEndpoint(Endpoint):
         return team
 
     def answer(self, dataset: Dataset, status: int = 200, **more: Any) -> Response:
-        found = datasets_counted(Dataset.objects.filter(pk=dataset.pk).select_related("team")).get()
+        counted = datasets_counted(Dataset.objects.filter(pk=dataset.pk).select_related("team")).get()
         for name, value in more.items():
-            setattr(found, name, value)
+            setattr(counted, name, value)
         shape = SampledDatasetSerializer if more else DatasetSerializer
-        return Response(shape(found).data, status=status)
+        return Response(shape(counted).data, status=status)
 
 
 class Datasets(DatasetEndpoint):
@@ -124,20 +124,20 @@ class Datasets(DatasetEndpoint):
         responses={201: DatasetSerializer},
     )
     def post(self, request: Any) -> Response:
-        given = self._given()
-        team = self.team(given["team"], "upload")
-        made = datasets.upload_dataset(actor=self.actor, **{**given, "team": team})
-        return self.answer(made, 201)
+        body = self._arguments()
+        team = self.team(body["team"], "upload")
+        dataset = datasets.upload_dataset(actor=self.actor, **{**body, "team": team})
+        return self.answer(dataset, 201)
 
-    def _given(self) -> dict[str, Any]:
+    def _arguments(self) -> dict[str, Any]:
         """Return what the service takes, from JSON or from a form with a file."""
         if not self.request.content_type.startswith(UploadParser.media_type):
-            given = self.read(DatasetUploadSerializer)
-            return {"form": given.pop("format"), "text": given.pop("content"), **given}
-        given = self.read(DatasetFileSerializer)
-        file = given.pop("file")
+            body = self.read(DatasetUploadSerializer)
+            return {"form": body.pop("format"), "text": body.pop("content"), **body}
+        body = self.read(DatasetFileSerializer)
+        file = body.pop("file")
         text = uploads.decoded(file.read(MOST_BYTES + 1))
-        return {"form": uploads.format_of(file.name), "text": text, "filename": file.name[:200], **given}
+        return {"form": uploads.format_of(file.name), "text": text, "filename": file.name[:200], **body}
 
 
 class SampleDataset(DatasetEndpoint):
@@ -150,33 +150,33 @@ class SampleDataset(DatasetEndpoint):
         responses={201: SampledDatasetSerializer},
     )
     def post(self, request: Any) -> Response:
-        given = self.read(DatasetSampleSerializer)
-        team = self.team(given["team"], "sample")
-        wanted = Wanted(
+        body = self.read(DatasetSampleSerializer)
+        team = self.team(body["team"], "sample")
+        sampling = Wanted(
             team_id=team.pk,
-            number=given["number"],
-            order=given["order"],
-            alias=given["alias"],
-            key_id=given["key"],
-            statuses=tuple(sorted(given["status"])) or (Status.OK.value,),
-            environment=given["environment"],
-            prompt=given["prompt"],
-            start=given["since"],
-            end=given["until"],
+            number=body["number"],
+            order=body["order"],
+            alias=body["alias"],
+            key_id=body["key"],
+            statuses=tuple(sorted(body["status"])) or (Status.OK.value,),
+            environment=body["environment"],
+            prompt=body["prompt"],
+            start=body["since"],
+            end=body["until"],
         )
-        made, sample = datasets.sample_dataset(
-            actor=self.actor, team=team, name=given["name"], wanted=wanted, chosen=_words(given)
+        dataset, sample = datasets.sample_dataset(
+            actor=self.actor, team=team, name=body["name"], wanted=sampling, chosen=_words(body)
         )
-        return self.answer(made, 201, said=sample.summary)
+        return self.answer(dataset, 201, said=sample.summary)
 
 
-def _words(given: dict[str, Any]) -> str:
+def _words(body: dict[str, Any]) -> str:
     """Return the filter as the dataset and the log tell it."""
-    parts = [f"{'The newest' if given['order'] == NEWEST else 'A random'} {given['number']}"]
+    parts = [f"{'The newest' if body['order'] == NEWEST else 'A random'} {body['number']}"]
     parts += [
-        f"{name} {given[name]}" for name in ("alias", "prompt", "key", "environment", "since", "until") if given[name]
+        f"{name} {body[name]}" for name in ("alias", "prompt", "key", "environment", "since", "until") if body[name]
     ]
-    return ", ".join([*parts, " or ".join(sorted(given["status"]))])
+    return ", ".join([*parts, " or ".join(sorted(body["status"]))])
 
 
 class OneDataset(DatasetEndpoint):
@@ -202,7 +202,7 @@ class DatasetItems(Endpoint):
     )
     def get(self, request: Any, pk: uuid.UUID) -> Response:
         dataset = access.dataset_for(self.caller, pk, to="read")
-        found, after = page_of(self.request, DatasetItem.objects.filter(dataset=dataset))
-        datasets.read_all(actor=self.actor, dataset=dataset, items=len(found))
-        data = {"data": DatasetItemSerializer(found, many=True).data, "next": after}
+        items, after = page_of(self.request, DatasetItem.objects.filter(dataset=dataset))
+        datasets.read_all(actor=self.actor, dataset=dataset, items=len(items))
+        data = {"data": DatasetItemSerializer(items, many=True).data, "next": after}
         return Response(data)

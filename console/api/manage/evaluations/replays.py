@@ -135,12 +135,12 @@ class ReplayEndpoint(Endpoint):
     def replay(self, pk: uuid.UUID, to: str = "view") -> Replay:
         return access.replay_for(self.caller, pk, to)
 
-    def wanted(self) -> tuple[Dataset, dict[str, Any]]:
-        given = self.read(ReplayStartSerializer)
-        dataset = access.dataset_for(self.caller, given.pop("dataset"), to="start")
-        slug, number = given.pop("prompt"), given.pop("version")
+    def start_arguments(self) -> tuple[Dataset, dict[str, Any]]:
+        body = self.read(ReplayStartSerializer)
+        dataset = access.dataset_for(self.caller, body.pop("dataset"), to="start")
+        slug, number = body.pop("prompt"), body.pop("version")
         version = access.candidate_for(self.caller, slug, number) if slug else None
-        return dataset, {**given, "version": version}
+        return dataset, {**body, "version": version}
 
     def answer(self, replay: Replay, status: int = 200) -> Response:
         has_record = replay.dataset.source == Dataset.Source.LOG
@@ -167,8 +167,8 @@ class Replays(ReplayEndpoint):
         responses={201: ReplayWithReportSerializer},
     )
     def post(self, request: Any) -> Response:
-        dataset, wanted = self.wanted()
-        return self.answer(replays.start_replay(actor=self.actor, dataset=dataset, **wanted), 201)
+        dataset, arguments = self.start_arguments()
+        return self.answer(replays.start_replay(actor=self.actor, dataset=dataset, **arguments), 201)
 
 
 class EstimateReplay(ReplayEndpoint):
@@ -181,8 +181,8 @@ class EstimateReplay(ReplayEndpoint):
         responses=ReplayEstimateSerializer,
     )
     def post(self, request: Any) -> Response:
-        dataset, wanted = self.wanted()
-        costs = replays.plan(actor=self.actor, dataset=dataset, **wanted)[2]
+        dataset, arguments = self.start_arguments()
+        costs = replays.plan(actor=self.actor, dataset=dataset, **arguments)[2]
         return Response(ReplayEstimateSerializer(costs).data)
 
 
@@ -214,9 +214,9 @@ class ReplayResults(ReplayEndpoint):
     def get(self, request: Any, pk: uuid.UUID) -> Response:
         replay = self.replay(pk, "read")
         rows = ReplayResult.objects.filter(replay=replay).select_related("item")
-        found, after = page_of(self.request, rows)
-        replays.read_results(actor=self.actor, replay=replay, results=len(found))
-        data = {"data": ReplayResultSerializer(found, many=True).data, "next": after}
+        results, after = page_of(self.request, rows)
+        replays.read_results(actor=self.actor, replay=replay, results=len(results))
+        data = {"data": ReplayResultSerializer(results, many=True).data, "next": after}
         return Response(data)
 
 

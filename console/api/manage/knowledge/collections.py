@@ -26,28 +26,28 @@ from console.teams.access import team_for
 class KnowledgeEndpoint(Endpoint):
     needs = "view_team"
 
-    def shown(self, found: list[Collection]) -> Any:
-        rows: QuerySet[Collection] = Collection.objects.filter(pk__in=[one.pk for one in found])
+    def data_of(self, collections: list[Collection]) -> Any:
+        rows: QuerySet[Collection] = Collection.objects.filter(pk__in=[collection.pk for collection in collections])
         counted = {row.collection.pk: row for row in queries.rows(rows.select_related("team", "model__provider"))}
-        return CollectionSerializer(found, many=True, context={"rows": counted, "caller": self.caller}).data
+        return CollectionSerializer(collections, many=True, context={"rows": counted, "caller": self.caller}).data
 
-    def one(self, found: Collection, status: int = 200) -> Response:
-        return Response(self.shown([found])[0], status=status)
+    def answer(self, collection: Collection, status: int = 200) -> Response:
+        return Response(self.data_of([collection])[0], status=status)
 
-    def chosen(self, given: dict[str, Any]) -> dict[str, Any]:
+    def with_model(self, body: dict[str, Any]) -> dict[str, Any]:
         """Return what was sent with the rows its names mean."""
-        if given.get("model"):
-            given["model"] = self._model(given["model"])
-        if given.get("payer"):
-            given["payer"] = team_for(self.caller, given["payer"], to="build")
-        return given
+        if body.get("model"):
+            body["model"] = self._model(body["model"])
+        if body.get("payer"):
+            body["payer"] = team_for(self.caller, body["payer"], to="build")
+        return body
 
     def _model(self, name: str) -> ModelVersion:
         provider, _, model = name.partition("/")
-        found = queries.embedding_models(self.caller).filter(provider__slug=provider, name=model).first()
-        if "\0" in name or found is None:
+        version = queries.embedding_models(self.caller).filter(provider__slug=provider, name=model).first()
+        if "\0" in name or version is None:
             raise BadInput(f"{name[:100]!r} is no embeddings model you may choose.", param="model")
-        return found
+        return version
 
 
 class Collections(KnowledgeEndpoint):
@@ -61,8 +61,8 @@ class Collections(KnowledgeEndpoint):
     )
     def get(self, request: Any) -> Response:
         rows = access.visible_collections(self.asked_team() or self.caller)
-        found, after = page_of(request, rows.select_related("payer"))
-        return Response({"data": self.shown(found), "next": after})
+        page, after = page_of(request, rows.select_related("payer"))
+        return Response({"data": self.data_of(page), "next": after})
 
     @extend_schema(
         summary="Make a collection of documents",
@@ -70,12 +70,12 @@ class Collections(KnowledgeEndpoint):
         responses={201: CollectionSerializer},
     )
     def post(self, request: Any) -> Response:
-        given = self.chosen(self.read(NewCollectionSerializer))
-        if given["team"] is not None:
-            given["team"] = team_for(self.caller, given["team"], to="build")
+        body = self.with_model(self.read(NewCollectionSerializer))
+        if body["team"] is not None:
+            body["team"] = team_for(self.caller, body["team"], to="build")
         elif not self.caller.is_operator:
             raise NotAllowed("Only operators make collections of the whole organisation.")
-        return self.one(collections.create_collection(actor=self.actor, **given), 201)
+        return self.answer(collections.create_collection(actor=self.actor, **body), 201)
 
 
 class OneCollection(KnowledgeEndpoint):
@@ -83,7 +83,7 @@ class OneCollection(KnowledgeEndpoint):
 
     @extend_schema(summary="Show a collection", responses=CollectionSerializer)
     def get(self, request: Any, pk: UUID) -> Response:
-        return self.one(access.collection_for(self.caller, pk))
+        return self.answer(access.collection_for(self.caller, pk))
 
     @extend_schema(
         summary="Change a collection; another model begins its vectors anew",
@@ -91,14 +91,14 @@ class OneCollection(KnowledgeEndpoint):
         responses=CollectionSerializer,
     )
     def patch(self, request: Any, pk: UUID) -> Response:
-        found = access.collection_for(self.caller, pk, to="change")
-        given = self.chosen(self.read(CollectionChangeSerializer))
-        return self.one(collections.change_collection(actor=self.actor, collection=found, **given))
+        collection = access.collection_for(self.caller, pk, to="change")
+        body = self.with_model(self.read(CollectionChangeSerializer))
+        return self.answer(collections.change_collection(actor=self.actor, collection=collection, **body))
 
     @extend_schema(summary="Delete a collection nothing uses", responses={204: None})
     def delete(self, request: Any, pk: UUID) -> Response:
-        found = access.collection_for(self.caller, pk, to="change")
-        collections.delete_collection(actor=self.actor, collection=found)
+        collection = access.collection_for(self.caller, pk, to="change")
+        collections.delete_collection(actor=self.actor, collection=collection)
         return Response(status=204)
 
 
@@ -112,9 +112,9 @@ class Vectors(KnowledgeEndpoint):
         responses={202: CollectionSerializer},
     )
     def post(self, request: Any, pk: UUID) -> Response:
-        found = access.collection_for(self.caller, pk, to="change")
+        collection = access.collection_for(self.caller, pk, to="change")
         if self.read(VectorsSerializer)["all"]:
-            collections.embed_again(actor=self.actor, collection=found)
+            collections.embed_again(actor=self.actor, collection=collection)
         else:
-            collections.retry_vectors(actor=self.actor, collection=found)
-        return self.one(access.collection_for(self.caller, pk), 202)
+            collections.retry_vectors(actor=self.actor, collection=collection)
+        return self.answer(access.collection_for(self.caller, pk), 202)

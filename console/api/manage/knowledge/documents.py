@@ -33,13 +33,18 @@ class _Texts(Endpoint):
     def text(self, as_json: type[Strict], as_form: type[Strict]) -> dict[str, Any]:
         """Return what a service takes, and as `title` what an uploaded document is called unless somebody says."""
         if self.request.content_type.startswith(UploadParser.media_type):
-            given = self.read(as_form)
-            found = files.read(given.pop("file"))
-            return given | {"text": found.text, "kind": found.kind, "source_name": found.name, "title": found.title}
-        given = self.read(as_json)
-        if given["kind"] == Document.Kind.HTML:
-            given["text"] = marked_words_of(given["text"])
-        return given
+            body = self.read(as_form)
+            file = files.read(body.pop("file"))
+            return body | {
+                "text": file.text,
+                "kind": file.kind,
+                "source_name": file.name,
+                "title": file.title,
+            }
+        body = self.read(as_json)
+        if body["kind"] == Document.Kind.HTML:
+            body["text"] = marked_words_of(body["text"])
+        return body
 
 
 class Documents(_Texts):
@@ -60,10 +65,10 @@ class Documents(_Texts):
     )
     def post(self, request: Any, pk: UUID) -> Response:
         collection = access.collection_for(self.caller, pk, to="change")
-        given = self.text(NewDocumentSerializer, UploadedDocumentSerializer)
-        given = {"name": given.pop("title", "")} | given
-        made = documents.add_document(actor=self.actor, collection=collection, **given)
-        return Response(DocumentSerializer(made).data, status=201)
+        body = self.text(NewDocumentSerializer, UploadedDocumentSerializer)
+        body = {"name": body.pop("title", "")} | body
+        document = documents.add_document(actor=self.actor, collection=collection, **body)
+        return Response(DocumentSerializer(document).data, status=201)
 
 
 class OneDocument(Endpoint):
@@ -75,9 +80,9 @@ class OneDocument(Endpoint):
 
     @extend_schema(summary="Rename a document", request=DocumentChangeSerializer, responses=DocumentSerializer)
     def patch(self, request: Any, pk: UUID) -> Response:
-        found = access.document_for(self.caller, pk, to="change")
-        given = self.read(DocumentChangeSerializer)
-        return Response(DocumentSerializer(documents.rename_document(actor=self.actor, document=found, **given)).data)
+        document = access.document_for(self.caller, pk, to="change")
+        body = self.read(DocumentChangeSerializer)
+        return Response(DocumentSerializer(documents.rename_document(actor=self.actor, document=document, **body)).data)
 
     @extend_schema(summary="Delete a document; its versions stay on record", responses={204: None})
     def delete(self, request: Any, pk: UUID) -> Response:
@@ -107,11 +112,11 @@ class Versions(_Texts):
         responses={201: DocumentVersionSerializer},
     )
     def post(self, request: Any, pk: UUID) -> Response:
-        found = access.document_for(self.caller, pk, to="change")
-        given = self.text(NewDocumentVersionSerializer, UploadedDocumentVersionSerializer)
-        given.pop("title", "")
-        made = documents.save_version(actor=self.actor, document=found, **given)
-        return Response(DocumentVersionSerializer(made).data, status=201)
+        document = access.document_for(self.caller, pk, to="change")
+        body = self.text(NewDocumentVersionSerializer, UploadedDocumentVersionSerializer)
+        body.pop("title", "")
+        version = documents.save_version(actor=self.actor, document=document, **body)
+        return Response(DocumentVersionSerializer(version).data, status=201)
 
 
 class OneVersion(Endpoint):
@@ -123,8 +128,8 @@ class OneVersion(Endpoint):
         responses=WholeVersionSerializer,
     )
     def get(self, request: Any, pk: UUID, number: int) -> Response:
-        found = access.version_for(access.document_for(self.caller, pk), number)
-        return Response(WholeVersionSerializer(found).data)
+        version = access.version_for(access.document_for(self.caller, pk), number)
+        return Response(WholeVersionSerializer(version).data)
 
 
 class Current(Endpoint):
@@ -137,7 +142,7 @@ class Current(Endpoint):
         responses=DocumentSerializer,
     )
     def post(self, request: Any, pk: UUID) -> Response:
-        found = access.document_for(self.caller, pk, to="change")
-        version = access.version_for(found, self.read(CurrentSerializer)["version"])
-        found = documents.make_current(actor=self.actor, document=found, version=version)
-        return Response(DocumentSerializer(found).data)
+        document = access.document_for(self.caller, pk, to="change")
+        version = access.version_for(document, self.read(CurrentSerializer)["version"])
+        document = documents.make_current(actor=self.actor, document=document, version=version)
+        return Response(DocumentSerializer(document).data)

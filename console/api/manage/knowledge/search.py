@@ -32,13 +32,13 @@ class Search(Endpoint):
         responses=SearchSerializer,
     )
     def post(self, request: Any) -> Response:
-        given = self.read(QuestionSerializer)
-        team_id = self._team(given.get("team"))
-        collections = access.get_collections(team_id, given["collections"], "collections")
-        asked = Asked(surface="api", route=request.path, client_address=self.client_address)
-        found = search_now(self._identity(team_id), collections, given["question"], given["limit"], asked=asked)
-        data = FoundSerializer(found.found, many=True).data
-        return Response({"data": data, "by_meaning": found.by_meaning, "problem": found.problem})
+        body = self.read(QuestionSerializer)
+        team_id = self._team(body.get("team"))
+        collections = access.get_collections(team_id, body["collections"], "collections")
+        origin = Asked(surface="api", route=request.path, client_address=self.client_address)
+        result = search_now(self._identity(team_id), collections, body["question"], body["limit"], asked=origin)
+        data = FoundSerializer(result.found, many=True).data
+        return Response({"data": data, "by_meaning": result.by_meaning, "problem": result.problem})
 
     def _team(self, slug: str | None) -> uuid.UUID:
         if slug:

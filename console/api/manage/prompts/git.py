@@ -75,11 +75,11 @@ class Git(Endpoint):
         responses=GitRemoteSerializer,
     )
     def patch(self, request: Any) -> Response:
-        given = self.read(GitChangeSerializer)
+        body = self.read(GitChangeSerializer)
         if remotes.connected() is None:
-            given.setdefault("address", "")
-            return Response(GitRemoteSerializer(remotes.connect(actor=self.actor, **given)).data, status=201)
-        return Response(GitRemoteSerializer(remotes.change(actor=self.actor, **given)).data)
+            body.setdefault("address", "")
+            return Response(GitRemoteSerializer(remotes.connect(actor=self.actor, **body)).data, status=201)
+        return Response(GitRemoteSerializer(remotes.change(actor=self.actor, **body)).data)
 
     @extend_schema(summary="Disconnect the repository", responses={204: None})
     def delete(self, request: Any) -> Response:

@@ -41,9 +41,9 @@ class OneLabel(PromptEndpoint):
     @extend_schema(summary="Publish: point a label at a version", request=PublishSerializer, responses=LabelSerializer)
     def put(self, request: Any, slug: str, label: str) -> Response:
         prompt = self.prompt(slug, "publish")
-        given = self.read(PublishSerializer)
-        version = self.version(prompt, given.pop("version"))
-        moved = labels.publish(actor=self.actor, prompt=prompt, version=version, label=label, **given)
+        body = self.read(PublishSerializer)
+        version = self.version(prompt, body.pop("version"))
+        moved = labels.publish(actor=self.actor, prompt=prompt, version=version, label=label, **body)
         return Response(LabelSerializer(moved).data)
 
     @extend_schema(summary="Take a label off", request=MoveBackSerializer, responses={204: None})
@@ -100,7 +100,7 @@ class Rules(Endpoint):
         responses={200: RuleSerializer, 204: None},
     )
     def put(self, request: Any) -> Response:
-        given = self.read(RuleChangeSerializer)
-        team = teams_access.team_for(self.caller, given.pop("team"), to="manage_team")
-        rule = labels.set_rule(actor=self.actor, team=team, **given)
+        body = self.read(RuleChangeSerializer)
+        team = teams_access.team_for(self.caller, body.pop("team"), to="manage_team")
+        rule = labels.set_rule(actor=self.actor, team=team, **body)
         return Response(RuleSerializer(rule).data) if rule else Response(status=204)

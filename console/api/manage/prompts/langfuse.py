@@ -63,13 +63,13 @@ class Import(Endpoint):
     def post(self, request: Any) -> Response:
         is_form = request.content_type.startswith(UploadParser.media_type)
         field = "file" if is_form else "content"
-        given = self.read(LangfuseFileSerializer if is_form else LangfuseTextSerializer)
-        team = team_for(self.caller, given["team"], to="build")
-        raw = given["file"].read() if is_form else given["content"].encode()
+        body = self.read(LangfuseFileSerializer if is_form else LangfuseTextSerializer)
+        team = team_for(self.caller, body["team"], to="build")
+        raw = body["file"].read() if is_form else body["content"].encode()
         try:
-            found = import_langfuse(actor=self.actor, team=team, raw=raw, dry_run=given["dry_run"])
+            outcome = import_langfuse(actor=self.actor, team=team, raw=raw, dry_run=body["dry_run"])
         except BadInput as refusal:  # what is wrong with the file, or a version of it, is wrong with this field
             refusal.param = field if refusal.param in {None, "file"} else refusal.param
             raise
-        made = bool(found.made or found.labels) and not given["dry_run"]
-        return Response(ImportedPromptsSerializer(found).data, status=201 if made else 200)
+        is_new = bool(outcome.made or outcome.labels) and not body["dry_run"]
+        return Response(ImportedPromptsSerializer(outcome).data, status=201 if is_new else 200)

@@ -57,20 +57,20 @@ class Prompts(Endpoint):
         responses=listed(PromptSerializer),
     )
     def get(self, request: Any) -> Response:
-        asked = request.query_params
+        parameters = request.query_params
         rows = self.of_team(access.prompts_for(self.caller))
-        wanted = Wanted(
-            words=asked.get("q", "").strip(),
-            folder=asked.get("folder", "").strip("/"),
-            label=asked.get("label", ""),
-            tag=asked.get("tag", ""),
+        filters = Wanted(
+            words=parameters.get("q", "").strip(),
+            folder=parameters.get("folder", "").strip("/"),
+            label=parameters.get("label", ""),
+            tag=parameters.get("tag", ""),
             kind=self.choice("kind", Kind.values),
             is_unused=self.flag("unused"),
             sort=self.choice("sort", SORTS, "use"),
         )
-        page = listing(rows, wanted, parse_cursor(asked.get("cursor", "")))
-        found = [row.prompt for row in page.rows]
-        return Response({"data": PromptSerializer(found, many=True).data, "next": page.after})
+        page = listing(rows, filters, parse_cursor(parameters.get("cursor", "")))
+        prompts = [row.prompt for row in page.rows]
+        return Response({"data": PromptSerializer(prompts, many=True).data, "next": page.after})
 
     @extend_schema(
         summary="Create a prompt with its first version",
@@ -78,9 +78,9 @@ class Prompts(Endpoint):
         responses={201: PromptSerializer},
     )
     def post(self, request: Any) -> Response:
-        given = self.read(NewPromptSerializer)
-        given["team"] = teams_access.team_for(self.caller, given["team"], to="build")
-        return Response(_shape(prompts.create_prompt(actor=self.actor, **given)), status=201)
+        body = self.read(NewPromptSerializer)
+        body["team"] = teams_access.team_for(self.caller, body["team"], to="build")
+        return Response(_shape(prompts.create_prompt(actor=self.actor, **body)), status=201)
 
 
 class OnePrompt(PromptEndpoint):
@@ -93,13 +93,13 @@ class OnePrompt(PromptEndpoint):
     @extend_schema(summary="Change a prompt", request=PromptChangeSerializer, responses=PromptSerializer)
     def patch(self, request: Any, slug: str) -> Response:
         prompt = self.prompt(slug, "edit")
-        given = self.read(PromptChangeSerializer)
-        if "covers" in given:
-            given["covers"] = [teams_access.team_for(self.caller, team) for team in given["covers"]]
-        if "covers" in given or "is_required" in given:
+        body = self.read(PromptChangeSerializer)
+        if "covers" in body:
+            body["covers"] = [teams_access.team_for(self.caller, team) for team in body["covers"]]
+        if "covers" in body or "is_required" in body:
             prompt = self.prompt(slug, "rule")
-        access.check_may_require(self.caller, prompt, is_required=given.get("is_required"), covers=given.get("covers"))
-        return Response(_shape(prompts.change_prompt(actor=self.actor, prompt=prompt, **given)))
+        access.check_may_require(self.caller, prompt, is_required=body.get("is_required"), covers=body.get("covers"))
+        return Response(_shape(prompts.change_prompt(actor=self.actor, prompt=prompt, **body)))
 
     @extend_schema(summary="Delete a prompt nothing uses", responses={204: None})
     def delete(self, request: Any, slug: str) -> Response:
@@ -116,16 +116,16 @@ class Render(PromptEndpoint):
     )
     def post(self, request: Any, slug: str) -> Response:
         prompt = self.prompt(slug)
-        given = self.read(RenderSerializer)
-        if given["version"] is not None and given["label"] is not None:
+        body = self.read(RenderSerializer)
+        if body["version"] is not None and body["label"] is not None:
             raise BadInput("Name a version or a label, not both.", param="version")
-        if given["draft"]:
-            return self._draft(prompt, given)
-        label = check_label(given["label"]) if given["label"] is not None else None
-        if given["version"] is not None:
-            self.version(prompt, given["version"])
-        environment = given.get("environment") or self._environment()
-        filled = fill_now(prompt.team_id, Ref(prompt.slug, given["version"], label), environment, given["variables"])
+        if body["draft"]:
+            return self._draft(prompt, body)
+        label = check_label(body["label"]) if body["label"] is not None else None
+        if body["version"] is not None:
+            self.version(prompt, body["version"])
+        environment = body.get("environment") or self._environment()
+        filled = fill_now(prompt.team_id, Ref(prompt.slug, body["version"], label), environment, body["variables"])
         rendered = filled.rendered
         return Response(
             {
@@ -136,15 +136,15 @@ class Render(PromptEndpoint):
             }
         )
 
-    def _draft(self, prompt: Prompt, given: dict[str, Any]) -> Response:
+    def _draft(self, prompt: Prompt, body: dict[str, Any]) -> Response:
         """Put values into one's own draft: what the playground would send of it."""
-        if given["version"] is not None or given["label"] is not None:
+        if body["version"] is not None or body["label"] is not None:
             raise BadInput("Name a version, a label or the draft, not two of them.", param="draft")
         draft = drafted(prompt, person_of(self.actor))
         return Response(
             {
                 "prompt": prompt.slug,
-                "messages": draft.text.rendered(given["variables"]),
+                "messages": draft.text.rendered(body["variables"]),
                 "took_part": [{"slug": partial.slug, "number": partial.number} for partial in draft.text.partials],
                 "parameters": draft.parameters,
             }
@@ -197,11 +197,11 @@ class Figures(PromptEndpoint):
     )
     def get(self, request: Any, slug: str) -> Response:
         prompt = self.prompt(slug)
-        days = int(self.choice("days", [str(one) for one in SPANS], str(SPANS[0])))
+        days = int(self.choice("days", [str(span) for span in SPANS], str(SPANS[0])))
         environment = self.choice("environment", Environment.values, Environment.PRODUCTION)
         rows = figures(prompt, days=days, environment=environment, teams=access.teams_counted(self.caller))
-        said = {"days": days, "since": first_day(days), "environment": environment, "data": rows}
-        return Response(PromptFiguresSerializer(said).data)
+        content = {"days": days, "since": first_day(days), "environment": environment, "data": rows}
+        return Response(PromptFiguresSerializer(content).data)
 
 
 class WhereUsed(PromptEndpoint):
@@ -209,5 +209,5 @@ class WhereUsed(PromptEndpoint):
     def get(self, request: Any, slug: str) -> Response:
         uses = where_used.uses_of(self.prompt(slug))
         mine = {team.pk for team in teams_access.teams_for(self.caller)}
-        shown = [use for use in uses if use.team_id is None or use.team_id in mine]
-        return Response({"data": UseSerializer(shown, many=True).data, "hidden": len(uses) - len(shown)})
+        visible = [use for use in uses if use.team_id is None or use.team_id in mine]
+        return Response({"data": UseSerializer(visible, many=True).data, "hidden": len(uses) - len(visible)})

@@ -45,9 +45,9 @@ class Reviews(PromptEndpoint):
     @extend_schema(summary="Ask for a review", request=NewReviewSerializer, responses={201: ReviewSerializer})
     def post(self, request: Any, slug: str) -> Response:
         prompt = self.prompt(slug, "publish")
-        given = self.read(NewReviewSerializer)
-        given["version"] = self.version(prompt, given["version"])
-        review = reviews.request_review(actor=self.actor, prompt=prompt, **given)
+        body = self.read(NewReviewSerializer)
+        body["version"] = self.version(prompt, body["version"])
+        review = reviews.request_review(actor=self.actor, prompt=prompt, **body)
         return Response(ReviewSerializer(review).data, status=201)
 
 
@@ -138,9 +138,9 @@ class Waivers(PromptEndpoint):
     )
     def post(self, request: Any, slug: str) -> Response:
         prompt = self.prompt(slug, "waive")
-        given = self.read(NewWaiverSerializer)
-        partial = self.prompt(given["partial"])
-        waiver = waivers.give_waiver(actor=self.actor, prompt=prompt, partial=partial, reason=given["reason"])
+        body = self.read(NewWaiverSerializer)
+        partial = self.prompt(body["partial"])
+        waiver = waivers.give_waiver(actor=self.actor, prompt=prompt, partial=partial, reason=body["reason"])
         return Response(WaiverSerializer(waiver).data, status=201)
 
 

@@ -112,9 +112,9 @@ class ScheduleEndpoint(TestEndpoint):
 
 
 def _page(endpoint: Endpoint, rows: QuerySet[Schedule]) -> Response:
-    found, after = page_of(endpoint.request, rows)
-    by_id = {one.schedule.pk: one for one in shown(Schedule.objects.filter(pk__in=[row.pk for row in found]))}
-    data = [TestScheduleSerializer(by_id[row.pk]).data for row in found if row.pk in by_id]
+    page, after = page_of(endpoint.request, rows)
+    by_id = {state.schedule.pk: state for state in shown(Schedule.objects.filter(pk__in=[row.pk for row in page]))}
+    data = [TestScheduleSerializer(by_id[row.pk]).data for row in page if row.pk in by_id]
     return Response({"data": data, "next": after})
 
 
@@ -150,8 +150,8 @@ class Schedules(ScheduleEndpoint):
     )
     def post(self, request: Any, slug: str) -> Response:
         prompt = self.prompt(slug, "edit")
-        given = self.read(TestScheduleStartSerializer)
-        return self.answer(schedules.create_schedule(actor=self.actor, prompt=prompt, **given), 201)
+        body = self.read(TestScheduleStartSerializer)
+        return self.answer(schedules.create_schedule(actor=self.actor, prompt=prompt, **body), 201)
 
 
 class OneSchedule(ScheduleEndpoint):
@@ -173,9 +173,9 @@ class OneSchedule(ScheduleEndpoint):
         responses=TestScheduleSerializer,
     )
     def patch(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
-        found = self.schedule(slug, pk, "edit")
-        given = self.read(TestScheduleChangeSerializer)
-        return self.answer(schedules.change_schedule(actor=self.actor, schedule=found, **given))
+        schedule = self.schedule(slug, pk, "edit")
+        body = self.read(TestScheduleChangeSerializer)
+        return self.answer(schedules.change_schedule(actor=self.actor, schedule=schedule, **body))
 
     @extend_schema(operation_id="delete_test_schedule", summary="Remove a schedule", responses={204: None})
     def delete(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
@@ -193,8 +193,8 @@ class RunNow(ScheduleEndpoint):
         responses={201: RoundSerializer},
     )
     def post(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
-        made = schedules.run_now(actor=self.actor, schedule=self.schedule(slug, pk, "edit"))
-        return Response(RoundSerializer(made).data, status=201)
+        run = schedules.run_now(actor=self.actor, schedule=self.schedule(slug, pk, "edit"))
+        return Response(RoundSerializer(run).data, status=201)
 
 
 class Pause(ScheduleEndpoint):
@@ -207,8 +207,8 @@ class Pause(ScheduleEndpoint):
         responses=TestScheduleSerializer,
     )
     def post(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
-        found, reason = self.schedule(slug, pk, "edit"), self.read(ReasonSerializer)["reason"]
-        return self.answer(schedules.pause_schedule(actor=self.actor, schedule=found, reason=reason))
+        schedule, reason = self.schedule(slug, pk, "edit"), self.read(ReasonSerializer)["reason"]
+        return self.answer(schedules.pause_schedule(actor=self.actor, schedule=schedule, reason=reason))
 
 
 class Resume(ScheduleEndpoint):
@@ -221,8 +221,8 @@ class Resume(ScheduleEndpoint):
         responses=TestScheduleSerializer,
     )
     def post(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
-        found = self.schedule(slug, pk, "edit")
-        return self.answer(schedules.resume_schedule(actor=self.actor, schedule=found))
+        schedule = self.schedule(slug, pk, "edit")
+        return self.answer(schedules.resume_schedule(actor=self.actor, schedule=schedule))
 
 
 class Rounds(ScheduleEndpoint):
@@ -255,10 +255,10 @@ class Baselines(ScheduleEndpoint):
         responses={201: BaselineSerializer},
     )
     def post(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
-        found, given = self.schedule(slug, pk, "edit"), self.read(BaselineTakeSerializer)
-        run = access.run_for(found.prompt, given["run"])
-        made = baselines.take_baseline(actor=self.actor, schedule=found, run=run, reason=given["reason"])
-        return Response(BaselineSerializer(made).data, status=201)
+        schedule, body = self.schedule(slug, pk, "edit"), self.read(BaselineTakeSerializer)
+        run = access.run_for(schedule.prompt, body["run"])
+        baseline = baselines.take_baseline(actor=self.actor, schedule=schedule, run=run, reason=body["reason"])
+        return Response(BaselineSerializer(baseline).data, status=201)
 
 
 class Incidents(ScheduleEndpoint):
@@ -281,9 +281,9 @@ class CloseIncident(ScheduleEndpoint):
         responses=TestScheduleSerializer,
     )
     def post(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
-        found, reason = self.schedule(slug, pk, "edit"), self.read(ReasonSerializer)["reason"]
-        incident = Incident.objects.filter(schedule=found, closed_at=None).first()
+        schedule, reason = self.schedule(slug, pk, "edit"), self.read(ReasonSerializer)["reason"]
+        incident = Incident.objects.filter(schedule=schedule, closed_at=None).first()
         if incident is None:
             raise Conflict("No incident of this schedule is open.")
         incidents.close_incident(actor=self.actor, incident=incident, reason=reason)
-        return self.answer(found)
+        return self.answer(schedule)

@@ -168,16 +168,16 @@ class CheckAnswer(TestEndpoint):
         team = case.prompt.team
         if not self.caller.may("use_models", team.pk):
             raise denied(team, self.caller, "use_models")
-        given = self.read(TestCaseAnswerSerializer)
-        identify = self.identify(team, what="check", environment=given.get("environment"))
+        body = self.read(TestCaseAnswerSerializer)
+        identify = self.identify(team, purpose="check", environment=body.get("environment"))
         ask = answer_checks.asking(identify, route=request.path, client_address=self.client_address)
         let_go()
-        said = sync.run(answer_checks.verdicts(case, given["answer"], ask))
+        verdicts = sync.run(answer_checks.verdicts(case, body["answer"], ask))
         rows = [
-            {"title": title_of(spec), "passed": one.passed, "reason": one.reason, "was_made": one.was_made}
-            for spec, one in zip(case.checks, said, strict=True)
+            {"title": title_of(spec), "passed": verdict.passed, "reason": verdict.reason, "was_made": verdict.was_made}
+            for spec, verdict in zip(case.checks, verdicts, strict=True)
         ]
-        return Response({"passed": all(one.passed for one in said), "verdicts": rows})
+        return Response({"passed": all(verdict.passed for verdict in verdicts), "verdicts": rows})
 
 
 class Runs(TestEndpoint):
@@ -200,9 +200,9 @@ class Runs(TestEndpoint):
     )
     def post(self, request: Any, slug: str) -> Response:
         prompt = self.prompt(slug, "edit")
-        given = self.read(TestRunStartSerializer)
-        version = self.version(prompt, given["version"])
-        run = runs.start_run(actor=self.actor, prompt=prompt, version=version, model=given["model"])
+        body = self.read(TestRunStartSerializer)
+        version = self.version(prompt, body["version"])
+        run = runs.start_run(actor=self.actor, prompt=prompt, version=version, model=body["model"])
         return Response(TestRunSerializer(run).data, status=201)
 
 

@@ -38,9 +38,9 @@ class Versions(PromptEndpoint):
     @extend_schema(summary="Save a version", request=NewVersionSerializer, responses={201: VersionSerializer})
     def post(self, request: Any, slug: str) -> Response:
         prompt = self.prompt(slug, "edit")
-        given = self.read(NewVersionSerializer)
-        parent = self.version(prompt, given.pop("parent"))
-        version = versions.save_version(actor=self.actor, prompt=prompt, parent=parent, **given)
+        body = self.read(NewVersionSerializer)
+        parent = self.version(prompt, body.pop("parent"))
+        version = versions.save_version(actor=self.actor, prompt=prompt, parent=parent, **body)
         return Response(VersionSerializer(version).data, status=201)
 
 
@@ -60,22 +60,22 @@ class Compare(PromptEndpoint):
     def get(self, request: Any, slug: str) -> Response:
         prompt = self.prompt(slug)
         a, b = (self._number(prompt, name) for name in ("a", "b"))
-        found = compare(a, b, is_inline=False)
+        comparison = compare(a, b, is_inline=False)
         return Response(
             {
                 "a": a.number,
                 "b": b.number,
-                "messages": [asdict(message) for message in found.messages],
-                "variables": [asdict(change) for change in found.variables],
-                "parameters": [asdict(change) for change in found.parameters],
+                "messages": [asdict(message) for message in comparison.messages],
+                "variables": [asdict(change) for change in comparison.variables],
+                "parameters": [asdict(change) for change in comparison.parameters],
             }
         )
 
     def _number(self, prompt: Prompt, name: str) -> PromptVersion:
-        found = number(self.request.query_params.get(name, ""), None)
-        if found is None:
+        value = number(self.request.query_params.get(name, ""), None)
+        if value is None:
             raise BadInput(f"{name} is the number of a version: ?a=17&b=18.", param=name)
-        return self.version(prompt, found)
+        return self.version(prompt, value)
 
 
 class Draft(PromptEndpoint):
@@ -93,10 +93,10 @@ class Draft(PromptEndpoint):
     @extend_schema(summary="Keep a draft", request=DraftChangeSerializer, responses=DraftSerializer)
     def put(self, request: Any, slug: str) -> Response:
         prompt = self.prompt(slug, "edit")
-        given = self.read(DraftChangeSerializer)
-        if given["base"] is not None:
-            given["base"] = self.version(prompt, given["base"])
-        return Response(DraftSerializer(drafts.keep_draft(actor=self.actor, prompt=prompt, **given)).data)
+        body = self.read(DraftChangeSerializer)
+        if body["base"] is not None:
+            body["base"] = self.version(prompt, body["base"])
+        return Response(DraftSerializer(drafts.keep_draft(actor=self.actor, prompt=prompt, **body)).data)
 
     @extend_schema(summary="Drop your draft", responses={204: None})
     def delete(self, request: Any, slug: str) -> Response:

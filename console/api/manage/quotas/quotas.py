@@ -18,9 +18,9 @@ from console.api.manage.quotas.shapes import (
     QuotaPageSerializer,
     QuotaSerializer,
     amount_in,
-    said,
-    said_end_user,
+    end_user_data,
     said_increase,
+    state_data,
 )
 from console.api.pagination import page_of
 from console.audit.redaction import kept_name
@@ -45,13 +45,13 @@ _END_USER = OpenApiParameter("end_user", str, description="With what this end us
 _INSIDE = ("key", "alias", "agent", "widget")  # what a quota can be of besides a whole team
 
 
-def _all(found: list[QuotaState]) -> list[Any]:
-    return list(QuotaSerializer([said(state) for state in found], many=True).data)
+def _all(quota_states: list[QuotaState]) -> list[Any]:
+    return list(QuotaSerializer([state_data(state) for state in quota_states], many=True).data)
 
 
 def _shape(quota: Quota, status: int = 200) -> Response:
-    (shown,) = _all(states(Quota.objects.filter(pk=quota.pk).select_related("team", "key"), now=now()))
-    return Response(shown, status=status)
+    (shape,) = _all(states(Quota.objects.filter(pk=quota.pk).select_related("team", "key"), now=now()))
+    return Response(shape, status=status)
 
 
 class Quotas(Endpoint):
@@ -66,8 +66,8 @@ class Quotas(Endpoint):
     def get(self, request: Any) -> Response:
         scope = self.asked_team("view_usage")
         teams = [scope] if scope else list(teams_for(self.caller, "view_usage"))
-        found, after = page_of(request, Quota.objects.filter(team__in=teams), key="public_id")
-        rows = Quota.objects.filter(pk__in=[quota.pk for quota in found]).select_related("team", "key")
+        quotas, after = page_of(request, Quota.objects.filter(team__in=teams), key="public_id")
+        rows = Quota.objects.filter(pk__in=[quota.pk for quota in quotas]).select_related("team", "key")
         return Response({"data": _all(states(rows.order_by("-public_id"), now=now())), "next": after})
 
     @extend_schema(
@@ -76,23 +76,23 @@ class Quotas(Endpoint):
         responses={201: QuotaSerializer},
     )
     def post(self, request: Any) -> Response:
-        given = self.read(NewQuotaSerializer)
-        team = team_for(self.caller, given["team"], to="view_usage")
-        access.check_may_set(self.caller, team, team_wide=not any(given[name] for name in (*_INSIDE, "each_end_user")))
+        body = self.read(NewQuotaSerializer)
+        team = team_for(self.caller, body["team"], to="view_usage")
+        access.check_may_set(self.caller, team, team_wide=not any(body[name] for name in (*_INSIDE, "each_end_user")))
         quota = quotas.set_quota(
             actor=self.actor,
             team=team,
-            metric=given["metric"],
-            window=given["window"],
-            limit=amount_in(given["metric"], given["limit"], "limit"),
-            mode=given["mode"],
-            key=self._key(given["key"]) if given["key"] else None,
-            alias=self._alias(given["alias"], team) if given["alias"] else "",
-            agent=subject_of(team, "agent", given["agent"]).value if given["agent"] else "",
-            widget=subject_of(team, "widget", str(given["widget"])) if given["widget"] else None,
-            purpose=given["purpose"],
-            each_end_user=given["each_end_user"],
-            nameless=given["nameless"],
+            metric=body["metric"],
+            window=body["window"],
+            limit=amount_in(body["metric"], body["limit"], "limit"),
+            mode=body["mode"],
+            key=self._key(body["key"]) if body["key"] else None,
+            alias=self._alias(body["alias"], team) if body["alias"] else "",
+            agent=subject_of(team, "agent", body["agent"]).value if body["agent"] else "",
+            widget=subject_of(team, "widget", str(body["widget"])) if body["widget"] else None,
+            purpose=body["purpose"],
+            each_end_user=body["each_end_user"],
+            nameless=body["nameless"],
         )
         return _shape(quota, 201)
 
@@ -122,10 +122,10 @@ class OneQuota(Endpoint):
     )
     def patch(self, request: Any, public_id: uuid.UUID) -> Response:
         quota = access.quota_for(self.caller, public_id, to="manage")
-        given = self.read(QuotaChangeSerializer)
-        if "limit" in given:
-            given["limit"] = amount_in(quota.metric, given["limit"], "limit")
-        return _shape(quotas.change_quota(actor=self.actor, quota=quota, **given))
+        body = self.read(QuotaChangeSerializer)
+        if "limit" in body:
+            body["limit"] = amount_in(quota.metric, body["limit"], "limit")
+        return _shape(quotas.change_quota(actor=self.actor, quota=quota, **body))
 
     @extend_schema(summary="Lift a quota; its increases and alerts go with it", responses={204: None})
     def delete(self, request: Any, public_id: uuid.UUID) -> Response:
@@ -147,9 +147,9 @@ class EndUsers(Endpoint):
         if not quota.each_end_user:
             raise NotFound("This quota is not for each end user.")
         (state,) = states(Quota.objects.filter(pk=quota.pk).select_related("team", "key"), now=now())
-        found = of_end_users(state, kept_name("", request.query_params.get("end_user", "")))
-        shown = EndUserUseSerializer([said_end_user(one) for one in found], many=True).data
-        return Response({"data": shown, "next": None})
+        uses = of_end_users(state, kept_name("", request.query_params.get("end_user", "")))
+        data = EndUserUseSerializer([end_user_data(use) for use in uses], many=True).data
+        return Response({"data": data, "next": None})
 
 
 class Increases(Endpoint):
@@ -162,9 +162,9 @@ class Increases(Endpoint):
     )
     def post(self, request: Any, public_id: uuid.UUID) -> Response:
         quota = access.quota_for(self.caller, public_id, to="manage")
-        given = self.read(NewIncreaseSerializer)
-        given["amount"] = amount_in(quota.metric, given["amount"], "amount")
-        increase = quotas.increase_quota(actor=self.actor, quota=quota, **given)
+        body = self.read(NewIncreaseSerializer)
+        body["amount"] = amount_in(quota.metric, body["amount"], "amount")
+        increase = quotas.increase_quota(actor=self.actor, quota=quota, **body)
         return Response(IncreaseSerializer(said_increase(increase, quota.metric)).data, status=201)
 
 
@@ -199,5 +199,5 @@ class Limits(Endpoint):
         alias, agent = request.query_params.get("alias") or None, request.query_params.get("agent")
         agent = "" if alias and agent is None else agent
         end_user = kept_name("", request.query_params.get("end_user", ""))
-        found = remaining(team.pk, caller.key_id, alias, agent=agent, end_user=end_user)
-        return Response({"data": _all(found), "next": None})
+        limits = remaining(team.pk, caller.key_id, alias, agent=agent, end_user=end_user)
+        return Response({"data": _all(limits), "next": None})

@@ -34,19 +34,19 @@ class AmountField(serializers.Field[Any, Any, Any, Any]):
         return value
 
 
-def amount_in(metric: str, given: str | int, param: str) -> int:
+def amount_in(metric: str, text: str | int, param: str) -> int:
     """Return what was sent in the unit it is kept in: of cost millionths of the currency, else what is counted."""
     if metric != Metric.COST:
-        if isinstance(given, str):
+        if isinstance(text, str):
             raise BadInput(f"{param} of {metric} is a whole number, not a string.", param=param)
-        return given
-    if not isinstance(given, str) or not _DECIMAL.fullmatch(given):
+        return text
+    if not isinstance(text, str) or not _DECIMAL.fullmatch(text):
         raise BadInput(
             f'{param} of cost is a decimal string in {settings.CURRENCY} with at most six places, such as "2200.00".',
             param=param,
         )
     try:
-        return amounts.parse(metric, given)
+        return amounts.parse(metric, text)
     except ValueError as error:
         raise BadInput(str(error), param=param) from None
 
@@ -172,17 +172,17 @@ def said_increase(increase: QuotaIncrease, metric: str) -> dict[str, Any]:
     }
 
 
-def said_end_user(one: EndUserUse) -> dict[str, Any]:
-    metric, left = one.state.quota.metric, max(0, one.state.limit - one.used - one.reserved)
+def end_user_data(use: EndUserUse) -> dict[str, Any]:
+    metric, remaining = use.state.quota.metric, max(0, use.state.limit - use.used - use.reserved)
     return {
-        "end_user": one.name,
-        "used": _said_amount(metric, one.used),
-        "reserved": _said_amount(metric, one.reserved),
-        "left": _said_amount(metric, left),
+        "end_user": use.name,
+        "used": _said_amount(metric, use.used),
+        "reserved": _said_amount(metric, use.reserved),
+        "left": _said_amount(metric, remaining),
     }
 
 
-def said(state: QuotaState) -> dict[str, Any]:
+def state_data(state: QuotaState) -> dict[str, Any]:
     """Return the state as QuotaSerializer shows it, amounts in the unit people use."""
     quota, metric, ahead, standing = state.quota, state.quota.metric, state.forecast, state.standing
 

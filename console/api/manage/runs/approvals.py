@@ -70,7 +70,7 @@ class ApprovalEndpoint(Endpoint):
     def approval(self, pk: uuid.UUID) -> Approval:
         return access.approval_for(self.caller, pk)
 
-    def shown(self, pk: uuid.UUID) -> Response:
+    def answer(self, pk: uuid.UUID) -> Response:
         return Response(ApprovalDetailSerializer(self.approval(pk), context={"caller": self.caller}).data)
 
 
@@ -96,10 +96,10 @@ class Approvals(ApprovalEndpoint):
         rows = rows.filter(**{name: value for name, value in (("state", state), ("kind", kind)) if value})
         if state == State.WAITING:
             rows = rows.filter(expires_at__gt=now())
-        found, after = page_of(request, rows)
+        approvals, after = page_of(request, rows)
         context = {"caller": self.caller, "rights_in": cache(rights_of_actor)}
-        shown = ApprovalSerializer(found, many=True, context=context)
-        return Response({"data": shown.data, "next": after})
+        data = ApprovalSerializer(approvals, many=True, context=context)
+        return Response({"data": data.data, "next": after})
 
 
 class OneApproval(ApprovalEndpoint):
@@ -109,12 +109,12 @@ class OneApproval(ApprovalEndpoint):
         responses=ApprovalDetailSerializer,
     )
     def get(self, request: Any, pk: uuid.UUID) -> Response:
-        return self.shown(pk)
+        return self.answer(pk)
 
 
-def _check_rejection(given: dict[str, Any], path: str = "") -> None:
+def _check_rejection(body: dict[str, Any], path: str = "") -> None:
     for name in ("arguments", "answer"):
-        if given["decision"] == REJECT and given.get(name) is not None:
+        if body["decision"] == REJECT and body.get(name) is not None:
             raise BadInput(f"Who rejects gives no {name}.", param=f"{path}{name}")
 
 
@@ -128,19 +128,19 @@ class Decide(ApprovalEndpoint):
     def post(self, request: Any, pk: uuid.UUID) -> Response:
         approval = self.approval(pk)
         services.check_may_decide(self.actor, approval)
-        given = self.read(ApprovalDecisionSerializer)
-        is_approved = given["decision"] == APPROVE
-        _check_rejection(given)
+        body = self.read(ApprovalDecisionSerializer)
+        is_approved = body["decision"] == APPROVE
+        _check_rejection(body)
         services.decide_approval(
             actor=self.actor,
             approval=approval,
             is_approved=is_approved,
-            seen_sha256=given["sha256"],
-            message=given["message"],
-            edited_arguments=given.get("arguments"),
-            answer=given.get("answer"),
+            seen_sha256=body["sha256"],
+            message=body["message"],
+            edited_arguments=body.get("arguments"),
+            answer=body.get("answer"),
         )
-        return self.shown(pk)
+        return self.answer(pk)
 
 
 class DecideSeveral(ApprovalEndpoint):
@@ -151,28 +151,28 @@ class DecideSeveral(ApprovalEndpoint):
         responses=DecidedSerializer,
     )
     def post(self, request: Any) -> Response:
-        given = self.read(ApprovalDecisionsSerializer)["decisions"]
+        bodies = self.read(ApprovalDecisionsSerializer)["decisions"]
         if self.caller.user is None:
             raise PermissionDenied("Approvals are decided by people.")
-        for number, one in enumerate(given):
-            _check_rejection(one, f"decisions.{number}.")
-        if len({one["id"] for one in given}) < len(given):
+        for number, body in enumerate(bodies):
+            _check_rejection(body, f"decisions.{number}.")
+        if len({body["id"] for body in bodies}) < len(bodies):
             raise BadInput("An approval is decided once, so name each once.", param="decisions")
         decisions = [
             services.Decision(
-                approval_id=one["id"],
-                is_approved=one["decision"] == APPROVE,
-                seen_sha256=one["sha256"],
-                message=one["message"],
-                edited_arguments=one.get("arguments"),
-                answer=one.get("answer"),
+                approval_id=body["id"],
+                is_approved=body["decision"] == APPROVE,
+                seen_sha256=body["sha256"],
+                message=body["message"],
+                edited_arguments=body.get("arguments"),
+                answer=body.get("answer"),
             )
-            for one in given
+            for body in bodies
         ]
         refused = services.decide_several(actor=self.actor, decisions=decisions, find=self.approval)
         return Response(
             {
-                "decided": [one["id"] for one in given if one["id"] not in refused],
+                "decided": [body["id"] for body in bodies if body["id"] not in refused],
                 "refused": [
                     {"id": pk, "code": getattr(why, "code", "policy_denied"), "message": str(why)}
                     for pk, why in refused.items()
@@ -192,7 +192,7 @@ class Extend(ApprovalEndpoint):
         approval = self.approval(pk)
         services.check_may_decide(self.actor, approval)
         services.extend_approval(actor=self.actor, approval=approval, seconds=self.read(MoreTimeSerializer)["seconds"])
-        return self.shown(pk)
+        return self.answer(pk)
 
 
 urlpatterns = [

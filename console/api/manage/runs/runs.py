@@ -84,7 +84,7 @@ class RunEndpoint(Endpoint):
         called_by = run_said(self.request.headers.get("x-facet-run", "")[:60])
         return services.Origin(trigger, called_by=called_by)
 
-    def shown(self, run: Run, *, status: int = 200) -> Response:
+    def answer(self, run: Run, *, status: int = 200) -> Response:
         row = Run.objects.select_related(*_AT_HAND).get(pk=run.pk)
         return Response(RunDetailSerializer(row, context={"caller": self.caller}).data, status=status)
 
@@ -111,8 +111,8 @@ class Runs(RunEndpoint):
             rows = rows.filter(state__in=FILTERS[state][1] if state in FILTERS else [state])
         if trigger := self.choice("trigger", Run.Trigger.values):
             rows = rows.filter(trigger=trigger)
-        found, after = page_of(request, rows)
-        return Response({"data": RunSerializer(found, many=True, context={"caller": self.caller}).data, "next": after})
+        runs, after = page_of(request, rows)
+        return Response({"data": RunSerializer(runs, many=True, context={"caller": self.caller}).data, "next": after})
 
     @extend_schema(
         operation_id="start_run",
@@ -121,24 +121,24 @@ class Runs(RunEndpoint):
         responses={201: RunDetailSerializer},
     )
     def post(self, request: Any) -> Response:
-        given = self.read(NewRunSerializer)
-        is_draft, number = given["draft"], given.get("version")
-        agent = access.agent_for(self.caller, given["agent"], "edit" if is_draft or number else "use")
-        if not is_draft and (given["simulated"] or given["step_by_step"]):
+        body = self.read(NewRunSerializer)
+        is_draft, number = body["draft"], body.get("version")
+        agent = access.agent_for(self.caller, body["agent"], "edit" if is_draft or number else "use")
+        if not is_draft and (body["simulated"] or body["step_by_step"]):
             raise BadInput("Only drafts are simulated or taken step by step; say draft: true.", param="draft")
         if is_draft and number:
             raise BadInput("A run is of the draft or of a version, not of both.", param="version")
         run = services.start_run(
             actor=self.actor,
             agent=agent,
-            input=given["input"],
-            environment=self.environment(given.get("environment")),
+            input=body["input"],
+            environment=self.environment(body.get("environment")),
             origin=self.origin(Run.Trigger.TRY_OUT if is_draft else Run.Trigger.API),
             definition=agent.draft if is_draft else access.version_for(agent, number) if number else None,
-            is_simulated=given["simulated"],
-            is_step_by_step=given["step_by_step"],
+            is_simulated=body["simulated"],
+            is_step_by_step=body["step_by_step"],
         )
-        return self.shown(run, status=201)
+        return self.answer(run, status=201)
 
 
 class OneRun(RunEndpoint):
@@ -148,7 +148,7 @@ class OneRun(RunEndpoint):
         responses=RunDetailSerializer,
     )
     def get(self, request: Any, run_id: str) -> Response:
-        return self.shown(self.run(run_id))
+        return self.answer(self.run(run_id))
 
 
 class Cancel(RunEndpoint):
@@ -161,7 +161,7 @@ class Cancel(RunEndpoint):
     def post(self, request: Any, run_id: str) -> Response:
         run = self.run(run_id, "cancel")
         services.cancel_run(actor=self.actor, run=run)
-        return self.shown(run)
+        return self.answer(run)
 
 
 class Again(RunEndpoint):
@@ -175,15 +175,15 @@ class Again(RunEndpoint):
     )
     def post(self, request: Any, run_id: str) -> Response:
         run = self.readable(run_id)
-        given = self.read(RunAgainFromSerializer)
+        body = self.read(RunAgainFromSerializer)
         agent = access.agent_for(self.caller, run.agent.slug, "use")
         self.environment(run.environment)
         origin = self.origin(Run.Trigger.API)
-        if "step" in given:
-            made = reruns.rerun_from(actor=self.actor, agent=agent, run=run, number=given["step"], origin=origin)
+        if "step" in body:
+            new = reruns.rerun_from(actor=self.actor, agent=agent, run=run, number=body["step"], origin=origin)
         else:
-            made = reruns.rerun(actor=self.actor, agent=agent, run=run, origin=origin)
-        return self.shown(made, status=201)
+            new = reruns.rerun(actor=self.actor, agent=agent, run=run, origin=origin)
+        return self.answer(new, status=201)
 
 
 class Compare(RunEndpoint):
@@ -194,12 +194,12 @@ class Compare(RunEndpoint):
         responses=RunComparisonSerializer,
     )
     def get(self, request: Any, run_id: str) -> Response:
-        run, seen = self.run(run_id), access.runs_for(self.caller)
+        run, visible = self.run(run_id), access.runs_for(self.caller)
         other_id = request.query_params.get("with", "")
-        other = self.run(other_id) if other_id else comparison.neighbour(run, seen)
+        other = self.run(other_id) if other_id else comparison.neighbour(run, visible)
         if other is None:
             raise NotFound("There is no run to compare this one with; name one by ?with=.")
-        may_read = {one.pk: access.may_read(self.caller, one) for one in (other, run)}
+        may_read = {side.pk: access.may_read(self.caller, side) for side in (other, run)}
         found = comparison.comparison(other, run, with_content=all(may_read.values()))
 
         def step(row: TraceRow | None, of: Run) -> Any:
@@ -248,10 +248,10 @@ class Questions(RunEndpoint):
         run = self.readable(run_id)
         if self.caller.user is None:
             raise NotAllowed("Runs are asked by people; a key cannot.", code="person_required")
-        asked = questions.ask_run(
+        question = questions.ask_run(
             actor=self.actor, user=self.caller.user, run=run, question=self.read(NewRunQuestionSerializer)["question"]
         )
-        return Response(self._shown(run, [asked])[0], status=201)
+        return Response(self._shown(run, [question])[0], status=201)
 
 
 urlpatterns = [

@@ -141,8 +141,8 @@ class RunQuestionSerializer(serializers.ModelSerializer[RunQuestion]):
         ]
 
     def get_steps(self, question: RunQuestion) -> list[int]:
-        pieces = cited(question.answer, self.context["numbers"])
-        return sorted({number for _, number in pieces if number is not None})
+        parts = cited(question.answer, self.context["numbers"])
+        return sorted({number for _, number in parts if number is not None})
 
 
 class ComparedStepSerializer(serializers.Serializer[Any]):

@@ -147,10 +147,10 @@ class TriggerEndpoint(Endpoint):
 
     def trigger(self, slug: str, pk: uuid.UUID, to: str = "inspect") -> Trigger:
         rows = Trigger.objects.filter(agent=self.agent(slug, to)).select_related("agent__team", "owner")
-        found = rows.filter(pk=pk).first()
-        if found is None:
+        trigger = rows.filter(pk=pk).first()
+        if trigger is None:
             raise UnknownTrigger
-        return found
+        return trigger
 
     def owner(self, agent: Agent) -> User:
         """Return for whom a new trigger's runs act: who asks, or who answers for the key that asks."""
@@ -165,13 +165,13 @@ class TriggerEndpoint(Endpoint):
             raise NotAllowed("Nobody answers for this key, so its triggers could act for nobody.")
         return key.owner
 
-    def shown(self, trigger: Trigger, *, status: int = 200, secret: str = "") -> Response:
+    def answer(self, trigger: Trigger, *, status: int = 200, secret: str = "") -> Response:
         row = Trigger.objects.select_related("agent", "owner", "set_up_by", "reader").filter(pk=trigger.pk).first()
         if row is None:
             raise UnknownTrigger
         if status == 201:
-            shown = TriggerMadeSerializer(row, context={"secret": secret}).data
-            return Response(shown, status=status)
+            content = TriggerMadeSerializer(row, context={"secret": secret}).data
+            return Response(content, status=status)
         return Response(TriggerSerializer(row).data, status=status)
 
 
@@ -199,9 +199,9 @@ class Triggers(TriggerEndpoint):
     )
     def post(self, request: Any, slug: str) -> Response:
         agent = self.agent(slug, "edit")
-        given = self.read(NewTriggerSerializer)
-        made, secret = services.create_trigger(actor=self.actor, agent=agent, owner=self.owner(agent), **given)
-        return self.shown(made, status=201, secret=secret)
+        body = self.read(NewTriggerSerializer)
+        trigger, secret = services.create_trigger(actor=self.actor, agent=agent, owner=self.owner(agent), **body)
+        return self.answer(trigger, status=201, secret=secret)
 
 
 class OneTrigger(TriggerEndpoint):
@@ -209,7 +209,7 @@ class OneTrigger(TriggerEndpoint):
 
     @extend_schema(operation_id="trigger", summary="Show a trigger", responses=TriggerSerializer)
     def get(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
-        return self.shown(self.trigger(slug, pk))
+        return self.answer(self.trigger(slug, pk))
 
     @extend_schema(
         operation_id="change_trigger",
@@ -219,8 +219,8 @@ class OneTrigger(TriggerEndpoint):
     )
     def patch(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
         trigger = self.trigger(slug, pk, "edit")
-        given = self.read(TriggerChangeSerializer)
-        return self.shown(services.change_trigger(actor=self.actor, trigger=trigger, **given))
+        body = self.read(TriggerChangeSerializer)
+        return self.answer(services.change_trigger(actor=self.actor, trigger=trigger, **body))
 
     @extend_schema(operation_id="delete_trigger", summary="Remove a trigger; its runs go on", responses={204: None})
     def delete(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
@@ -265,10 +265,10 @@ class Firings(TriggerEndpoint):
     )
     def get(self, request: Any, slug: str, pk: uuid.UUID) -> Response:
         trigger = self.trigger(slug, pk)
-        found, after = page_of(request, Firing.objects.filter(trigger=trigger).select_related("run"))
+        firings, after = page_of(request, Firing.objects.filter(trigger=trigger).select_related("run"))
         may_read = self.caller.may("read_content", trigger.agent.team_id)
-        shown = FiringSerializer(found, many=True, context={"may_read": may_read})
-        return Response({"data": shown.data, "next": after})
+        data = FiringSerializer(firings, many=True, context={"may_read": may_read})
+        return Response({"data": data.data, "next": after})
 
 
 _ONE = "agents/<slug:slug>/triggers/<uuid:pk>/"

@@ -59,13 +59,13 @@ class Compare(Endpoint):
             name = names[param]
             if name == DRAFT:
                 return agent.draft
-            found = number(name, None)
-            if found is None:
+            version = number(name, None)
+            if version is None:
                 raise BadInput(f"{param} is the number of a version, or draft.", param=param)
-            return access.version_for(agent, found)
+            return access.version_for(agent, version)
 
-        found = detail.differences(state("a"), state("b"), agent.team_id)
-        return Response(names | {"differences": DifferenceSerializer(found, many=True).data})
+        differences = detail.differences(state("a"), state("b"), agent.team_id)
+        return Response(names | {"differences": DifferenceSerializer(differences, many=True).data})
 
 
 class Moves(Endpoint):

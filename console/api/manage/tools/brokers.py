@@ -77,9 +77,9 @@ class Brokers(Endpoint):
         responses={201: BrokerSerializer},
     )  # fmt: skip
     def post(self, request: Any) -> Response:
-        given = self.read(NewBrokerSerializer)
-        given["team"] = teams_access.team_for(self.caller, given["team"], to="manage_team")
-        return Response(BrokerSerializer(brokers.create_broker(actor=self.actor, **given)).data, status=201)
+        body = self.read(NewBrokerSerializer)
+        body["team"] = teams_access.team_for(self.caller, body["team"], to="manage_team")
+        return Response(BrokerSerializer(brokers.create_broker(actor=self.actor, **body)).data, status=201)
 
 
 class OneBroker(Endpoint):
@@ -93,9 +93,9 @@ class OneBroker(Endpoint):
     @extend_schema(summary="Change a broker", request=BrokerChangeSerializer, responses=BrokerSerializer)
     def patch(self, request: Any, pk: UUID) -> Response:
         broker = access.broker_for(self.caller, pk, to="connect")
-        given = self.read(BrokerChangeSerializer)
-        seen = given.pop("revision", None)
-        changed = brokers.change_broker(actor=self.actor, broker=broker, seen_revision=seen, **given)
+        body = self.read(BrokerChangeSerializer)
+        revision = body.pop("revision", None)
+        changed = brokers.change_broker(actor=self.actor, broker=broker, seen_revision=revision, **body)
         return Response(BrokerSerializer(changed).data)
 
     @extend_schema(summary="Remove a broker no trigger reads", responses={204: None})
@@ -134,9 +134,9 @@ class ParkedMessages(Endpoint):
         rows = access.parked_messages_for(self.caller)
         if agent := request.query_params.get("agent"):
             rows = rows.filter(trigger__agent=access.agent_for(self.caller, agent, to="inspect"))
-        found, after = page_of(request, rows)
-        shown = ParkedMessageSerializer(found, many=True, context={"caller": self.caller})
-        return Response({"data": shown.data, "next": after})
+        messages, after = page_of(request, rows)
+        data = ParkedMessageSerializer(messages, many=True, context={"caller": self.caller})
+        return Response({"data": data.data, "next": after})
 
 
 class TryAgain(Endpoint):

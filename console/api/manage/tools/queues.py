@@ -76,14 +76,14 @@ class QueueItemSerializer(serializers.ModelSerializer[QueueItem]):
         return self._content(item, item.result)
 
     def get_dedupe_id(self, item: QueueItem) -> str | None:
-        said: str | None = self._content(item, item.dedupe_id)
-        return said
+        dedupe_id: str | None = self._content(item, item.dedupe_id)
+        return dedupe_id
 
 
 class QueueEndpoint(Endpoint):
     needs = "view_team"
 
-    def shown(self, items: list[QueueItem]) -> Any:
+    def data_of(self, items: list[QueueItem]) -> Any:
         teams = {item.queue.team for item in items}
         readable = {team.pk for team in teams if access.may_read_items(self.caller, team)}
         return QueueItemSerializer(items, many=True, context={"readable": readable}).data
@@ -104,9 +104,9 @@ class Queues(QueueEndpoint):
 
     @extend_schema(summary="Make a queue", request=NewQueueSerializer, responses={201: QueueSerializer})
     def post(self, request: Any) -> Response:
-        given = self.read(NewQueueSerializer)
-        given["team"] = teams_access.team_for(self.caller, given["team"], to="build")
-        return Response(QueueSerializer(queues.create_queue(actor=self.actor, **given)).data, status=201)
+        body = self.read(NewQueueSerializer)
+        body["team"] = teams_access.team_for(self.caller, body["team"], to="build")
+        return Response(QueueSerializer(queues.create_queue(actor=self.actor, **body)).data, status=201)
 
 
 class OneQueue(QueueEndpoint):
@@ -119,9 +119,9 @@ class OneQueue(QueueEndpoint):
     @extend_schema(summary="Change a queue", request=QueueChangeSerializer, responses=QueueSerializer)
     def patch(self, request: Any, pk: UUID) -> Response:
         queue = access.queue_for(self.caller, pk, to="edit")
-        given = self.read(QueueChangeSerializer)
-        seen = given.pop("revision", None)
-        queue = queues.change_queue(actor=self.actor, queue=queue, seen_revision=seen, **given)
+        body = self.read(QueueChangeSerializer)
+        revision = body.pop("revision", None)
+        queue = queues.change_queue(actor=self.actor, queue=queue, seen_revision=revision, **body)
         return Response(QueueSerializer(queue).data)
 
     @extend_schema(summary="Archive a queue", responses={204: None})
@@ -160,8 +160,8 @@ class Items(QueueEndpoint):
         rows = QueueItem.objects.filter(queue=queue).select_related("queue__team", "run")
         if state := self.choice("state", QueueItem.State.values):
             rows = rows.filter(state=state)
-        found, after = page_of(self.request, rows)
-        return Response({"data": self.shown(found), "next": after})
+        items, after = page_of(self.request, rows)
+        return Response({"data": self.data_of(items), "next": after})
 
 
 class _Move(QueueEndpoint):
@@ -179,7 +179,7 @@ class Park(_Move):
         responses=QueueItemSerializer,
     )
     def post(self, request: Any, pk: UUID) -> Response:
-        return Response(self.shown([queues.park(actor=self.actor, item=self.item(pk))])[0])
+        return Response(self.data_of([queues.park(actor=self.actor, item=self.item(pk))])[0])
 
 
 class Requeue(_Move):
@@ -190,7 +190,7 @@ class Requeue(_Move):
         responses=QueueItemSerializer,
     )
     def post(self, request: Any, pk: UUID) -> Response:
-        return Response(self.shown([queues.requeue(actor=self.actor, item=self.item(pk))])[0])
+        return Response(self.data_of([queues.requeue(actor=self.actor, item=self.item(pk))])[0])
 
 
 urlpatterns = [

@@ -75,10 +75,10 @@ class Servers(Endpoint):
         responses={201: ToolServerSerializer},
     )  # fmt: skip
     def post(self, request: Any) -> Response:
-        given = self.read(NewToolServerSerializer)
-        given["team"] = teams_access.team_for(self.caller, given["team"], to="build")
-        made = servers.create_server(actor=self.actor, **given)
-        return Response(ToolServerSerializer(made).data, status=201)
+        body = self.read(NewToolServerSerializer)
+        body["team"] = teams_access.team_for(self.caller, body["team"], to="build")
+        server = servers.create_server(actor=self.actor, **body)
+        return Response(ToolServerSerializer(server).data, status=201)
 
 
 class OneServer(Endpoint):
@@ -92,9 +92,9 @@ class OneServer(Endpoint):
     @extend_schema(summary="Change a tool server", request=ToolServerChangeSerializer, responses=ToolServerSerializer)
     def patch(self, request: Any, pk: UUID) -> Response:
         server = access.server_for(self.caller, pk, to="edit")
-        given = self.read(ToolServerChangeSerializer)
-        seen = given.pop("revision", None)
-        server = servers.change_server(actor=self.actor, server=server, seen_revision=seen, **given)
+        body = self.read(ToolServerChangeSerializer)
+        revision = body.pop("revision", None)
+        server = servers.change_server(actor=self.actor, server=server, seen_revision=revision, **body)
         return Response(ToolServerSerializer(server).data)
 
     @extend_schema(summary="Remove a tool server without tools", responses={204: None})
@@ -129,9 +129,9 @@ class Take(Endpoint):
     )
     def post(self, request: Any, pk: UUID) -> Response:
         server = access.server_for(self.caller, pk, to="edit")
-        given = self.read(ToolTakeSerializer)
-        made = servers.take_tool(actor=self.actor, server=server, seen_digest=given.pop("digest"), **given)
-        return Response(ToolSerializer(made).data, status=201)
+        body = self.read(ToolTakeSerializer)
+        tool = servers.take_tool(actor=self.actor, server=server, seen_digest=body.pop("digest"), **body)
+        return Response(ToolSerializer(tool).data, status=201)
 
 
 urlpatterns = [

@@ -120,10 +120,10 @@ class Tools(Endpoint):
 
     @extend_schema(summary="Make a tool", request=NewToolSerializer, responses={201: ToolSerializer})
     def post(self, request: Any) -> Response:
-        given = self.read(NewToolSerializer)
-        given["team"] = teams_access.team_for(self.caller, given["team"], to="build")
-        made = tools.create_tool(actor=self.actor, **given)
-        return Response(ToolSerializer(made).data, status=201)
+        body = self.read(NewToolSerializer)
+        body["team"] = teams_access.team_for(self.caller, body["team"], to="build")
+        tool = tools.create_tool(actor=self.actor, **body)
+        return Response(ToolSerializer(tool).data, status=201)
 
 
 class OneTool(Endpoint):
@@ -137,10 +137,10 @@ class OneTool(Endpoint):
     @extend_schema(summary="Change a tool, or switch it off", request=ToolChangeSerializer, responses=ToolSerializer)
     def patch(self, request: Any, pk: UUID) -> Response:
         tool = access.tool_for(self.caller, pk, to="edit")
-        given = self.read(ToolChangeSerializer)
-        enabled, seen = given.pop("is_enabled", None), given.pop("revision", None)
+        body = self.read(ToolChangeSerializer)
+        enabled, revision = body.pop("is_enabled", None), body.pop("revision", None)
         with transaction.atomic():  # all of it or nothing
-            tool = tools.change_tool(actor=self.actor, tool=tool, seen_revision=seen, **given)
+            tool = tools.change_tool(actor=self.actor, tool=tool, seen_revision=revision, **body)
             if enabled is not None:
                 tool = tools.enable_tool(actor=self.actor, tool=tool, enabled=enabled)
         return Response(ToolSerializer(tool).data)
@@ -161,8 +161,8 @@ class Try(Endpoint):
     )  # fmt: skip
     def post(self, request: Any, pk: UUID) -> Response:
         tool = access.tool_for(self.caller, pk, to="edit")
-        given = self.read(ToolTrySerializer)
-        answer = tool_tryout.try_tool(actor=self.actor, tool=tool, arguments=given["arguments"])
+        body = self.read(ToolTrySerializer)
+        answer = tool_tryout.try_tool(actor=self.actor, tool=tool, arguments=body["arguments"])
         return Response({"content": answer.content, "is_error": answer.is_error, "note": answer.note})
 
 
@@ -177,8 +177,8 @@ class Review(Endpoint):
     )
     def post(self, request: Any, pk: UUID) -> Response:
         tool = access.tool_for(self.caller, pk, to="edit")
-        given = self.read(ToolReviewSerializer)
-        tool = servers.review_tool(actor=self.actor, tool=tool, seen_digest=given["digest"])
+        body = self.read(ToolReviewSerializer)
+        tool = servers.review_tool(actor=self.actor, tool=tool, seen_digest=body["digest"])
         return Response(ToolSerializer(tool).data)
 
 
@@ -192,8 +192,8 @@ class Operations(Endpoint):
         responses=ToolOperationsSerializer,
     )
     def post(self, request: Any) -> Response:
-        found = imports.read_operations(**self.read(ToolDocumentSerializer))
-        return Response({"data": ToolOperationSerializer(found, many=True).data})
+        operations = imports.read_operations(**self.read(ToolDocumentSerializer))
+        return Response({"data": ToolOperationSerializer(operations, many=True).data})
 
 
 class Import(Endpoint):
@@ -206,17 +206,17 @@ class Import(Endpoint):
         responses={201: ToolsMadeSerializer},
     )
     def post(self, request: Any) -> Response:
-        given = self.read(ToolImportSerializer)
-        team = teams_access.team_for(self.caller, given["team"], to="build")
-        made = imports.import_operations(
+        body = self.read(ToolImportSerializer)
+        team = teams_access.team_for(self.caller, body["team"], to="build")
+        tools = imports.import_operations(
             actor=self.actor,
             team=team,
-            document=given["document"],
-            chosen=given["operations"],
-            server=given["server"],
-            secret=given["secret"],
+            document=body["document"],
+            chosen=body["operations"],
+            server=body["server"],
+            secret=body["secret"],
         )
-        return Response({"data": ToolSerializer(made, many=True).data}, status=201)
+        return Response({"data": ToolSerializer(tools, many=True).data}, status=201)
 
 
 urlpatterns = [

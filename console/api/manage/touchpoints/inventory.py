@@ -44,7 +44,7 @@ class InventoryEndpoint(Endpoint):
     def inventory(self) -> Inventory:
         return queries.inventory(self.reach())
 
-    def wanted(self) -> Wanted:
+    def filters(self) -> Wanted:
         """Return the filters; a program is told of what is none, where a page shrugs."""
         kind, state = self.choice("kind", Kind.values), self.choice("state", FILTERS)
         return Wanted.of(kind, state, self.request.query_params.get("q", ""))
@@ -58,7 +58,7 @@ class Touchpoints(InventoryEndpoint):
         responses=listed(TouchpointSerializer),
     )
     def get(self, request: Any) -> Response:
-        rows = self.inventory().found(self.wanted())
+        rows = self.inventory().found(self.filters())
         found, after = page_of_found(request, rows, key=lambda row: row.id)
         return Response({"data": TouchpointSerializer(map(as_dict, found), many=True).data, "next": after})
 
@@ -73,10 +73,10 @@ class Summary(InventoryEndpoint):
     def get(self, request: Any) -> Response:
         summary = self.inventory().summary
         names = ("total", "missed", "unset", "overlapping", "legacy_left", "legacy_done")
-        said = {name: getattr(summary, name) for name in names}
-        said["cost"] = amounts.for_input(Metric.COST, summary.cost_micros)
-        said["legacy_spend_estimate"] = amounts.for_input(Metric.COST, summary.legacy_micros)
-        return Response(TouchpointSummarySerializer(said).data)
+        content = {name: getattr(summary, name) for name in names}
+        content["cost"] = amounts.for_input(Metric.COST, summary.cost_micros)
+        content["legacy_spend_estimate"] = amounts.for_input(Metric.COST, summary.legacy_micros)
+        return Response(TouchpointSummarySerializer(content).data)
 
 
 class Signals(InventoryEndpoint):
@@ -101,11 +101,11 @@ class OneExpectation(Endpoint):
     )
     def patch(self, request: Any, kind: str, pk: uuid.UUID) -> Response:
         subject = access.subject_for(self.caller, kind, pk, to=access.EDIT)
-        given = self.read(ExpectationChangeSerializer)
-        kept = expectations.set_expectation(
-            actor=self.actor, team=subject.team, kind=kind, subject_id=pk, name=subject.name, **given
+        body = self.read(ExpectationChangeSerializer)
+        expectation = expectations.set_expectation(
+            actor=self.actor, team=subject.team, kind=kind, subject_id=pk, name=subject.name, **body
         )
-        return Response(ExpectationSerializer(kept).data)
+        return Response(ExpectationSerializer(expectation).data)
 
     @extend_schema(operation_id="clear_expectation", summary="Take back what was expected", responses={204: None})
     def delete(self, request: Any, kind: str, pk: uuid.UUID) -> Response:

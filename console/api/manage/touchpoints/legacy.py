@@ -26,15 +26,15 @@ from console.touchpoints.services import legacy
 class LegacyEndpoint(Endpoint):
     needs = access.VIEW
 
-    def given(self, serializer: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+    def fields(self, serializer: type[serializers.Serializer[Any]]) -> dict[str, Any]:
         """Return the fields as services take them."""
-        given = self.read(serializer)
-        if "spend" in given:
-            given["spend_micros"] = spend(given.pop("spend") or "")
-        return given
+        body = self.read(serializer)
+        if "spend" in body:
+            body["spend_micros"] = spend(body.pop("spend") or "")
+        return body
 
-    def shown(self, one: LegacyTouchpoint, *, status: int = 200) -> Response:
-        return Response(LegacyTouchpointSerializer(one).data, status=status)
+    def answer(self, legacy: LegacyTouchpoint, *, status: int = 200) -> Response:
+        return Response(LegacyTouchpointSerializer(legacy).data, status=status)
 
 
 class Legacy(LegacyEndpoint):
@@ -61,9 +61,9 @@ class Legacy(LegacyEndpoint):
         responses={201: LegacyTouchpointSerializer},
     )
     def post(self, request: Any) -> Response:
-        given = self.given(NewLegacyTouchpointSerializer)
-        given["team"] = teams_access.team_for(self.caller, given["team"], to=access.EDIT)
-        return self.shown(legacy.create_legacy(actor=self.actor, **given), status=201)
+        body = self.fields(NewLegacyTouchpointSerializer)
+        body["team"] = teams_access.team_for(self.caller, body["team"], to=access.EDIT)
+        return self.answer(legacy.create_legacy(actor=self.actor, **body), status=201)
 
 
 class OneLegacy(LegacyEndpoint):
@@ -71,7 +71,7 @@ class OneLegacy(LegacyEndpoint):
 
     @extend_schema(operation_id="show_legacy_touchpoint", summary="Show one", responses=LegacyTouchpointSerializer)
     def get(self, request: Any, pk: uuid.UUID) -> Response:
-        return self.shown(access.legacy_one_for(self.caller, pk))
+        return self.answer(access.legacy_one_for(self.caller, pk))
 
     @extend_schema(
         operation_id="change_legacy_touchpoint",
@@ -81,12 +81,12 @@ class OneLegacy(LegacyEndpoint):
     )
     def patch(self, request: Any, pk: uuid.UUID) -> Response:
         one = access.legacy_one_for(self.caller, pk, to=access.EDIT)
-        given = self.given(LegacyTouchpointChangeSerializer)
-        seen = given.pop("revision")
-        if "replaced_by" in given:
-            by = given["replaced_by"]
-            given["replaced_by"] = f"{by['kind']}:{by['id']}" if by else ""
-        return self.shown(legacy.change_legacy(actor=self.actor, legacy=one, seen_revision=seen, **given))
+        body = self.fields(LegacyTouchpointChangeSerializer)
+        revision = body.pop("revision")
+        if "replaced_by" in body:
+            by = body["replaced_by"]
+            body["replaced_by"] = f"{by['kind']}:{by['id']}" if by else ""
+        return self.answer(legacy.change_legacy(actor=self.actor, legacy=one, seen_revision=revision, **body))
 
     @extend_schema(operation_id="remove_legacy_touchpoint", summary="Take one off the list", responses={204: None})
     def delete(self, request: Any, pk: uuid.UUID) -> Response:
@@ -104,9 +104,9 @@ class ImportLegacy(Endpoint):
         responses={201: LegacyImportedSerializer},
     )
     def post(self, request: Any) -> Response:
-        given = self.read(LegacyImportSerializer)
-        team = teams_access.team_for(self.caller, given["team"], to=access.EDIT)
-        made, skipped = legacy.import_legacy(
-            actor=self.actor, team=team, rows=spreadsheet.read(given["csv"]), skip_known=given["skip_known"]
+        body = self.read(LegacyImportSerializer)
+        team = teams_access.team_for(self.caller, body["team"], to=access.EDIT)
+        rows, skipped = legacy.import_legacy(
+            actor=self.actor, team=team, rows=spreadsheet.read(body["csv"]), skip_known=body["skip_known"]
         )
-        return Response({"imported": made, "skipped": skipped}, status=201)
+        return Response({"imported": rows, "skipped": skipped}, status=201)

@@ -114,14 +114,14 @@ class LegacyTouchpointSerializer(serializers.ModelSerializer[LegacyTouchpoint]):
             "replaced_by", "revision", "created_at", "changed_at",
         ]  # fmt: skip
 
-    def get_spend(self, one: LegacyTouchpoint) -> str | None:
-        return None if one.spend_micros is None else amounts.for_input(Metric.COST, one.spend_micros)
+    def get_spend(self, legacy: LegacyTouchpoint) -> str | None:
+        return None if legacy.spend_micros is None else amounts.for_input(Metric.COST, legacy.spend_micros)
 
     @extend_schema_field(TouchpointLinkSerializer(allow_null=True))
-    def get_replaced_by(self, one: LegacyTouchpoint) -> dict[str, str] | None:
-        if not one.replaced_by_kind:
+    def get_replaced_by(self, legacy: LegacyTouchpoint) -> dict[str, str] | None:
+        if not legacy.replaced_by_kind:
             return None
-        return {"source": one.replaced_by_kind, "id": str(one.replaced_by_id), "name": one.replaced_by_name}
+        return {"source": legacy.replaced_by_kind, "id": str(legacy.replaced_by_id), "name": legacy.replaced_by_name}
 
 
 class _LegacyFields(Strict):

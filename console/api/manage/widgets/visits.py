@@ -79,8 +79,8 @@ class VisitMessages(VisitEndpoint):
     def post(self, request: Any, widget_id: uuid.UUID, pk: uuid.UUID) -> Response:
         talk = self.visit(widget_id, pk, "answer")
         text = self.read(VisitAnswerSerializer)["text"]
-        said = handover.say(person=self.person(), conversation=talk, text=text)
-        return Response(VisitMessageSerializer(said).data, status=201)
+        message = handover.say(person=self.person(), conversation=talk, text=text)
+        return Response(VisitMessageSerializer(message).data, status=201)
 
 
 class TakeOver(VisitEndpoint):
@@ -94,9 +94,9 @@ class TakeOver(VisitEndpoint):
     )
     def post(self, request: Any, widget_id: uuid.UUID, pk: uuid.UUID) -> Response:
         talk, person = self.visit(widget_id, pk, "answer"), self.person()
-        seen = self.read(TakeOverSerializer).get("seen")
+        holder_seen = self.read(TakeOverSerializer).get("seen")
         holder = talk.taken_by
-        seen_id = holder.pk if seen and holder and holder.email == seen else None
+        seen_id = holder.pk if holder_seen and holder and holder.email == holder_seen else None
         handover.take_over(actor=self.actor, person=person, conversation=talk, seen=seen_id)
         return self.shown_visit(talk)
 

@@ -30,15 +30,15 @@ class WidgetEndpoint(Endpoint):
     def widget(self, pk: uuid.UUID, to: str = "view") -> Widget:
         return access.widget_for(self.caller, pk, to)
 
-    def shown(self, widget: Widget, *, status: int = 200) -> Response:
+    def answer(self, widget: Widget, *, status: int = 200) -> Response:
         row = Widget.objects.select_related("team", "agent").get(pk=widget.pk)
         return Response(WidgetSerializer(row).data, status=status)
 
-    def given(self, serializer: type[serializers.Serializer[Any]]) -> dict[str, Any]:
-        given = self.read(serializer)
-        if "agent" in given:
-            given["agent"] = agents_access.agent_for(self.caller, given["agent"])
-        return given
+    def fields(self, serializer: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+        body = self.read(serializer)
+        if "agent" in body:
+            body["agent"] = agents_access.agent_for(self.caller, body["agent"])
+        return body
 
 
 class Widgets(WidgetEndpoint):
@@ -56,9 +56,9 @@ class Widgets(WidgetEndpoint):
 
     @extend_schema(summary="Create a widget", request=NewWidgetSerializer, responses={201: WidgetSerializer})
     def post(self, request: Any) -> Response:
-        given = self.given(NewWidgetSerializer)
-        given["team"] = teams_access.team_for(self.caller, given["team"], to="build")
-        return self.shown(widgets.create_widget(actor=self.actor, **given), status=201)
+        body = self.fields(NewWidgetSerializer)
+        body["team"] = teams_access.team_for(self.caller, body["team"], to="build")
+        return self.answer(widgets.create_widget(actor=self.actor, **body), status=201)
 
 
 class OneWidget(WidgetEndpoint):
@@ -66,14 +66,14 @@ class OneWidget(WidgetEndpoint):
 
     @extend_schema(summary="Show a widget", responses=WidgetSerializer)
     def get(self, request: Any, pk: uuid.UUID) -> Response:
-        return self.shown(self.widget(pk))
+        return self.answer(self.widget(pk))
 
     @extend_schema(summary="Change a widget", request=WidgetChangeSerializer, responses=WidgetSerializer)
     def patch(self, request: Any, pk: uuid.UUID) -> Response:
         widget = self.widget(pk, "edit")
-        given = self.given(WidgetChangeSerializer)
-        seen = given.pop("revision")
-        return self.shown(widgets.change_widget(actor=self.actor, widget=widget, seen_revision=seen, **given))
+        body = self.fields(WidgetChangeSerializer)
+        revision = body.pop("revision")
+        return self.answer(widgets.change_widget(actor=self.actor, widget=widget, seen_revision=revision, **body))
 
     @extend_schema(summary="Delete a widget with what its visitors said", responses={204: None})
     def delete(self, request: Any, pk: uuid.UUID) -> Response:
@@ -93,7 +93,7 @@ class Switch(WidgetEndpoint):
     def post(self, request: Any, pk: uuid.UUID) -> Response:
         widget = self.widget(pk, "edit")
         is_enabled = self.read(WidgetSwitchSerializer)["enabled"]
-        return self.shown(widgets.enable_widget(actor=self.actor, widget=widget, is_enabled=is_enabled))
+        return self.answer(widgets.enable_widget(actor=self.actor, widget=widget, is_enabled=is_enabled))
 
 
 class IdentitySecret(WidgetEndpoint):
