@@ -69,6 +69,7 @@ def _page(request: TeamRequest, prompt: Prompt, *, status: int = 200, **forms: A
         "reach": required.reach(prompt, visible) if prompt.kind == Kind.PARTIAL else None,
         "lacking": required.state(prompt),
         "may_copy": request.caller.may("build"),
+        "sees_rules": request.caller.may("view_team", prompt.team_id),
         **forms,
     }
     return render(request, "prompts/settings.html", context, status=status)

@@ -36,10 +36,15 @@ def charts_of(page: str) -> list[dict]:
 def test_a_fresh_console_shows_how_to_make_the_first_call(cast: Cast) -> None:
     make.make_alias("not-pinned")
     make.make_alias("support-chat", production=make.make_model())
-    page = text(client_of(cast.bob).get("/"))
+    page = text(client_of(cast.alice).get("/"))
     assert "/v1/chat/completions" in page and "support-chat" in page
-    assert 'href="/keys/"' in page and 'href="/docs/"' in page
+    assert "Get a key" in page and 'href="/docs/"' in page
     assert "time-chart" not in page
+
+    # What leads on is what one may do.
+    member, nobody = (text(client_of(user).get("/")) for user in (cast.bob, make.make_user()))
+    assert "Get a key" not in member and "Builders and owners of your team create keys." in member
+    assert "Ask in the chat" in member and "You are in no team" in nobody and "FACET_KEY" not in nobody
 
 
 def test_it_sums_the_span_and_compares_it_with_the_one_before(cast: Cast) -> None:

@@ -59,5 +59,12 @@ def overview(request: TeamRequest) -> HttpResponse:
     }
     # A stranger to the console sees how to make the first call, not a page of zeroes.
     if usage.is_empty and not dashboard.has_usage(ids):
-        context |= {"is_fresh": True, "base_url": own_url(request), "alias": _first_alias(ids)}
+        context |= {
+            "is_fresh": True,
+            "base_url": own_url(request),
+            "alias": _first_alias(ids),
+            "may_see": caller.may("view_team"),
+            "may_ask": caller.may("use_models"),
+            "may_make_keys": caller.may("manage_keys"),
+        }
     return render(request, "pages/overview.html", context)

@@ -36,6 +36,9 @@ def test_others_read_what_is_shared_and_change_nothing(cast: Cast, signed_in: Si
     make.make_prompt(cast.team_a, "shared/tone", visibility=Visibility.ORGANISATION)
     page = signed_in(cast.charlie).get("/prompts/shared/tone/").content.decode()
     assert "For every team" in page and "Edit as" not in page
+    assert (
+        b"All label rules" not in signed_in(cast.charlie).get("/prompts/shared/tone/-/settings/").content
+    )  # a 404 to them
     assert signed_in(cast.charlie).get("/prompts/shared/tone/-/edit/").status_code == 403
     assert signed_in(cast.charlie).post("/prompts/shared/tone/-/publish/", {"version": 1}).status_code == 403
 
