@@ -14,7 +14,8 @@ from agents_app.models import Agent
 from agents_app.readiness import problems
 from agents_app.services.agents import archive_agent
 from console.audit.models import AuditEvent
-from console.catalog.models import ModelVersion, Pin, Provider
+from console.catalog.models import Alias, ModelVersion, Pin, Provider
+from console.catalog.services.aliases import delete_alias
 from console.catalog.services.pins import move_pin
 from console.embedded import boot
 from console.teams import keys
@@ -125,6 +126,16 @@ def test_it_does_not_bring_a_revoked_key_back() -> None:
     ApiKey.objects.filter(environment="production").update(revoked_at="2026-01-01T00:00Z")
     again = run("--model-url", URL)
     assert again["keys"] == {"production": None, "sandbox": first["keys"]["sandbox"]}
+
+
+def test_what_people_renamed_or_deleted_stays_so(settings: Any) -> None:
+    settings.IS_PRODUCTION = True
+    run("--model-url", URL)
+    ApiKey.objects.update(name="Shop")
+    Agent.objects.update(archived_at="2026-01-01T00:00Z")
+    delete_alias(actor=SYSTEM, alias=Alias.objects.get())
+    run("--model-url", URL)
+    assert (ApiKey.objects.count(), Alias.objects.count()) == (2, 0)
 
 
 def test_it_ignores_kept_keys_of_another_database(folder: Path) -> None:

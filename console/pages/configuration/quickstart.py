@@ -75,11 +75,15 @@ def quickstart(
     """
     Epoch.objects.select_for_update().get(pk=1)  # every change takes its turn here, so two quick starts do too
     operator = _operator(email, may_be_another=is_start)
+    is_first = not Team.objects.filter(slug=TEAM_SLUG).exists()
     team = _team(operator)
+    had = {version.provider.slug for version in map(_there, (builtin.CHAT, builtin.EMBEDDINGS)) if version}
     model = _builtin(builtin.CHAT, model_url, context_tokens, model_secret)
-    _alias(ALIAS, "For first calls, before you name your own.", model)
+    is_new = is_first or (model is not None and builtin.CHAT.slug not in had)
+    _alias(ALIAS, "For first calls, before you name your own.", model, is_new=is_new)
     if embeddings := _builtin(builtin.EMBEDDINGS, embeddings_url):
-        _alias(EMBED_ALIAS, "For first embeddings, before you name your own.", embeddings)
+        is_new = is_first or builtin.EMBEDDINGS.slug not in had
+        _alias(EMBED_ALIAS, "For first embeddings, before you name your own.", embeddings, is_new=is_new)
     _assistant(team)
     keys = _keys(team)
     return Quickstart(
@@ -126,13 +130,22 @@ def _builtin(which: builtin.Builtin, url: str, context_tokens: int = 8192, secre
         return builtin.ensure_builtin(
             actor=SYSTEM, base_url=url, context_tokens=context_tokens, secret=secret, builtin=which
         )
+    return _there(which)
+
+
+def _there(which: builtin.Builtin) -> ModelVersion | None:
     return ModelVersion.objects.filter(provider__slug=which.slug, name=which.name).select_related("provider").first()
 
 
-def _alias(name: str, description: str, model: ModelVersion | None) -> None:
-    """Make the alias, and pin it where it has no pin. A pin somebody moved stays where it is."""
+def _alias(name: str, description: str, model: ModelVersion | None, *, is_new: bool) -> None:
+    """Make the alias, and pin it where it has no pin. A pin somebody moved stays where it is.
+
+    One that is gone, though the console or its model is not new, somebody deleted.
+    """
     alias = Alias.objects.filter(name=name).first()
     if alias is None:
+        if not is_new:
+            return
         alias = create_alias(actor=SYSTEM, name=name, description=description)
     if model is None or model.retired_at is not None or not model.provider.is_enabled:
         return
@@ -169,15 +182,14 @@ def _assistant(team: Team) -> None:
 
 
 def _keys(team: Team) -> dict[str, str | None]:
-    """Return the two keys, made when there are none of this name. Their text is kept in local mode only."""
+    """Return the two keys, made where the team has none of its environment. Their text is kept in local mode only."""
     kept = _kept()
     found: dict[str, str | None] = {}
     for environment in Environment.values:
-        rows = ApiKey.objects.filter(team=team, name=KEY_NAME, environment=environment)
-        text = kept.get(environment)
+        rows, text = ApiKey.objects.filter(team=team, environment=environment), kept.get(environment)
         if text and rows.filter(digest=key_texts.digest(text), revoked_at=None).exists():
             found[environment] = text
-        elif rows.exists():
+        elif rows.exists():  # whatever it is called by now
             found[environment] = None
         else:
             _, found[environment] = create_key(actor=SYSTEM, team=team, name=KEY_NAME, environment=environment)
