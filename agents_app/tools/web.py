@@ -35,7 +35,7 @@ _CHARSET = re.compile(
 # What is shorter stands in many words by chance.
 _SHORTEST_SECRET = 6
 # Nothing was sent yet.
-_BEFORE = frozenset({"upstream_unreachable", "address_refused", "upstream_tls"})
+_BEFORE = frozenset({"upstream_unreachable", "address_refused", "upstream_tls", "too_many_connections"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,27 @@
 """The web process. Under `make run` it loads the site while PostgreSQL starts, and serves once the tables are there."""
 
 import os
+import resource
 import sys
 import time
+from contextlib import suppress
 
 import uvicorn
 from django.conf import settings
 
 from console.core.preload import loading
+
+# Of connections and files: a stream takes two, and where nobody asks for more a process may often have 1,024.
+_MOST_OPEN = 65_536
+
+
+def raise_limit_of_files() -> None:
+    """Let this process have as many connections open as the system allows it to ask for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_OPEN if hard == resource.RLIM_INFINITY else min(hard, _MOST_OPEN)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(ValueError, OSError):  # a system whose own limit is lower than what it says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _is_supervised() -> bool:
@@ -32,6 +46,7 @@ def _wait_until_prepared() -> None:
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
+    raise_limit_of_files()
     reload = "--reload" in sys.argv[1:]
     if not reload and settings.WEB_PROCESSES == 1:
         with loading():

@@ -21,8 +21,8 @@ _LONGEST_RETRY_AFTER = 120
 _TRIES = 3
 _LONGEST_PAUSE = 4.0
 _STARTING_SECONDS = 2
-_FIRST_PAUSE = {"upstream_unreachable": 0.05, "upstream_busy": 0.5}
-_NOT_SENT = frozenset({"upstream_unreachable", "address_refused", "upstream_tls"})
+_FIRST_PAUSE = {"upstream_unreachable": 0.05, "upstream_busy": 0.5, "too_many_connections": 0.5}
+_NOT_SENT = frozenset({"upstream_unreachable", "address_refused", "upstream_tls", "too_many_connections"})
 
 
 async def send(call: Call) -> outbound.Reply:

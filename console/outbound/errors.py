@@ -7,6 +7,7 @@ from console.core.errors import ProviderError
 
 _SAID = {
     "upstream_unreachable": "{Who} cannot be reached.",
+    "too_many_connections": "{Who} could not be called: this installation has too many connections open.",
     "upstream_timeout": "{Who} stopped answering.",
     "upstream_too_large": "{Who}'s answer is larger than this installation accepts.",
     "address_refused": "{Who}'s address is not one this installation may call.",
@@ -32,6 +33,12 @@ def sentence(error: ProviderError, who: str, *, is_operators: bool = False) -> s
 def unreachable(*, is_late: bool = False) -> ProviderError:
     status = 504 if is_late else 502
     return ProviderError("The provider cannot be reached.", status=status, code="upstream_unreachable")
+
+
+def no_room() -> ProviderError:
+    """This process has as many connections and files open as it may: the other side has done nothing."""
+    sentence = "This installation has too many connections open; try again shortly."
+    return ProviderError(sentence, status=503, code="too_many_connections", retry_after=1)
 
 
 def silent() -> ProviderError:

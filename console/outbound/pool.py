@@ -1,6 +1,7 @@
 """The open connections of one event loop."""
 
 import asyncio
+import errno
 import select
 import ssl
 from functools import cache, partial
@@ -78,7 +79,9 @@ class Pool:
             raise errors.unreachable(is_late=True) from None
         except ssl.SSLError:
             raise errors.bad_tls() from None
-        except (OSError, UnicodeError):
+        except (OSError, UnicodeError) as error:
+            if getattr(error, "errno", None) in {errno.EMFILE, errno.ENFILE}:
+                raise errors.no_room() from None
             raise errors.unreachable() from None
 
     def give_back(self, origin: Origin, connection: Connection) -> None:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import supervisor.loggers as loggers
@@ -16,7 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from supervisor.states import ProcessStates
 
 from console.api.background import worker
-from console.embedded import boot, copies, model, postgres, programs, supervise
+from console.embedded import boot, copies, model, postgres, programs, supervise, web
 
 
 @pytest.fixture
@@ -111,6 +112,14 @@ def test_it_gives_each_lane_one_worker(installation: Any) -> None:
     for lane in ("interactive", "standard", "batch"):
         words = programs.worker_command(lane)
         assert words[words.index("--queues") + 1] == lane
+
+
+def test_the_web_process_has_room_for_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web.resource, "getrlimit", lambda what: (1024, 524_288))
+    told = Mock()
+    monkeypatch.setattr(web.resource, "setrlimit", told)
+    web.raise_limit_of_files()
+    told.assert_called_once_with(web.resource.RLIMIT_NOFILE, (65_536, 524_288))
 
 
 def test_workers_and_beat_write_no_banner_into_a_log_of_json(installation: Any) -> None:

@@ -1,8 +1,10 @@
 """The one HTTP client against a server that misbehaves: what it follows, believes, unpacks and waits for."""
 
 import asyncio
+import errno
 import gzip
 import socket
+from unittest.mock import Mock
 
 import pytest
 
@@ -68,6 +70,12 @@ async def test_it_ignores_proxies_of_the_environment(get, upstream, monkeypatch)
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
     assert (await get()).status == 200
+
+
+async def test_what_this_process_lacks_is_no_fault_of_the_other_side(get, monkeypatch):
+    for number, code in ((errno.ENETUNREACH, "upstream_unreachable"), (errno.EMFILE, "too_many_connections")):
+        monkeypatch.setattr(pool, "guarded_socket", Mock(side_effect=OSError(number, "Said by the system")))
+        assert (await refused(get())).code == code
 
 
 async def test_it_stops_at_the_limit(get, upstream):

@@ -26,7 +26,9 @@ from console.gateway.types import Ask, Call
 log = logging.getLogger(__name__)
 
 # The provider was not asked, or said that it has no room: this is nothing the line did.
-_NOT_THE_LINE = frozenset({"upstream_busy", "upstream_full", "upstream_open", "upstream_unreachable"})
+_NOT_THE_LINE = frozenset(
+    {"upstream_busy", "upstream_full", "upstream_open", "upstream_unreachable", "too_many_connections"}
+)
 _LONGEST_WAIT = 300.0
 _PAUSE = 5.0
 
