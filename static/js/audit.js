@@ -1,5 +1,11 @@
 // The audit log: short addresses, the live view that rests when nobody looks, and the row that belongs to the drawer.
 (() => {
+  // The list scrolls in a column of its own, which browsers do not remember: who comes back finds it where it was.
+  const list = document.querySelector(".audit-main");
+  const place = () => `audit${location.search}`;
+  addEventListener("pagehide", () => list && sessionStorage.setItem(place(), list.scrollTop));
+  if (list && performance.getEntriesByType("navigation")[0].type !== "navigate") list.scrollTop = sessionStorage.getItem(place());
+
   const filters = document.querySelector("[data-filters]");
 
   // An empty field is no filter; without it addresses stay readable.

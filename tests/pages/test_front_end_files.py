@@ -160,6 +160,17 @@ def test_it_puts_what_a_form_does_last() -> None:
     assert len(footers) > 60 and not wrong
 
 
+def test_what_replaces_a_part_of_the_page_and_its_address_is_asked_one_at_a_time() -> None:
+    """The second of two answers would find the part gone: the address of one record, and the text of the other."""
+    tags = [
+        (path.name, tag)
+        for path in (ROOT / "templates").rglob("*.html")
+        for tag in re.findall(r"<\w+(?:[^<>{]|{{.*?}}|{%.*?%})*>", path.read_text())
+        if 'hx-push-url="true"' in tag and 'hx-swap="outerHTML"' in tag
+    ]
+    assert len(tags) > 3 and not [(name, tag) for name, tag in tags if "hx-sync=" not in tag]
+
+
 def test_it_counts_every_file_the_base_loads() -> None:
     base = "".join((ROOT / "templates" / name).read_text() for name in ("base.html", "base_team.html"))
     loaded = set(re.findall(r'{% static "((?:css|js|vendor)/[\w.-]+)" %}', base))
