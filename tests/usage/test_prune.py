@@ -54,6 +54,13 @@ def test_it_forgets_old_hours_and_alerts_but_no_days(cast: Cast) -> None:
     assert (UsageHour.objects.count(), UsageDay.objects.count(), QuotaAlert.objects.count()) == (1, 2, 1)
 
 
+def test_it_remembers_what_was_told_for_as_long_as_a_month_is(cast: Cast, settings) -> None:
+    settings.AUDIT_KEEP_DAYS = 1
+    quota = quotas.set_quota(actor=make.SYSTEM, team=cast.team_a, metric="tokens", window="month", limit=1)
+    QuotaAlert.objects.create(quota=quota, period_start=clock.now() - dt.timedelta(days=30), percent=80)
+    assert prune() == 0
+
+
 @pytest.mark.parametrize(
     "prune_some", [partial(sql.prune_counters, "day"), sql.prune_alerts, sql.prune_hours, sql.prune_touchpoints]
 )

@@ -43,18 +43,19 @@ def prune() -> int:
     """Remove closed periods in batches. Returns how many rows went. Open calls keep their period's counter."""
     moment = now()
     kept = dt.timedelta(days=settings.AUDIT_KEEP_DAYS)
+    kept_of_month = kept + dt.timedelta(days=31)  # it may have begun so long before it ends
     ages = {
         Window.MINUTE: dt.timedelta(hours=2),
         Window.HOUR: dt.timedelta(days=7),
         Window.DAY: kept,
-        Window.MONTH: kept + dt.timedelta(days=31),
+        Window.MONTH: kept_of_month,
     }
     gone = 0
     for window, age in ages.items():
         gone += _in_batches(partial(prune_counters, window, moment - age))
     for window, age in _END_USERS_KEPT.items():
         gone += _in_batches(partial(prune_end_user_counters, window, moment - age))
-    gone += _in_batches(partial(prune_alerts, moment - kept))
+    gone += _in_batches(partial(prune_alerts, moment - kept_of_month))
     gone += _in_batches(partial(prune_hours, moment - dt.timedelta(days=_HOURS_KEPT_DAYS)))
     gone += _in_batches(partial(prune_touchpoints, moment - dt.timedelta(days=TOUCHPOINTS_KEPT_DAYS)))
     # Who they are is known as long as the log says it, and not longer.
