@@ -4,6 +4,8 @@
   const thread = () => document.querySelector("[data-stick]");
   let isAtEnd = true;
 
+  // Who reads further up is led back by a button.
+  const back = document.querySelector("[data-to-newest]");
   const toEnd = () => {
     const one = thread();
     if (one && isAtEnd) one.scrollTop = one.scrollHeight;
@@ -11,10 +13,17 @@
   document.addEventListener(
     "scroll",
     ({ target }) => {
-      if (target === thread()) isAtEnd = target.scrollHeight - target.scrollTop - target.clientHeight < NEAR;
+      if (target !== thread()) return;
+      isAtEnd = target.scrollHeight - target.scrollTop - target.clientHeight < NEAR;
+      if (back) back.hidden = isAtEnd;
     },
     true,
   );
+  back?.addEventListener("click", () => {
+    isAtEnd = true;
+    toEnd();
+    thread().focus({ preventScroll: true });
+  });
   document.addEventListener("chat-grew", toEnd);
   document.addEventListener("htmx:beforeRequest", ({ detail }) => {
     if (detail.elt.matches?.("[data-composer]")) isAtEnd = true;

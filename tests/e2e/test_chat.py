@@ -146,6 +146,10 @@ def test_it_asks_reads_stops_asks_again_and_reloads(page_as: OpenPage, room: Roo
     assert page.get_by_role("log").evaluate("(log) => log.scrollWidth <= log.clientWidth"), (
         "tables scroll, words do not"
     )
+    thread.evaluate("(log) => log.scrollTo(0, 0)")
+    page.get_by_role("button", name="Newest message").click()
+    expect(page.get_by_role("button", name="Newest message")).to_be_hidden()
+    expect(thread).to_be_focused()
     check_axe(page)
     shoot(page, "chat-390-dark")
     page.get_by_role("button", name="Conversations").click()
