@@ -11,6 +11,7 @@ from console.audit.models import AuditEvent
 from console.batches.models import Batch, Line, LineState
 from console.batches.services.batches import cancel_batch, rerun_batch
 from console.batches.services.creator import Creator
+from console.batches.services.sweep import drive
 from console.catalog.services.providers import change_provider
 from console.knowledge.services.collections import create_collection
 from console.teams.actors import SYSTEM
@@ -171,10 +172,18 @@ def test_it_is_cancelled_and_expires_keeping_what_is_finished(
     assert batch.cancelled_at and content(batch.error_file)[0]["error"]["code"] == "batch_cancelled"
 
     late = run(make_batch(line(1), line(2)))
-    Batch.objects.filter(pk=late.pk).update(expires_at=timezone.now() - dt.timedelta(seconds=1))
+    over = timezone.now() - dt.timedelta(days=2)
+    Batch.objects.filter(pk=late.pk).update(expires_at=over, not_before=over)
+    drive()  # the console was off meanwhile
     late = run(late)
     assert (late.state, late.output_file) == ("expired", None)
     assert {e["error"]["code"] for e in content(late.error_file)} == {"batch_expired"}
+
+    broken = make_batch(line(1))
+    Batch.objects.filter(pk=broken.pk).update(expires_at=over, lease_until=over + dt.timedelta(hours=7))
+    drive()
+    broken.refresh_from_db()
+    assert (broken.state, broken.errors[0]["code"]) == ("failed", "internal_error"), "its workers died all the time"
 
 
 def test_cancelling_does_not_wait_for_lines_that_wait_for_their_turn(world: World, make_batch: Make, run: Run) -> None:

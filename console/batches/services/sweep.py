@@ -4,6 +4,7 @@ import datetime as dt
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from console.audit import actions
@@ -31,8 +32,13 @@ def drive() -> int:
 
 
 def _give_up() -> None:
-    """End what keeps breaking its worker, so that it does not do so forever."""
-    broken = Batch.objects.filter(free(), expires_at__lt=now() - _BROKEN_AFTER)
+    """End what keeps breaking its worker, so that it does not do so forever.
+
+    One that nobody has tried since, because the console was off, is still to be ended: it has results.
+    """
+    broken_from = F("expires_at") + _BROKEN_AFTER
+    was_tried = Q(lease_until__gt=broken_from) | Q(not_before__gt=broken_from)
+    broken = Batch.objects.filter(free(), was_tried, expires_at__lt=now() - _BROKEN_AFTER)
     for batch in broken.order_by("pk")[:_MOST_AT_ONCE]:
         message = "The batch could not be ended; the console's log says why."
         error = {"code": "internal_error", "message": message, "param": None, "line": None}
