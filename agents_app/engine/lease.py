@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 
 from agents_app import sql
 from agents_app.models import Run
+from console.core.clock import now
 
 State = Run.State
 
@@ -72,7 +73,11 @@ def renew(run: Run) -> None:
 
 
 def put_down(run: Run, **fields: object) -> None:
-    """Let the next worker have the run; one that somebody cancels at once, whatever it was to wait for."""
+    """Let the next worker have the run; one that somebody cancels at once, whatever it was to wait for.
+
+    Unless it says otherwise, its time stands still from then on until somebody has it.
+    """
+    fields.setdefault("waiting_since", fields.get("wake_at") or now())
     held = Run.objects.filter(pk=run.pk, fence=run.fence).exclude(state__in=Run.OVER)
     if not held.update(lease_until=None, worker="", **_unless_cancelling(fields)):
         raise LeaseLost

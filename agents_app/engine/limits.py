@@ -96,10 +96,16 @@ def check_repeats(run: Run, step: Step, earlier: list[Step]) -> None:
 
 
 def starts(run: Run) -> dict[str, object]:
-    """Return what is written when a run is worked on for the first time, or again after a wait."""
+    """Return what is written when a run is worked on for the first time, or again after a wait.
+
+    Time in which no worker had it does not count: it waited for a person or its turn, or the console was off.
+    """
     moment, fields = now(), {"state": Run.State.RUNNING, "waits_for": ""}
     if run.started_at is None:
-        return {**fields, "started_at": moment, "ends_by": moment + dt.timedelta(seconds=run.limits["seconds"])}
-    if run.waiting_since is not None:
-        return {**fields, "waiting_since": None, "ends_by": F("ends_by") + (moment - run.waiting_since)}
+        ends_by = moment + dt.timedelta(seconds=run.limits["seconds"])
+        return {**fields, "started_at": moment, "ends_by": ends_by, "waiting_since": None}
+    free_since = run.waiting_since or run.lease_until  # of a worker that is gone
+    if free_since is not None:
+        waited = max(moment - free_since, dt.timedelta())
+        return {**fields, "waiting_since": None, "ends_by": F("ends_by") + waited}
     return dict(fields)

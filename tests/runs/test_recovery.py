@@ -11,7 +11,7 @@ from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils.html import escape
 
-from agents_app.engine import lease, runner, sweep, turns, worker
+from agents_app.engine import lease, limits, runner, sweep, turns, worker
 from agents_app.models import Approval, Run, Step, Trigger
 from agents_app.services.triggers import create_trigger
 from agents_app.triggers import beat
@@ -101,6 +101,23 @@ def test_a_worker_that_lost_its_run_writes_nothing(shop: Shop) -> None:
     lease.put_down(taken)
     shop.says(words())
     assert shop.go(run).state == "succeeded"
+
+
+def test_time_without_a_worker_does_not_count(shop: Shop) -> None:
+    """The console was off for a day: its worker died, or put the run down before."""
+    off = now() - dt.timedelta(days=1)
+    for is_put_down in (False, True):
+        run = shop.start("17")
+        taken = lease.take(run.pk)
+        assert taken is not None
+        lease.change(taken, **limits.starts(taken))
+        if is_put_down:
+            lease.put_down(taken)
+        since = "waiting_since" if is_put_down else "lease_until"
+        assert getattr(Run.objects.get(pk=run.pk), since) is not None
+        Run.objects.filter(pk=run.pk).update(ends_by=off + dt.timedelta(minutes=1), **{since: off})
+        shop.says(words())
+        assert shop.go(run).state == "succeeded"
 
 
 def test_a_run_that_ends_its_workers_is_given_up_and_others_go_on(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
