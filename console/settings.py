@@ -415,7 +415,12 @@ for _name, _said in {"EMAIL_HOST_USER": EMAIL_HOST_USER, "EMAIL_HOST_PASSWORD": 
     if not _said.isascii():  # smtplib takes no other letters, and each mail would fail
         raise ImproperlyConfigured(f"{_name} has letters beyond ASCII, which cannot be sent to a mail server.")
 if EMAIL_USE_SSL and EMAIL_USE_TLS:
-    raise ImproperlyConfigured("EMAIL_USE_TLS and EMAIL_USE_SSL are two ways to have TLS; set one of them.")
+    raise ImproperlyConfigured(
+        "EMAIL_USE_TLS and EMAIL_USE_SSL are two ways to have TLS; set one of them."
+        if env_str("EMAIL_USE_SSL")
+        else "EMAIL_USE_TLS=1 asks for STARTTLS, but at port 465 connections use TLS from the start: leave "
+        "EMAIL_USE_TLS out, or set EMAIL_USE_SSL=0 if this server wants STARTTLS there."
+    )
 EMAIL_TIMEOUT = 10  # seconds: pages wait for the mail server
 DEFAULT_FROM_EMAIL = env_sender("EMAIL_FROM", "facet@localhost")
 # Without a mail server, mails are files in DATA_DIR/mail, where an operator can read them.

@@ -17,6 +17,10 @@ _PLAIN = (Capability.CHAT,)
 _VECTORS = (Capability.EMBEDDING,)
 
 
+# What a model is first of all. One whose name does not tell is what somebody says it is.
+KINDS = (Capability.CHAT, Capability.EMBEDDING, Capability.COMPLETION)
+
+
 @dataclass(frozen=True, slots=True)
 class Guess:
     """`is_known`: a family matched; otherwise this is what a model of any kind can be trusted with."""
@@ -91,4 +95,15 @@ def guess(name: str) -> Guess | None:
             return Guess(tuple(str(c) for c in capabilities), context, output)
     if _OTHERS.search(name):
         return None
-    return Guess((str(Capability.CHAT),), 8192, 4096, is_known=False)
+    return guess_of(Capability.CHAT)
+
+
+def guess_of(kind: str) -> Guess:
+    """Return what any model of one of `KINDS` can be trusted with."""
+    return Guess((str(kind),), 8192, 1 if kind == Capability.EMBEDDING else 4096, is_known=False)
+
+
+def is_sure(name: str) -> bool:
+    """Return whether a name tells what the model is."""
+    found = guess(name)
+    return found is not None and found.is_known

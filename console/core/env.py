@@ -91,7 +91,8 @@ def env_sender(name: str, default: str) -> str:
         is_whole = False
     if not is_whole:
         raise ImproperlyConfigured(
-            f'{name} is {value!r}; write an address, or a name and <address>, the name in "…" if it has punctuation.'
+            f"{name} is {value!r}; write an address such as facet@example.com, or a name and one, "
+            'Facet <facet@example.com>, the name in "…" if it has punctuation.'
         )
     return value
 

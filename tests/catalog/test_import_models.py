@@ -69,6 +69,39 @@ def test_it_adds_what_is_ticked_and_leaves_what_is_there(cast: Cast, client: Cli
     assert client.post("/models/providers/fake/import/", {"models": ["x"]}).status_code == 403
 
 
+def test_somebody_says_what_a_model_is_whose_name_does_not_tell(
+    cast: Cast, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make.make_model("gpt-4o-2024-08-06")
+    named = ["gpt-4.1-2025-04-14", "house-model", "house-speech", *(f"house-{n}" for n in range(7))]
+    monkeypatch.setattr(connection, "check_connection", lambda **_: Outcome(True, "It answers.", 5, named))
+    client.force_login(cast.operator)
+    page = client.post("/models/providers/fake/test/").text
+    assert 'name="kind:house-model"' in page and 'name="kind:gpt-4.1' not in page
+    assert 'data-narrows="#offered-models"' in page, "for scripts, also where htmx did not ask"
+    assert client.post("/api/providers/fake/test/").json()["unsure"] == named[1:]
+
+    address, sent = "/models/providers/fake/import/", {"models": named[1:3], "kind:house-model": "embedding"}
+    again = client.post(address, sent | {"input:house-model": "", "input:house-speech": ""})
+    assert again.status_code == 409 and "house-speech seems to be for sound" in again.text
+    assert '<option value="embedding" selected>' in again.text and not ModelVersion.objects.filter(name="house-model")
+    assert client.post(address, sent | {"kind:house-speech": "chat"}).status_code == 302
+    body = {"models": ["whisper", "gpt-4o-mini"], "kinds": {"whisper": "completion", "gpt-4o-mini": "chat"}}
+    assert client.post("/api/providers/fake/import/", body, "application/json").status_code == 201
+    made = dict(ModelVersion.objects.values_list("name", "capabilities"))
+    assert [made[name] for name in ("house-model", "house-speech", "whisper")] == [
+        ["embedding"],
+        ["chat"],
+        ["completion"],
+    ]
+    assert "vision" in made["gpt-4o-mini"], "what the name tells beside it stays"
+    for kinds in ({"whisper-2": "image"}, {}):
+        wrong = client.post(
+            "/api/providers/fake/import/", {"models": ["whisper-2"], "kinds": kinds}, "application/json"
+        )
+        assert wrong.status_code == 400 and wrong.json()["error"]["param"].startswith("kinds")
+
+
 def test_published_prices_are_offered_and_taken_whole(
     cast: Cast, client: Client, upstream: Upstream, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:

@@ -272,8 +272,10 @@ def test_a_dash_is_standard_output(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_what_yaml_has_its_own_ways_with_comes_back_as_it_was(run: Any) -> None:
-    make.make_model("cheap", price=("0.00001", "0.5"))
+    make.make_model("cheap", price=("0.00001", "0.5"), description=" ")
     team = make.make_team("Support")
+    mark = {"name": "mark", "type": "choice", "choices": [" ", ", "]}
+    make.make_prompt(team, "marks", "Between words: {{mark}}", variables=[mark])
     team_services.create_team(actor=SYSTEM, name="Night", slug="night_shift")
     make.make_prompt(team, "lines", "One\x85two\nthree")
     roles = [{"role": "system", "text": ""}, {"role": "user", "text": "{{most}}"}]

@@ -62,6 +62,7 @@ def test_it_starts_in_production_with_safe_settings(tmp_path: object) -> None:
         ({"DEBUG": "perhaps"}, "DEBUG is 'perhaps'; write 1 or 0"),
         ({"FACET_MODE": "staging"}, "FACET_MODE is 'staging'"),
         ({"EMAIL_USE_TLS": "1", "EMAIL_USE_SSL": "1"}, "EMAIL_USE_TLS and EMAIL_USE_SSL are two ways"),
+        ({"EMAIL_USE_TLS": "1", "EMAIL_PORT": "465"}, "leave EMAIL_USE_TLS out, or set EMAIL_USE_SSL=0"),
         ({"EMAIL_HOST_PASSWORD": "gerät"}, "EMAIL_HOST_PASSWORD has letters beyond ASCII"),
         ({"SECRET_KEY_FILE": "/nowhere"}, "Set SECRET_KEY or SECRET_KEY_FILE, not both"),
     ],

@@ -50,6 +50,13 @@ def _check(version: ModelVersion) -> None:
         raise BadInput("A model version cannot be its own successor.", param="successor")
 
 
+def _in_form(name: str, value: Any) -> Any:
+    """Return a field as it is kept."""
+    if name == "description":
+        return value.strip()
+    return in_order(value or [Capability.CHAT]) if name == "capabilities" else value
+
+
 def _shown(version: ModelVersion) -> dict[str, Any]:
     shown = {name: getattr(version, name) for name in _FIELDS}
     shown["successor"] = str(version.successor) if version.successor else None
@@ -68,8 +75,8 @@ def in_order(capabilities: Sequence[str]) -> list[str]:
 def create_version(*, actor: Actor, provider: Provider, name: str, **fields: Any) -> ModelVersion:
     """Add one exact model of a provider. Without a price its calls cost nothing; see `set_price`."""
     provider = hold(provider)  # before the epoch, as removing it
+    fields = {field: _in_form(field, value) for field, value in ({"capabilities": []} | fields).items()}
     version = ModelVersion(provider=provider, name=check_model_name(name.strip()), **fields)
-    version.capabilities = in_order(version.capabilities or [Capability.CHAT])
     _check(version)
     insert(version, Conflict(f"{provider.name} has a model {name!r} already.", param="name"))
     record(actions.MODEL_CREATED, actor=actor, target=version, detail={"after": _shown(version)})
@@ -88,7 +95,7 @@ def change_version(
     check_revision(version, version.revision, seen_revision)
     before = _shown(version)
     for name, value in fields.items():
-        setattr(version, name, in_order(value) if name == "capabilities" else value)
+        setattr(version, name, _in_form(name, value))
     _check(version)
     after = _shown(version)
     if before == after:

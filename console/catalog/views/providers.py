@@ -33,6 +33,7 @@ class Offered:
     price: Any
     is_known: bool = False
     is_ticked: bool = False
+    kind: str = ""  # what somebody said it is
 
 
 @needs(OPERATOR)
@@ -97,8 +98,8 @@ def test_provider(request: TeamRequest, slug: str) -> HttpResponse:
     return _page(request, row, piece="tested", outcome=outcome, price_list=prices)
 
 
-# A form has at most 500 fields; a longer list is imported without prices.
-_MOST_PRICED = 150
+# A form has at most 500 fields, and a model four; a longer list is imported without prices, and each as its name tells.
+_MOST_PRICED = 120
 
 
 @needs(OPERATOR)
@@ -111,7 +112,12 @@ def import_models(request: TeamRequest, slug: str) -> HttpResponse:
         prices = prices_typed(request.POST, names)
         known = published(row, list(prices))
         made = imports.import_models(
-            actor=request.caller.actor, provider=row, names=names, prices=prices, known_prices=known
+            actor=request.caller.actor,
+            provider=row,
+            names=names,
+            prices=prices,
+            known_prices=known,
+            kinds={name: kind for name in names if (kind := request.POST.get(f"kind:{name}"))},
         )
     except Refusal as refusal:
         status = 422 if is_htmx(request) else 409
@@ -158,6 +164,7 @@ def _offered_again(sent: QueryDict) -> dict[str, Any]:
                 families.guess(name),
                 {part: sent.get(f"{part}:{name}", "") for part in ("input", "output")},
                 is_ticked=name in ticked,
+                kind=sent.get(f"kind:{name}", ""),
             )
             for name in dict.fromkeys([*priced, *ticked])
         ],
@@ -182,6 +189,7 @@ def _page(request: TeamRequest, row: Provider, *, piece: str = "", status: int =
             for name in (outcome.models if outcome else [])
         ],
         "is_swap": is_htmx(request),
+        "kinds": [(kind.value, kind.label) for kind in families.KINDS],
         "takes_prices": outcome is not None and len(outcome.models) <= _MOST_PRICED,
         "incidents": lately,
         "currency": settings.CURRENCY,

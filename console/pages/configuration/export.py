@@ -142,7 +142,7 @@ def _models(left_out: list[str]) -> list[dict[str, Any]]:
             "max_output_tokens": version.max_output_tokens,
             "capabilities": list(version.capabilities),
         }
-        if version.description:
+        if version.description.strip():
             row["description"] = version.description
         if version.shutdown_on:
             row["shutdown_on"] = version.shutdown_on.isoformat()

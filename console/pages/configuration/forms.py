@@ -84,6 +84,7 @@ class Text:
     longest: int = 500
     is_secret: bool = False
     may_be_empty: bool = False
+    may_be_blank: bool = False
 
     def read(self, value: Value, problems: list[Problem]) -> str:
         if not isinstance(value, Scalar):
@@ -93,7 +94,7 @@ class Text:
         if value.type != "str":
             hint = f", in quotes if you mean the text {value.text}" if value.type != "null" else ""
             raise Wrong(f"Found {_shown(value)}; write {self.what}{hint}.")
-        is_blank = not value.text.strip() and not self.may_be_empty
+        is_blank = not (value.text if self.may_be_blank else value.text.strip()) and not self.may_be_empty
         if is_blank or len(value.text) > self.longest:
             raise Wrong(f"Write {self.what}, of {0 if self.may_be_empty else 1} to {self.longest} characters.")
         if self.pattern and not re.fullmatch(self.pattern, value.text):
@@ -104,6 +105,8 @@ class Text:
         if self.may_be_empty:
             return {"type": "string", "maxLength": self.longest}
         made: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": self.longest}
+        if self.may_be_blank:
+            return made
         # A word of the pattern's own keeps a trailing line break from passing, where `$` would let it.
         return made | ({"pattern": f"^(?:{self.pattern})$"} if self.pattern else {"pattern": r"\S"})
 

@@ -31,7 +31,7 @@ VARIABLE = Record(
         "name": Field(Text("a name", longest=100), "What stands between the braces.", required=True),
         "type": Field(Choice(lambda: list(TYPES)), "text unless given."),
         "required": Field(Flag(), "Whether a call must give it; true unless given."),
-        "choices": Field(ListOf(Text("a text", longest=200), "choices"), "What a choice may be."),
+        "choices": Field(ListOf(Text("a text", longest=200, may_be_blank=True), "choices"), "What a choice may be."),
         "default": Field(Free("a value", "any"), "What it is where a call gives none."),
         "example": Field(Free("a value", "any"), "What previews have."),
     },

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from console.api.manage.base import Endpoint, Strict, listed, seen_revision
 from console.api.manage.catalog.models import ModelSerializer
 from console.catalog import access
+from console.catalog.families import KINDS, is_sure
 from console.catalog.models import Provider, ProviderIncident
 from console.catalog.published import NOT_ASKED, published
 from console.catalog.services import connection, imports, providers
@@ -67,6 +68,12 @@ class TestSerializer(serializers.Serializer[Any]):
     models = serializers.ListField(child=serializers.CharField())
     missing = serializers.ListField(child=serializers.CharField(), help_text="Known here, not named by the provider.")
     left_out = serializers.IntegerField(help_text="Named, but not listed: no names of models, or too many.")
+    unsure = serializers.SerializerMethodField(
+        help_text="Those of `models` whose names do not tell what they are. Say it in `kinds` when you import them."
+    )
+
+    def get_unsure(self, outcome: connection.Outcome) -> list[str]:
+        return [name for name in outcome.models if not is_sure(name)]
 
 
 class PublishedPriceSerializer(serializers.Serializer[Any]):
@@ -96,6 +103,12 @@ class ImportSerializer(Strict):
     )
     published_prices = serializers.BooleanField(
         default=False, help_text="Take the published price of each that has one; look at them first."
+    )
+    kinds = serializers.DictField(
+        child=serializers.ChoiceField(KINDS),
+        default=dict,
+        help_text="What a model is, by name, where its name does not tell. Left out, it is taken for one that chats; "
+        "one that seems not to be for text is refused.",
     )
 
 
@@ -167,7 +180,12 @@ class ProviderImport(Endpoint):
         known = published(provider, body["models"]) if body["published_prices"] else NOT_ASKED
         prices = {name: (price.input, price.output) for name, price in known.prices.items()}
         versions = imports.import_models(
-            actor=self.actor, provider=provider, names=body["models"], prices=prices, known_prices=known
+            actor=self.actor,
+            provider=provider,
+            names=body["models"],
+            prices=prices,
+            known_prices=known,
+            kinds=body["kinds"],
         )
         return Response(ModelSerializer(versions, many=True).data, status=201)
 
