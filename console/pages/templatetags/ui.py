@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from django import template
 from django.conf import settings
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.forms import BoundField, CheckboxInput
 from django.http import QueryDict
 from django.template.context import Context
@@ -248,6 +249,11 @@ NOT_SENT_BACK = {
 def again(field: BoundField) -> str:
     """Return what to say at a field whose value was right and is lost, because another was wrong."""
     if not field.form.is_bound or not field.form.errors or field.errors or not field.data:
+        return ""
+    proves = field.field.widget.attrs.get("autocomplete") == "current-password"
+    if proves and field.form.errors.keys() == {
+        NON_FIELD_ERRORS
+    }:  # it may be what was wrong: who signs in writes it again
         return ""
     return NOT_SENT_BACK.get(getattr(field.field.widget, "input_type", ""), "")
 

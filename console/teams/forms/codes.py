@@ -24,6 +24,8 @@ class _Codes:
         if not self.has_app:
             code.label = "Recovery code"
             code.widget.attrs["autocomplete"] = "off"
+        else:
+            code.widget.attrs["autofocus"] = True
 
 
 class ActivateForm(ActivateTOTPForm):  # type: ignore[misc]

@@ -24,6 +24,8 @@ class _OurWords:
         for name, field in fields.items():
             field.label = _WORDS.get(name, field.label)
             field.widget.attrs.pop("placeholder", None)
+        # A page that asks for one thing begins with it; refused, it begins with what was wrong.
+        next(iter(fields.values())).widget.attrs["autofocus"] = not self.is_bound  # type: ignore[attr-defined]
 
 
 class LoginForm(_OurWords, forms.LoginForm):  # type: ignore[misc]
