@@ -52,25 +52,28 @@
 
   // Without a session, or with the token of the one before, a form is lost with what was typed. A page that stood for a
   // while, or has no network, asks before it sends; one that is signed out looks again when somebody is back.
-  const { session } = document.body.dataset;
+  const { session, person } = document.body.dataset;
   let askedAt = Date.now();
   const isOld = (most = 300000) => session && Date.now() - askedAt > most;
+  // Whether it may be sent: what one person wrote is not sent in the name of another who signed in meanwhile.
   const ask = async () => {
     const page = await fetch(session, { redirect: "manual" }).catch(() => null);
-    if (page?.type === "opaqueredirect") return signedOut.open || signedOut.showModal();
-    if (!page) return;
-    askedAt = Date.now();
+    if (page?.type === "opaqueredirect") return void (signedOut.open || signedOut.showModal());
+    const text = page?.ok && (await page.text());
+    if (!text) return say(`${AWAY} What you typed is still here.`);
     signedOut.close();
-    const headers = /hx-headers='(.+?)'/.exec(await page.text())?.[1];
-    if (!headers) return;
+    if (!text.includes(`data-person="${person}"`))
+      return say("Somebody else is signed in here by now. Nothing was sent; reload the page.");
+    askedAt = Date.now();
+    const headers = /hx-headers='(.+?)'/.exec(text)[1];
     document.body.setAttribute("hx-headers", headers);
     for (const field of document.getElementsByName("csrfmiddlewaretoken")) field.value = JSON.parse(headers)["X-CSRFToken"];
+    return true;
   };
   document.addEventListener("htmx:confirm", async (event) => {
     if (event.detail.verb === "get" || !isOld()) return;
     event.preventDefault();
-    await ask();
-    if (!signedOut.open) event.detail.issueRequest(true);
+    if (await ask()) event.detail.issueRequest(true);
   });
   document.addEventListener("session-lost", ask);
   addEventListener("focus", () => signedOut.open && ask());
@@ -87,10 +90,7 @@
     if (form.hasAttribute("data-sent")) return event.preventDefault();
     if (isOld(navigator.onLine ? undefined : 5000)) {
       event.preventDefault();
-      const before = askedAt;
-      await ask();
-      if (askedAt > before) form.requestSubmit(submitter);
-      else if (!signedOut.open) say(`${AWAY} What you typed is still here.`);
+      if (await ask()) form.requestSubmit(submitter);
       return;
     }
     form.toggleAttribute("data-sent", true);

@@ -7,6 +7,7 @@ from django.conf import settings
 from playwright.sync_api import Route, expect
 
 from console.core.clock import now
+from console.teams.models import User
 from tests.conftest import Cast
 from tests.e2e.conftest import NARROW, OpenPage, Watch, check_axe, check_width, session_of
 from tests.usage.rows import a_sum
@@ -225,14 +226,26 @@ def test_it_keeps_the_page_when_a_piece_is_refused_or_the_session_is_gone(
     # A plain form would take what is typed with it, and one that signed in again in another tab has an old token.
     page.click("text=Save changes")
     expect(page.locator("#signed-out > div")).to_be_visible()
-    page.context.add_cookies(
-        [{"name": settings.SESSION_COOKIE_NAME, "value": session_of(people.alice), "url": page.url}]
-    )
+
+    def sign_in_elsewhere(user: User) -> None:
+        home = page.url.removesuffix("profile/")
+        page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session_of(user), "url": home}])
+
+    sign_in_elsewhere(people.alice)
     page.evaluate("dispatchEvent(new Event('focus'))")
     expect(page.locator("#signed-out > div")).to_be_hidden()
     page.click("text=Save changes")
     expect(page.locator("#toasts [role=status]")).to_contain_text("Your profile is saved.")
     expect(page.locator("#id_name")).to_have_value("Half a name")
+
+    # What one person wrote is not sent in the name of another who signed in in the same browser.
+    sign_in_elsewhere(people.bob)
+    page.evaluate("htmx.ajax('GET', '/settings/', {target: '#main'})")
+    expect(toast).to_contain_text("Only operators")
+    page.click("text=Save changes")
+    expect(toast.filter(has_text="Somebody else is signed in here by now.")).to_be_visible()
+    people.bob.refresh_from_db()
+    assert people.bob.name != "Half a name"
 
 
 def test_it_says_what_was_done_and_forgets_it(page_as: OpenPage, people: Cast) -> None:
