@@ -11,7 +11,7 @@ from agents_app.models import Queue, QueueItem
 from agents_app.services.names import check_short_name
 from agents_app.tools.queue import wake
 from agents_app.tools.queue.callbacks import check_callback_addresses
-from agents_app.tools.queue.items import finish, give_back, put, renew, take
+from agents_app.tools.queue.items import abandoned, finish, give_back, put, renew, take
 from agents_app.tools.queue.wake import is_served_in
 from console.audit import actions
 from console.audit.services import changes, record
@@ -163,8 +163,7 @@ def sweep(*, most: int = 5_000) -> int:
     """
     moment, count = now(), 0
     for queue in Queue.objects.all():
-        abandoned = queue.items.filter(state=State.TAKEN, lease_until__lt=moment, attempts__gte=queue.most_attempts)
-        count += abandoned.update(
+        count += queue.items.filter(abandoned(moment), attempts__gte=queue.most_attempts).update(
             state=State.PARKED,
             trouble=f"It was taken {queue.most_attempts} times without a result.",
             lease_until=None,

@@ -27,9 +27,9 @@ def tick() -> None:
     """Do all there is to do now. Two at once, late or never: each tick and item still counts once."""
     for trigger_id in _due():
         _guarded(_tick, trigger_id)
+    _guarded(settle)  # first: what has ended while the console was off is not taken once more
     for trigger in readers().select_related(*_AT_HAND):
         _guarded(_take, trigger)
-    _guarded(settle)
 
 
 def serve_queue(queue_id: uuid.UUID) -> None:

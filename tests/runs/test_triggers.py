@@ -392,6 +392,22 @@ def test_an_item_becomes_a_run_and_its_result_is_written_back(agent, cast):
     assert Queue.objects.get().items.filter(state=QueueItem.State.TAKEN).count() == 0
 
 
+def test_an_item_starts_no_second_run_because_the_console_was_off(agent, cast):
+    queue = make.make_queue(cast.team_a, "tickets", most_attempts=2)
+    made(agent, cast.alice, "queue", queue="tickets")
+    item, _ = queues.put(queue=queue, body={"message": "Where is 17?"}, put_by_name="kim")
+    beat.tick()
+    off = now() - dt.timedelta(hours=9)
+    QueueItem.objects.update(lease_until=off, attempts=2)
+    queues.sweep()
+    assert queues.take(queue=queue) is None, "the run goes on"
+    QueueItem.objects.update(lease_until=off, attempts=1)
+    end(Run.objects.get(), "succeeded", output={"text": "On its way."})
+    beat.tick()
+    item.refresh_from_db()
+    assert (item.state, item.result, Run.objects.count()) == ("done", {"text": "On its way."}, 1)
+
+
 def test_an_item_that_is_put_back_is_worked_on_anew(agent, cast):
     actor, queue = make.actor_for(cast.alice), make.make_queue(cast.team_a, "tickets")
     made(agent, cast.alice, "queue", queue="tickets")

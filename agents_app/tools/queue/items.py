@@ -3,7 +3,8 @@
 1. `put` adds an item; one with the `dedupe_id` of an earlier item of the queue is that earlier one.
 2. `take` gives the oldest item that is ready to one taker, with a lease. Two takers never hold the same item.
 3. `finish` writes the result; only who holds the item's present receipt may. A second finish changes nothing.
-4. A lease that ran out makes the item ready again; after `most_attempts` it is parked, for a person to look at.
+4. A lease that ran out makes the item ready again; after `most_attempts` it is parked, for a person to look at. That
+   of a run that continues counts as renewed: nobody renews it while the console is off, and the run goes on after that.
 """
 
 import datetime as dt
@@ -105,6 +106,11 @@ def put(
     return item, True
 
 
+def abandoned(moment: dt.datetime) -> Q:
+    """Match items that were taken, and not finished in time by anybody who still could."""
+    return Q(state=State.TAKEN, lease_until__lt=moment) & (Q(run=None) | Q(run__state__in=Run.OVER))
+
+
 @transaction.atomic
 def take(*, queue: Queue, receipt: uuid.UUID | None = None, run: Run | None = None) -> QueueItem | None:
     """Give the oldest ready item to one taker, None when there is none. The same receipt gets the same item again."""
@@ -116,9 +122,8 @@ def take(*, queue: Queue, receipt: uuid.UUID | None = None, run: Run | None = No
         return None
     moment = now()
     is_ready = Q(state=State.READY) & (Q(not_before=None) | Q(not_before__lte=moment))
-    is_abandoned = Q(state=State.TAKEN, lease_until__lt=moment)
     while True:
-        free = items.filter(is_ready | is_abandoned).order_by("created_at", "id")
+        free = items.filter(is_ready | abandoned(moment)).order_by("created_at", "id")
         item = free.select_for_update(no_key=True, skip_locked=True, of=("self",)).first()
         if item is None:
             return None
