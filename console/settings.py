@@ -289,7 +289,8 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = f"[{INSTALLATION_NAME}] "
 ACCOUNT_RATE_LIMITS = {"login_failed": "20/m/ip,200/h/ip,5/5m/key,10/h/key,30/d/key"}
 SIGN_IN_STRANGERS_RATE = "60/h/key"
 PASSWORD_RESET_TIMEOUT = env_int("PASSWORD_RESET_SECONDS", 3600, minimum=60)
-INVITATION_DAYS = env_int("INVITATION_DAYS", 7, minimum=1)
+_MOST_DAYS = 36_500  # a hundred years; there is no date a million days ago
+INVITATION_DAYS = env_int("INVITATION_DAYS", 7, minimum=1, maximum=_MOST_DAYS)
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if BEHIND_TLS else "http"
 MFA_ADAPTER = "console.teams.adapters.MFAAdapter"
@@ -495,7 +496,7 @@ CHAT_LEASE_SECONDS = env_int("CHAT_LEASE_SECONDS", 20, minimum=2)
 # Files and batches ------------------------------------------------------------------------------------------------
 
 FILE_MAX_BYTES = env_int("FILE_MAX_BYTES", 200 * 1024 * 1024, minimum=1024)
-FILE_KEEP_DAYS = env_int("FILE_KEEP_DAYS", 30, minimum=1)
+FILE_KEEP_DAYS = env_int("FILE_KEEP_DAYS", 30, minimum=1, maximum=_MOST_DAYS)
 # Of batches that come as one request.
 BATCH_BODY_BYTES = env_int("BATCH_BODY_BYTES", 64 * 1024 * 1024, minimum=1024)
 BATCH_MAX_LINES = env_int("BATCH_MAX_LINES", 100_000, minimum=1)
@@ -543,8 +544,8 @@ PROMPTS_GIT_FOLDERS = env_list("PROMPTS_GIT_FOLDERS")
 
 # The audit log ----------------------------------------------------------------------------------------------------
 
-AUDIT_KEEP_DAYS = env_int("AUDIT_KEEP_DAYS", 400, minimum=1)
-AUDIT_CONTENT_KEEP_DAYS = env_int("AUDIT_CONTENT_KEEP_DAYS", 90, minimum=1)
+AUDIT_KEEP_DAYS = env_int("AUDIT_KEEP_DAYS", 400, minimum=1, maximum=_MOST_DAYS)
+AUDIT_CONTENT_KEEP_DAYS = env_int("AUDIT_CONTENT_KEEP_DAYS", 90, minimum=1, maximum=_MOST_DAYS)
 AUDIT_CONTENT_BYTES = env_int("AUDIT_CONTENT_BYTES", 256 * 1024, minimum=1024)
 # Of the pictures of a body that is longer, beside its words.
 AUDIT_PICTURE_BYTES = env_int("AUDIT_PICTURE_BYTES", 1024 * 1024, minimum=0)

@@ -30,7 +30,7 @@ def env_bool(name: str, default: bool) -> bool:
     raise ImproperlyConfigured(f"{name} is {raw!r}; write 1 or 0.")
 
 
-def env_int(name: str, default: int, *, minimum: int = 0) -> int:
+def env_int(name: str, default: int, *, minimum: int = 0, maximum: int | None = None) -> int:
     raw = env_str(name)
     if not raw:
         return default
@@ -40,6 +40,8 @@ def env_int(name: str, default: int, *, minimum: int = 0) -> int:
         raise ImproperlyConfigured(f"{name} is {raw!r}; write a whole number.") from None
     if value < minimum:
         raise ImproperlyConfigured(f"{name} is {value}; the smallest value is {minimum}.")
+    if maximum is not None and value > maximum:
+        raise ImproperlyConfigured(f"{name} is {value}; the largest value is {maximum}.")
     return value
 
 

@@ -59,6 +59,7 @@ def test_it_starts_in_production_with_safe_settings(tmp_path: object) -> None:
         ({"DATABASE_URL": "mysql://x/y"}, "PostgreSQL is the only database"),
         ({"VALKEY_URL": "http://x"}, "VALKEY_URL must start with redis://"),
         ({"PORT": "eighty"}, "PORT is 'eighty'; write a whole number"),
+        ({"AUDIT_KEEP_DAYS": "999999"}, "AUDIT_KEEP_DAYS is 999999; the largest value is 36500"),
         ({"DEBUG": "perhaps"}, "DEBUG is 'perhaps'; write 1 or 0"),
         ({"FACET_MODE": "staging"}, "FACET_MODE is 'staging'"),
         ({"EMAIL_USE_TLS": "1", "EMAIL_USE_SSL": "1"}, "EMAIL_USE_TLS and EMAIL_USE_SSL are two ways"),
