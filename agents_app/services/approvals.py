@@ -21,6 +21,7 @@ from agents_app.models import Approval, Run, Step
 from agents_app.queries.run_state import actor_of, calls_of, definition_of, requesters_of, starters_of, tool_named
 from agents_app.services.runs import wake
 from console.audit import actions
+from console.audit.models import Status
 from console.audit.services import changes, record
 from console.core.clock import now
 from console.core.errors import BadInput, Refusal
@@ -102,7 +103,8 @@ def decide_several(
 ) -> dict[uuid.UUID, Refusal | PermissionDenied]:
     """Decide each by itself, as if it were the only one; return why, by approval, what could not be decided.
 
-    `find` returns an approval the actor may see, and refuses others.
+    `find` returns an approval the actor may see, and refuses others. Whoever tries what their role does not allow is
+    recorded, as for a request that comes to nothing.
     """
     refused: dict[uuid.UUID, Refusal | PermissionDenied] = {}
     found = []
@@ -123,8 +125,20 @@ def decide_several(
                 edited_arguments=decision.edited_arguments,
                 answer=decision.answer,
             )
-        except (Refusal, PermissionDenied) as refusal:
+        except Refusal as refusal:
             refused[approval.pk] = refusal
+        except PermissionDenied as denied:
+            refused[approval.pk] = denied
+            _note(
+                actions.REQUEST_REFUSED,
+                actor,
+                approval,
+                {},
+                reason=str(denied),
+                status=Status.REFUSED,
+                http_status=403,
+                code="policy_denied",
+            )
     return refused
 
 
@@ -234,7 +248,9 @@ def _answer(approval: Approval, answer: Mapping[str, Any] | None) -> dict[str, A
     return {"outcome": outcome, "result": result.replace("\x00", "")}
 
 
-def _note(action: actions.Action, actor: Actor, approval: Approval, detail: dict[str, Any], reason: str = "") -> None:
+def _note(
+    action: actions.Action, actor: Actor, approval: Approval, detail: dict[str, Any], reason: str = "", **more: Any
+) -> None:
     record(
         action,
         actor=actor,
@@ -244,4 +260,5 @@ def _note(action: actions.Action, actor: Actor, approval: Approval, detail: dict
         detail=detail,
         reason=reason,
         surface="agent",
+        **more,
     )

@@ -206,6 +206,10 @@ def test_several_approvals_are_decided_each_by_itself(run, agent, anna, cast):  
         assert ask(anna, "POST", "approvals/decide/", body).json()["error"]["param"] == param
     assert ask(key(cast, "prompts:review"), "POST", "approvals/decide/", {"decisions": yes}).status_code == 403
     assert not ask(cast.bob, "POST", "approvals/decide/", {"decisions": yes}).json()["decided"]
+    tried = AuditEvent.objects.filter(action="request.refused", actor_id=cast.bob.pk, team_id=agent.team_id)
+    assert {(one.target_id, one.status, one.http_status) for one in tried} == {
+        (str(one.pk), "refused", 403) for one in (first, second)
+    }
     unknown = yes[0] | {"id": str(run.pk)}
     said = ask(anna, "POST", "approvals/decide/", {"decisions": [unknown, yes[0], yes[1] | {"sha256": "0"}, no]}).json()
     assert said["decided"] == [str(first.pk), str(third.pk)]
