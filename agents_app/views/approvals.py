@@ -54,6 +54,9 @@ def approvals(request: TeamRequest) -> HttpResponse:
     return render(request, "agents/approvals/list.html#waiting" if is_piece else "agents/approvals/list.html", context)
 
 
+_VERBS = {"approve": "approved", "reject": "rejected"}
+
+
 def _calls_of(cards: list[queries.Card]) -> list[queries.Card]:
     """Return what can be decided together: calls. A question, and what became of a call, need words of their own."""
     return [card for card in cards if card.approval.kind == Approval.Kind.CALL and not card.why_not]
@@ -65,21 +68,23 @@ def several(request: TeamRequest) -> HttpResponse:
     """Calls that wait for the caller, each with its exact arguments, to be decided together."""
     scope, status, context = scope_of(request), 200, {"active": ACTIVE, "ticks_all": request.GET.get("tick") == "all"}
     if request.method == "POST":
-        decisions = _ticked(request)
-        refused = services.decide_several(
-            actor=request.caller.actor,
-            decisions=decisions,
-            find=lambda approval_id: access.approval_for(request.caller, approval_id),
-        )
-        done = len(decisions) - len(refused)
-        verb = "approved" if request.POST.get("decision") == "approve" else "rejected"
-        message = f"{plural(done, 'call')} {verb}."
-        if decisions and not refused:
-            return go(request, reverse("agents:approvals"), message)
-        seen = access.approvals_for(request.caller).select_related("run__agent").in_bulk(list(refused))
-        context["refused"] = [(seen.get(approval_id), str(why)) for approval_id, why in refused.items()]
-        context["message"] = message if decisions else "Tick at least one call."
-        context["typed"], status = request.POST.get("message", ""), 409 if decisions else 422
+        decisions, verb = _ticked(request), _VERBS.get(request.POST.get("decision", ""))
+        context["typed"] = request.POST.get("message", "")
+        if not decisions or verb is None:
+            status, context["ticked"] = 422, [decision.seen_sha256 for decision in decisions]
+            context["message"] = "Approve or reject what is ticked." if decisions else "Tick at least one call."
+        else:
+            refused = services.decide_several(
+                actor=request.caller.actor,
+                decisions=decisions,
+                find=lambda approval_id: access.approval_for(request.caller, approval_id),
+            )
+            message = f"{plural(len(decisions) - len(refused), 'call')} {verb}."
+            if not refused:
+                return go(request, reverse("agents:approvals"), message)
+            seen = access.approvals_for(request.caller).select_related("run__agent").in_bulk(list(refused))
+            context["refused"] = [(seen.get(approval_id), str(why)) for approval_id, why in refused.items()]
+            status, context["message"] = 409, message
     mine = access.approvals_for(request.caller, to="decide")
     rows = queries.waiting(mine.filter(team=scope) if scope else mine)[: queries.MOST_WAITING]
     context["cards"] = _calls_of(cards_of(request, list(rows)))

@@ -126,6 +126,9 @@ def test_several_calls_are_decided_at_once_and_each_by_itself(run, agent, cast, 
     assert answer.status_code == 409 and "2 calls approved. Not decided:" in answer.text
     assert "not what you saw" in answer.text and "There is no such approval." in answer.text
     assert client.post(url, form | {"approval": []}).status_code == 422
+    undecided = client.post(url, {"approval": [f"{calls[1].pk} {calls[1].sha256}"]})  # Enter, in whatever field
+    assert undecided.status_code == 422 and undecided.text.count(" checked") == 1
+    assert re.search("<button[^>]*", undecided.text[undecided.text.index("<form class=") :])[0].count('value=""')
     assert client_of(cast.bob).post(url, form | {"approval": [f"{calls[2].pk} {calls[2].sha256}"]}).status_code == 409
     form = {"decision": "reject", "approval": [f"{one.pk} {one.sha256}" for one in calls[1:]]}
     assert client.post(url, form).headers["Location"] == "/approvals/"
