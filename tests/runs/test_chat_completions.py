@@ -10,7 +10,9 @@ from django.db import connections
 
 from agents_app.engine import lease, runner
 from agents_app.models import Agent, Run
+from console.api.v1 import rows
 from console.audit.models import AuditEvent
+from console.core.errors import Unavailable
 from console.teams.actors import SYSTEM
 from console.teams.services.keys import rotate_key
 from tests import make, sdks
@@ -93,6 +95,25 @@ def test_one_that_waits_for_a_person_says_so_and_one_that_fails_is_not_tried_aga
     failed = ask("Count.", model="agent:clerk")
     assert (failed.status_code, failed.json()["error"]["code"]) == (422, "limit_reached")
     assert "1 steps" in failed.json()["error"]["message"] and failed.headers["x-facet-run"].startswith("run_")
+
+
+def test_who_waits_waits_for_the_database_too(shop: Shop, ask: Ask, client: httpx.Client, monkeypatch) -> None:  # noqa: F811
+    """A 503 is tried again by clients themselves, which would start another run."""
+    monkeypatch.setattr(rows, "AWAY_SECONDS", 0.01)
+    read, is_there = rows.with_database, iter([True, False, False])
+
+    def read_now_and_then(work: Callable[..., object], *given: object, **named: object) -> object:
+        if not next(is_there, True):
+            raise Unavailable("The database is away.")
+        return read(work, *given, **named)
+
+    monkeypatch.setattr(rows, "with_database", read_now_and_then)
+    shop.says(words("Seven apples."))
+    assert ask("How many?", model="agent:clerk").status_code == 200
+    is_there = iter([True, False, False])
+    shop.says(words("Eight apples."))
+    made = client.post("/v1/agents/clerk/runs", json={"input": {"message": "How many?"}, "wait": 60})
+    assert (made.status_code, made.json()["status"], Run.objects.count()) == (200, "succeeded", 2)
 
 
 def test_the_same_key_of_a_request_finds_the_run_it_started(shop: Shop, ask: Ask) -> None:  # noqa: F811

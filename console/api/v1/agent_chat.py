@@ -4,6 +4,7 @@
 2. The answer waits for the end. A client that leaves leaves the run going: it is durable, and has an address.
 3. A run that asks a person is answered at once: a sentence that says so, and the run's id to look again.
 4. A process that is told to stop says that the run continues, as an error: what is no answer must not be read as one.
+   One whose database is away waits for it: clients try a 503 again by themselves, which would start another run.
 """
 
 import hashlib
@@ -221,14 +222,14 @@ async def wait_for(client: rows.Client, run: Run, beat: _Beat | None = None) -> 
     async with waiting(client.request.receive) as pause:
         while True:
             client = client.refreshed()
-            progress = await client.do(_look, run)
-            if progress.run.is_over or progress.asks:
+            progress = await client.look(_look, run)
+            if progress is not None and (progress.run.is_over or progress.asks):
                 return progress
             if pause.is_stopping:
-                raise _goes_on(progress.run, has_key=client.request.idempotency_key is not None)
+                raise _goes_on(run, has_key=client.request.idempotency_key is not None)
             if beat is not None:
                 await beat.keep()
-            await pause(_LOOK_SECONDS)
+            await pause(_LOOK_SECONDS if progress is not None else rows.AWAY_SECONDS)
             if pause.has_left:
                 raise ClientGone
 

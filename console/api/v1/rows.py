@@ -27,6 +27,8 @@ from console.gateway.types import Ask, Asker
 from console.teams.callers import Caller, caller_of
 
 _Result = TypeVar("_Result")
+# After what a request that waits looks again while the database is away.
+AWAY_SECONDS = 2.0
 
 
 class Client(NamedTuple):
@@ -62,6 +64,15 @@ class Client(NamedTuple):
         """Run work that needs the database in a thread; refusals are put on record."""
         try:
             return await asyncio.to_thread(with_database, work, *given, **named)
+        except Refusal as refusal:
+            raise await self.refuse(refusal) from None
+
+    async def look(self, work: Callable[..., _Result], *given: Any) -> _Result | None:
+        """Read for a request that waits already; None while the database is away, which it waits for as well."""
+        try:
+            return await asyncio.to_thread(with_database, work, *given)
+        except Unavailable:
+            return None
         except Refusal as refusal:
             raise await self.refuse(refusal) from None
 

@@ -134,7 +134,7 @@ async def _wait(client: rows.Client, run: Run, seconds: float) -> Run:
             if pause.has_left:
                 raise ClientGone
             client = client.refreshed()
-            run = await client.do(access.run_for, client.caller, run.public_id)
+            run = await client.look(access.run_for, client.caller, run.public_id) or run
             if run.state == Run.State.WAITING and run.wake_at is None:
                 break
     return run
