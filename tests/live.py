@@ -176,7 +176,8 @@ class WebProcess(_Process):
         assert self.process.poll() is None, "The web process ended."
         try:
             urllib.request.urlopen(f"{self.url}/v1/nothing", timeout=10)
-        except urllib.error.HTTPError:
+        except urllib.error.HTTPError as refused:
+            refused.close()
             return True
         except OSError:
             pass
