@@ -33,8 +33,13 @@ def threads(cores: int) -> int:
 
 def serve(port: int) -> None:
     """Serve until SIGTERM or SIGINT, which end it at once: the weights half loaded, an answer half written."""
-    import xllamacpp
-
+    try:
+        import xllamacpp
+    except ImportError as error:
+        raise SystemExit(
+            f"The built-in model cannot be loaded: {error}. If it is libgomp.so.1 that is missing, install it (Debian, "
+            "Ubuntu: apt install libgomp1), or set BUILTIN_MODEL=0."
+        ) from None
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
 

@@ -182,8 +182,17 @@ class Watch(Supervisor):  # type: ignore[misc]
         process.delay = min(process.delay, time.time() + _LONGEST_WAIT_SECONDS)
         if process.backoff in {1, 10}:
             say(f"{name} does not start (try {process.backoff}); logs/{name}.log says why.")
-            if words := self.last_words.get(name):
+            if words := self.last_words.get(name) or _last_line(process.config.stdout_logfile):
                 say(f"  {words}")
+
+
+def _last_line(log: str) -> str:
+    """Return the newest line of the log of a program that is not listened to, or nothing where there is none."""
+    try:
+        lines = Path(log).read_text(encoding="utf-8", errors="replace").split("\n")
+    except OSError:
+        return ""
+    return next((line.strip()[:400] for line in reversed(lines) if line.strip()), "")
 
 
 def _lock(data_dir: Path) -> IO[str]:

@@ -4,6 +4,7 @@ import configparser
 import os
 import shlex
 import signal
+import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -120,6 +121,18 @@ def test_the_web_process_has_room_for_connections(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(web.resource, "setrlimit", told)
     web.raise_limit_of_files()
     told.assert_called_once_with(web.resource.RLIMIT_NOFILE, (65_536, 524_288))
+
+
+def test_a_model_whose_library_is_missing_says_so_on_the_terminal(monkeypatch, tmp_path, capsys) -> None:
+    monkeypatch.setitem(sys.modules, "xllamacpp", None)  # importing it fails, as without libgomp.so.1
+    with pytest.raises(SystemExit, match="apt install libgomp1") as stopped:
+        model.serve(0)
+    log = tmp_path / "model.log"
+    log.write_text(f"Traceback\n{stopped.value}\n")
+    config = SimpleNamespace(name="model", stdout_logfile=str(log))
+    event = SimpleNamespace(process=SimpleNamespace(config=config, delay=0, backoff=1))
+    supervise.Watch(SimpleNamespace())._stumbled(event)
+    assert "\n  The built-in model cannot be loaded: " in capsys.readouterr().out
 
 
 def test_workers_and_beat_write_no_banner_into_a_log_of_json(installation: Any) -> None:
