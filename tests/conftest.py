@@ -122,6 +122,7 @@ def _no_refusals_of_another_test() -> Iterator[None]:
 
     yield
     refusals._counts.clear()
+    refusals._resting_until = 0.0
 
 
 @pytest.fixture

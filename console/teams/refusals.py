@@ -10,6 +10,7 @@ import datetime as dt
 import ipaddress
 import logging
 import threading
+import time
 from collections import Counter
 
 from django.db import Error, transaction
@@ -29,6 +30,9 @@ _lock = threading.Lock()
 _counts: Counter[tuple[dt.datetime, Action, str, str]] = Counter()
 # More networks than this in one minute are counted as one, so that a flood cannot grow the process.
 _MOST = 1000
+_REST_SECONDS = 60
+# Of the monotonic clock. After a failure nothing is tried before: every request would wait for a database in trouble.
+_resting_until = 0.0
 
 
 def network_of(client_address: str) -> str:
@@ -56,16 +60,17 @@ def count_sign_in(reason: str, client_address: str) -> None:
 
 
 def _count(action: Action, reason: str, client_address: str) -> None:
-    minute, network = period_start("minute", now()), network_of(client_address)
     with _lock:
-        if len(_counts) >= _MOST:
-            network = "many"
-        _counts[minute, action, network, reason] += 1
+        _add(period_start("minute", now()), action, network_of(client_address), reason, 1)
+
+
+def _add(minute: dt.datetime, action: Action, network: str, reason: str, times: int) -> None:
+    _counts[minute, action, network if len(_counts) < _MOST else "many", reason] += times
 
 
 def is_due() -> bool:
     """Return whether a finished minute waits to be written. Asked on every request, so it asks nobody."""
-    if not _counts:
+    if not _counts or time.monotonic() < _resting_until:
         return False
     with _lock:
         return any(minute < period_start("minute", now()) for minute, *_ in _counts)
@@ -73,6 +78,7 @@ def is_due() -> bool:
 
 def flush(*, everything: bool = False) -> int:
     """Write the finished minutes and return how many lines that took. What cannot be written comes with the next."""
+    global _resting_until
     present = period_start("minute", now())
     with _lock:
         finished = {entry: n for entry, n in _counts.items() if everything or entry[0] < present}
@@ -86,7 +92,9 @@ def flush(*, everything: bool = False) -> int:
             del left[entry]
     finally:
         with _lock:
-            _counts.update(left)
+            _resting_until = time.monotonic() + (_REST_SECONDS if left else 0)
+            for entry, times in left.items():
+                _add(*entry, times)
     return len(finished)
 
 
