@@ -86,7 +86,7 @@ def django_db_setup(
         connections["default"].close_pool()
         connections["default"].settings_dict["NAME"] = name
         # Tests that commit are undone by restoring rows: Django would empty tables that migrations fill.
-        TransactionTestCase._fixture_teardown = lambda self: database.restore()  # type: ignore[method-assign]
+        TransactionTestCase._fixture_teardown = lambda self: database.leave_rows()  # type: ignore[method-assign]
         yield
         refusals.flush(everything=True)  # while there is a database to write them to
         connections.close_all()
@@ -138,9 +138,13 @@ def same_minute(monkeypatch: pytest.MonkeyPatch) -> None:
 def _no_database_unasked(request: pytest.FixtureRequest) -> Iterator[None]:
     """Refuse the database to tests that did not ask for it: what they wrote would stay for whoever comes next.
 
-    pytest-django would refuse it to every thread, and live servers go on between tests.
+    pytest-django would refuse it to every thread, and live servers go on between tests. Who did ask for it finds
+    nothing that a test before committed.
     """
     if "django_db_setup" in request.fixturenames or request.node.get_closest_marker("django_db"):
+        if "committed_db" not in request.fixturenames:
+            request.getfixturevalue("django_db_setup")
+            database.restore_if_left()
         yield
         return
     from django.db import connection
@@ -164,7 +168,7 @@ def committed_db(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> I
     with django_db_blocker.unblock():
         database.restore()
         yield
-        database.restore()
+        database.leave_rows()
 
 
 @pytest.fixture(scope="session")

@@ -180,13 +180,30 @@ def drop(name: str) -> None:
         admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
+_has_left_rows = False
+
+
+def leave_rows() -> None:
+    """Say that a test committed something: whoever needs the tables as they were restores them then, and only once."""
+    global _has_left_rows
+    _has_left_rows = True
+
+
+def restore_if_left() -> None:
+    """Restore after a test that committed something, unless that is done."""
+    if _has_left_rows:
+        restore()
+
+
 def restore() -> None:
     """Put every table of the present test database back to what the migrations left.
 
     The epoch alone gets a value no process has seen: a gateway that still runs must find its snapshot stale.
     """
+    global _has_left_rows
     from django.db import connections
 
+    _has_left_rows = False
     _restoring(connections["default"].settings_dict["NAME"]).execute("SELECT facet_seed.restore()")
 
 
