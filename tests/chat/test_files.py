@@ -15,19 +15,22 @@ from tests.make import client_of
 from tests.upstream import sse, text_chunks
 
 
-def pdf_of(*pages: str) -> bytes:
-    """Return a small PDF with these texts, a page each."""
+def pdf_of(*pages: str, **spelled: str) -> bytes:
+    """Return a small PDF with these texts, a page each; `spelled` is what letters of its font stand for, in UTF-16."""
     bodies = [f"BT /F1 12 Tf 20 100 Td ({text}) Tj ET".encode() for text in pages]
     kids = " ".join(f"{4 + 2 * at} 0 R" for at in range(len(pages)))
     parts = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
         f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>".encode(),
-        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        f"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /ToUnicode {4 + 2 * len(pages)} 0 R >>".encode(),
     ]
     for at, body in enumerate(bodies):
         page = f"<< /Type /Page /Parent 2 0 R /Contents {5 + 2 * at} 0 R /MediaBox [0 0 300 200]"
         parts.append(f"{page} /Resources << /Font << /F1 3 0 R >> >> >>".encode())
         parts.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(body), body))
+    pairs = "\n".join(f"<{ord(letter):02x}> <{code}>" for letter, code in spelled.items())
+    stands_for = f"begincmap\n{len(spelled)} beginbfchar\n{pairs}\nendbfchar\nendcmap".encode()
+    parts.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stands_for), stands_for))
     out, places = b"%PDF-1.4\n", []
     for number, part in enumerate(parts, 1):
         places.append(len(out))
@@ -117,6 +120,17 @@ def test_it_refuses_in_one_sentence_and_keeps_what_was_typed(cast: Cast) -> None
         assert piece.status_code == 422 and piece["HX-Retarget"] == "#cannot-send"
         assert sentence in html.unescape(piece.content.decode())
     assert made.messages.count() == 2
+
+
+def test_it_leaves_out_what_a_font_spells_that_is_no_character(room: Room) -> None:
+    room.upstream.enqueue_stream(sse(*text_chunks("Two.")))
+    # A half of a character, NUL, and two halves that are one.
+    manual = pdf_of("AB CD", A="D835", B="0000", C="D835", D="DC00")
+    chosen = {"agent": "helper", "text": "How many?", "files": [upload("manual.pdf", manual)]}
+    assert room.client.post(reverse("chat:start"), chosen).status_code == 302
+    question = Message.objects.get(role="user")
+    assert question.attachments[0]["text"] == "\ufffd \U0001d400"
+    room.ended(question.conversation)
 
 
 def test_it_gives_up_a_pdf_that_takes_too_long(cast: Cast, monkeypatch) -> None:

@@ -25,6 +25,14 @@ class CannotRead(Exception):
         self.problem = problem
 
 
+def storable(text: str) -> str:
+    """Return a text that was taken out of a file as one that can be kept: without NULs and halves of characters.
+
+    Fonts of a PDF can spell both. Halves that belong together become a character.
+    """
+    return text.replace("\x00", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def read_isolated(reader: str, raw: bytes, *limits: int) -> dict[str, Any]:
     """Return what a reader (`pdf_text`, `office_text`, `small_picture`) says of a file, or raise CannotRead."""
     let_go()
