@@ -36,8 +36,8 @@ class PriceShape:
         completion: int = 0,
         cached: int = 0,
         reasoning: int = 0,
-        written: int = 0,
-        written_1h: int = 0,
+        cache_written: int = 0,
+        cache_written_1h: int = 0,
         audio_in: int = 0,
         audio_out: int = 0,
     ) -> int:
@@ -46,12 +46,16 @@ class PriceShape:
         Tokens read from a cache and written to one are part of the prompt, reasoning of the completion, audio of both.
         """
         if self.long is not None and prompt > self.long_above:
-            return self.long.cost(prompt, completion, cached, reasoning, written, written_1h, audio_in, audio_out)
+            return self.long.cost(
+                prompt, completion, cached, reasoning, cache_written, cache_written_1h, audio_in, audio_out
+            )
         thought = min(reasoning, completion)
         parts = (prompt - cached) * self.input + cached * self.cached_input
         parts += (completion - thought) * self.output + thought * self.reasoning
-        if written:
-            parts += written * (self.cache_write - self.input) + written_1h * (self.cache_write_1h - self.cache_write)
+        if cache_written:
+            parts += cache_written * (self.cache_write - self.input) + cache_written_1h * (
+                self.cache_write_1h - self.cache_write
+            )
         if audio_in or audio_out:
             parts += audio_in * (self.audio_input - self.input) + audio_out * (self.audio_output - self.output)
         return -(-parts // _PARTS)

@@ -68,7 +68,7 @@ def _under(item: DatasetItem, model: str, environment: str) -> dict[str, Any]:
     is_exact = "/" in model
     alias, where = (item.alias, item.environment) if is_exact else (model, environment)
     pin = Pin.objects.filter(alias__name=alias, environment=where).first()
-    known, most = OPERATIONS[item.operation].known, (pin.max_parameters if pin else {})
+    known, most = OPERATIONS[item.operation].known_fields, (pin.max_parameters if pin else {})
     defaults = pin.default_parameters if pin else {}
     said = {
         name: min(value, most[name]) if name in most and name not in NAMES else value

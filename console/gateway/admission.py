@@ -36,19 +36,19 @@ async def admit(
     falls_back = has_input is None and is_fallback(step)
     if has_input is None:
         has_input = falls_back  # a shadow copy has its own
-    known: Retrieved | None = None
+    earlier: Retrieved | None = None
     for _ in planning_attempts():
         expansion = Expansion(ask)
         try:
             asker = await expansion.run(identify, snapshot)
             expanded = expansion.ask
             if "knowledge" in expanded.body:
-                if known is None and needs_search(expanded):  # no search for a call that its limits refuse
+                if earlier is None and needs_search(expanded):  # no search for a call that its limits refuse
                     await check_headroom(plan_call(snapshot, asker, without_knowledge(expanded), step))
-                expansion.ask = expanded = await with_knowledge(identify, asker, expanded, known)
-                known = expanded.knowledge
-            kept = prepare_payload(expanded.text)
-            plan = plan_call(snapshot, asker, expanded, step, kept.stored_sha256.hex())
+                expansion.ask = expanded = await with_knowledge(identify, asker, expanded, earlier)
+                earlier = expanded.knowledge
+            payload = prepare_payload(expanded.text)
+            plan = plan_call(snapshot, asker, expanded, step, payload.stored_sha256.hex())
         except Refusal as refusal:
             if isinstance(refusal, NeedsRun) and ask.may_run:
                 raise  # the run has records of its own
@@ -76,7 +76,7 @@ async def admit(
                 asker.key.id if asker.key is not None else None,
                 as_attempts(plan.charges, as_attempt(ask.id)) if falls_back else plan.charges,
                 False,
-                None if has_input else kept,
+                None if has_input else payload,
             )
         )
         if verdict.is_stale:

@@ -112,12 +112,12 @@ def _check_body(agent: AgentShape, ask: Ask) -> None:
         raise BadInput("An agent has its own instructions; leave prompt out.", param="prompt")
     if "knowledge" in ask.body:
         raise BadInput("An agent answers from the documents it was given; leave knowledge out.", param="knowledge")
-    held = "input" if ask.operation == "response" else "messages"
-    given = ask.body.get(held, ())
-    count = len(ask.history) + (1 if isinstance(given, str) else len(given))
+    field = "input" if ask.operation == "response" else "messages"
+    messages = ask.body.get(field, ())
+    count = len(ask.history) + (1 if isinstance(messages, str) else len(messages))
     if agent.most_messages is not None and count > agent.most_messages:
         raise BadInput(
             f"{ask.model} takes at most {agent.most_messages:,} messages; this request has {count:,}."
             " Leave out the oldest.",
-            param=held,
+            param=field,
         )

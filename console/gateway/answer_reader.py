@@ -33,8 +33,8 @@ class AnswerReader:
         return "".join(self._take(orjson.loads(data), "delta") for data in self._data(frames))
 
     def _data(self, frames: bytes) -> list[bytes]:
-        found = [data_of(event) for event in self._events.feed(frames)]
-        return [data for data in found if data and data != b"[DONE]"]
+        payloads = [data_of(event) for event in self._events.feed(frames)]
+        return [data for data in payloads if data and data != b"[DONE]"]
 
     def read(self, body: bytes) -> str:
         """Return the text of a whole answer."""

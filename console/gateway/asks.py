@@ -42,7 +42,7 @@ def make_ask(
     an empty lane is decided by whether the answer is streamed. `end_user` is whose call it is, and `metadata` what it
     is for, as the log keeps them: `end_user_of` and `metadata_of` a body from outside.
     """
-    options, known = body.get("stream_options"), OPERATIONS[operation].known
+    options, known_fields = body.get("stream_options"), OPERATIONS[operation].known_fields
     return Ask(  # in the order of its members: naming them takes three times as long as making it
         id,
         at,
@@ -61,7 +61,7 @@ def make_ask(
         lane,
         may_run,
         is_keyed,
-        unknown=_NONE if known.issuperset(body) else body.keys() - known,
+        unknown=_NONE if known_fields.issuperset(body) else body.keys() - known_fields,
         betas=betas,
         trace_parent=trace_parent,
         end_user=end_user,
@@ -87,10 +87,10 @@ def metadata_of(operation: str, body: dict[str, Any], beside: dict[str, str] | N
     `beside` is what was said beside the body; of what both say the body's counts.
     """
     # In Anthropic's wire format it says whose call it is, and nothing else.
-    given = body.get("metadata") if operation != "message" else None
-    if not given and not beside:
+    metadata = body.get("metadata") if operation != "message" else None
+    if not metadata and not beside:
         return None
-    return kept_metadata({**(beside or {}), **(given or {})})
+    return kept_metadata({**(beside or {}), **(metadata or {})})
 
 
 def own_ask(operation: str, body: dict[str, Any], *, id: uuid.UUID | None = None, **more: Any) -> Ask:

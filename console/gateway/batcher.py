@@ -104,8 +104,8 @@ class Batcher(Generic[_Item, _Result]):
                 log.exception("One record could not be written.")
                 self._fail(batch, error)
                 return
-            for one in batch:  # so that a poisoned row hurts only itself
-                await self._handle(run, [one])
+            for entry in batch:  # so that a poisoned row hurts only itself
+                await self._handle(run, [entry])
         else:
             for (item, future), result in zip(batch, results, strict=True):
                 if not future.done():

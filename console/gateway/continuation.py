@@ -17,8 +17,8 @@ def may_continue(call: Call, *, outlives_request: bool = False) -> bool:
     snapshot = gateway.snapshots.current
     if snapshot is None or asker.key is None:
         return True
-    moment, known = now(), snapshot.keys_by_id
-    key = successor_of(snapshot, asker.key.id, moment) if outlives_request else known.get(asker.key.id)
+    moment, keys = now(), snapshot.keys_by_id
+    key = successor_of(snapshot, asker.key.id, moment) if outlives_request else keys.get(asker.key.id)
     if key is None or not key.may_go_on(moment, call.plan.ask.client_address):
         return False
     if call.plan.alias == call.plan.version.label and call.plan.alias not in snapshot.aliases:

@@ -28,6 +28,6 @@ async def cost_ceiling(identify: Identify, ask: Ask) -> CostCeiling:
     operation = OPERATIONS[filled.operation]
     body, output = operation.fit(filled, pin, settings.GATEWAY_MAX_OUTPUT_TOKENS)
     prompt = operation.prompt_tokens(filled)
-    sent = orjson.dumps(body)
+    raw = orjson.dumps(body)
     prices = [version.price_at(ask.at) for version in pin.versions]
-    return CostCeiling(prompt + output, max((price.most(prompt, output, sent) for price in prices if price), default=0))
+    return CostCeiling(prompt + output, max((price.most(prompt, output, raw) for price in prices if price), default=0))

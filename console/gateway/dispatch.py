@@ -60,7 +60,7 @@ async def _send_once(call: Call) -> outbound.Reply:
         call.is_waiting = False
     call.is_inside = True
     call.attempts += 1
-    call.sent, call.is_unused = call.sent or time.perf_counter(), False
+    call.sent_at, call.is_unused = call.sent_at or time.perf_counter(), False
     try:
         reply = await outbound.request(
             "POST",

@@ -116,19 +116,19 @@ def _columns(limits: Iterable[Limit]) -> tuple[tuple[bytes, ...], ...]:
 def _in_order(limits: tuple[Limit, ...], *amounts: tuple[int, ...]) -> tuple[tuple[Any, ...], ...]:
     """Return each counter concerned once, in the order they are locked in: its least limit, and sums of its amounts."""
     rows = zip(limits, *amounts, strict=True)
-    found: dict[Counter, tuple[Any, ...]] = dict(zip(map(_counter_of, limits), rows, strict=True))
-    if len(found) < len(limits):  # calls of one team
-        found = _summed(zip(limits, *amounts, strict=True))
-    return tuple(zip(*map(found.__getitem__, sorted(found)), strict=True)) or ((),) * (1 + len(amounts))
+    sums: dict[Counter, tuple[Any, ...]] = dict(zip(map(_counter_of, limits), rows, strict=True))
+    if len(sums) < len(limits):  # calls of one team
+        sums = _summed(zip(limits, *amounts, strict=True))
+    return tuple(zip(*map(sums.__getitem__, sorted(sums)), strict=True)) or ((),) * (1 + len(amounts))
 
 
 def _summed(rows: Iterable[tuple[Any, ...]]) -> dict[Counter, tuple[Any, ...]]:
-    found: dict[Counter, tuple[Any, ...]] = {}
+    sums: dict[Counter, tuple[Any, ...]] = {}
     for limit, *amounts in rows:
-        other, *before = found.get(limit.counter) or (limit, *repeat(0, len(amounts)))
+        other, *before = sums.get(limit.counter) or (limit, *repeat(0, len(amounts)))
         is_less = limit.quota.is_hard and (not other.quota.is_hard or limit.most < other.most)
-        found[limit.counter] = (limit if is_less else other, *map(add, before, amounts))
-    return found
+        sums[limit.counter] = (limit if is_less else other, *map(add, before, amounts))
+    return sums
 
 
 def _is_of_end_user(limit: Limit) -> bool:
@@ -148,7 +148,7 @@ _NONE_EACH = [arrays.array_head(kind, 0) for kind in (arrays.INT8, arrays.TIMEST
 ] * 2
 
 
-def _each(limits: tuple[Limit, ...], *amounts: tuple[int, ...], with_most: bool = False) -> list[bytes]:
+def _end_user_parameters(limits: tuple[Limit, ...], *amounts: tuple[int, ...], with_most: bool = False) -> list[bytes]:
     """Return the counters of end users as parameters: which they are, and their amounts, or what they may reach."""
     quotas, periods, _, mosts, _, users = _columns(limits)
     return [
@@ -170,9 +170,9 @@ def begin_parameters(
     limits, amounts = _split(charged)
     quotas, periods, metrics, mosts, refusals, users = _columns(limits)
     bounds, sums = _in_order(limits, amounts)
-    each, each_sums = (), ()
+    user_bounds, user_sums = (), ()
     if users.count(arrays.NULL) < len(users):
-        (bounds, sums), (each, each_sums) = _apart(bounds, sums)
+        (bounds, sums), (user_bounds, user_sums) = _apart(bounds, sums)
     else:
         users = ()
     of_quotas, of_periods, _, bound_mosts, _, _ = _columns(bounds)
@@ -198,9 +198,9 @@ def begin_parameters(
         arrays.bigints(sums),
         arrays.array(arrays.INT8, bound_mosts),
         arrays.array(arrays.TEXT, users),
-        *(_each(each, each_sums, with_most=True) if each else _NONE_EACH),
+        *(_end_user_parameters(user_bounds, user_sums, with_most=True) if user_bounds else _NONE_EACH),
     ]
-    return parameters, first, list(map(_counter_of, (*bounds, *each)))
+    return parameters, first, list(map(_counter_of, (*bounds, *user_bounds)))
 
 
 def verdicts_of(row: list[bytes | None], first: tuple[int, ...], counters: list[Counter]) -> list[Verdict]:
@@ -224,9 +224,9 @@ def close_parameters(items: list[Close]) -> list[bytes]:
     limits, amounts = _split(charged)
     settled, freed, spent = _in_order(limits, amounts, tuple(chain.from_iterable(map(_spent, items))))
     quotas, periods, _, _, _, users = _columns(settled)
-    each: tuple[tuple[Any, ...], ...] = ()
+    user_counters: tuple[tuple[Any, ...], ...] = ()
     if users.count(arrays.NULL) < len(users):
-        (settled, freed, spent), each = _apart(settled, freed, spent)
+        (settled, freed, spent), user_counters = _apart(settled, freed, spent)
         quotas, periods, _, _, _, _ = _columns(settled)
     reservations = arrays.uuids(ids)
     return [
@@ -238,5 +238,5 @@ def close_parameters(items: list[Close]) -> list[bytes]:
         arrays.array(arrays.TIMESTAMPTZ, periods),
         arrays.bigints(freed),
         arrays.bigints(spent),
-        *(_each(*each) if each else _NONE_EACH),
+        *(_end_user_parameters(*user_counters) if user_counters else _NONE_EACH),
     ]

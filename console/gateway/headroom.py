@@ -30,12 +30,12 @@ async def check_headroom(plan: Plan) -> None:
     if not binding:
         return
     try:
-        held = await in_thread(lambda: counted([limit.counter for _, limit, _ in binding]))
+        counted_now = await in_thread(lambda: counted([limit.counter for _, limit, _ in binding]))
     except Error as error:
         raise DatabaseAway from error
     for place, limit, amount in binding:
-        if held[limit.counter] + amount > limit.most:
-            raise _would_exceed(plan, place, Verdict(is_stale=False, refused_by=place, counted=held))
+        if counted_now[limit.counter] + amount > limit.most:
+            raise _would_exceed(plan, place, Verdict(is_stale=False, refused_by=place, counted=counted_now))
 
 
 def _would_exceed(plan: Plan, place: int, verdict: Verdict) -> WouldExceed:

@@ -123,6 +123,6 @@ def _swap(call: Call, winner: Call) -> None:
         setattr(call, name, getattr(winner, name))
         setattr(winner, name, mine_now)
     # What the first one kept us waiting for was the provider's time, not Facet's.
-    call.sent, winner.sent = call.sent or winner.sent, call.sent
+    call.sent_at, winner.sent_at = call.sent_at or winner.sent_at, call.sent_at
     call.notes, winner.notes = {"hedged": "second"}, {"hedge_of": request_id(ask.id)}
     call.attempts_before += winner.attempts

@@ -104,10 +104,10 @@ def _asker_of(key: KeyShape) -> Asker:
 
 def successor_of(snapshot: Snapshot, key_id: uuid.UUID, at: dt.datetime) -> KeyShape | None:
     """Return the key that continues with what was begun with a key: itself, or once it has expired the one after it."""
-    seen = {key_id}
+    visited = {key_id}
     key = snapshot.keys_by_id.get(key_id)
-    while key is not None and key.has_expired(at) and key.replaced_by is not None and key.replaced_by not in seen:
-        seen.add(key.replaced_by)
+    while key is not None and key.has_expired(at) and key.replaced_by is not None and key.replaced_by not in visited:
+        visited.add(key.replaced_by)
         key = snapshot.keys_by_id.get(key.replaced_by)
     return key
 

@@ -38,7 +38,7 @@ class Passage(NamedTuple):
     text: str
 
 
-class Found(NamedTuple):
+class SearchResult(NamedTuple):
     """Passages, the best first. `note` says in a sentence what the search had to do without; empty for nothing."""
 
     passages: Sequence[Passage]
@@ -52,8 +52,8 @@ class LookUp(Protocol):
     """
 
     def __call__(
-        self, identify: Identify, ask: Ask, team_id: uuid.UUID, wanted: KnowledgeRef, question: str
-    ) -> Awaitable[Found]: ...
+        self, identify: Identify, ask: Ask, team_id: uuid.UUID, ref: KnowledgeRef, question: str
+    ) -> Awaitable[SearchResult]: ...
 
 
 LOOK_UPS: list[LookUp] = []
@@ -69,7 +69,7 @@ def without_knowledge(ask: Ask) -> Ask:
     return replace(ask, body={name: value for name, value in ask.body.items() if name != "knowledge"})
 
 
-async def with_knowledge(identify: Identify, asker: Asker, ask: Ask, known: Retrieved | None = None) -> Ask:
+async def with_knowledge(identify: Identify, asker: Asker, ask: Ask, earlier: Retrieved | None = None) -> Ask:
     """Return the ask with the passages its collections have for its question.
 
     The collections of an agent are read as its own team sees them. `known` is what was found for the same ask a moment
@@ -80,29 +80,29 @@ async def with_knowledge(identify: Identify, asker: Asker, ask: Ask, known: Retr
     named, body = ask.body["knowledge"], without_knowledge(ask).body
     if named is None:
         return replace(ask, body=body)
-    wanted = knowledge_ref.read(named)
+    ref = knowledge_ref.read(named)
     place = question_in(ask.operation, body)
     if place is None and ask.agent is None:
         raise BadInput("knowledge needs a question: the last message of the user has no words.", param="knowledge")
     team_id = asker.team.id if ask.agent is None else ask.agent.team_id
     question = search_query(body, place, ask.history) if place else ""
-    looked_up = (team_id, wanted, place, question)
-    if known is None or known.looked_up != looked_up:
-        found = await _found(identify, asker, ask, wanted, question) if place else Found((), _NO_QUESTION)
-        known = _retrieved(looked_up, wanted, found)
-    if place and known.block:
-        body = with_block(body, place, known.block)
+    looked_up = (team_id, ref, place, question)
+    if earlier is None or earlier.looked_up != looked_up:
+        result = await _search(identify, asker, ask, ref, question) if place else SearchResult((), _NO_QUESTION)
+        earlier = _retrieved(looked_up, ref, result)
+    if place and earlier.block:
+        body = with_block(body, place, earlier.block)
     # The log keeps both: the request, and the text with its passages.
     text = orjson.dumps({**orjson.loads(ask.text), **body, "knowledge": named}).decode()
-    return replace(ask, body=body, text=text, knowledge=known)
+    return replace(ask, body=body, text=text, knowledge=earlier)
 
 
-async def _found(identify: Identify, asker: Asker, ask: Ask, wanted: KnowledgeRef, question: str) -> Found:
+async def _search(identify: Identify, asker: Asker, ask: Ask, ref: KnowledgeRef, question: str) -> SearchResult:
     (look_up,) = LOOK_UPS
     if ask.agent is None:
-        return await look_up(identify, ask, asker.team.id, wanted, question)
+        return await look_up(identify, ask, asker.team.id, ref, question)
     try:
-        return await look_up(identify, ask, ask.agent.team_id, wanted, question)
+        return await look_up(identify, ask, ask.agent.team_id, ref, question)
     except DatabaseAway:
         raise
     except Refusal as refusal:
@@ -110,7 +110,7 @@ async def _found(identify: Identify, asker: Asker, ask: Ask, wanted: KnowledgeRe
         raise AgentNotReady(ask.agent.slug, refusal.message, is_inside=is_inside) from refusal
 
 
-def _retrieved(looked_up: tuple[object, ...], wanted: KnowledgeRef, found: Found) -> Retrieved:
+def _retrieved(looked_up: tuple[object, ...], ref: KnowledgeRef, result: SearchResult) -> Retrieved:
     citations: list[dict[str, Any]] = [
         {
             "n": n,
@@ -119,9 +119,9 @@ def _retrieved(looked_up: tuple[object, ...], wanted: KnowledgeRef, found: Found
             "collection": passage.collection,
             "heading": passage.heading,
         }
-        for n, passage in enumerate(found.passages, 1)
+        for n, passage in enumerate(result.passages, 1)
     ]
-    kept = [
+    sources = [
         {
             **citation,
             "document": scrub(passage.document)[0],
@@ -129,8 +129,8 @@ def _retrieved(looked_up: tuple[object, ...], wanted: KnowledgeRef, found: Found
             "document_id": str(passage.document_id),
             "passage": passage.position,
         }
-        for citation, passage in zip(citations, found.passages, strict=True)
+        for citation, passage in zip(citations, result.passages, strict=True)
     ]
-    record: dict[str, Any] = {"collections": wanted.collections, "sources": kept}
-    record |= {"note": found.note} if found.note else {}
-    return Retrieved(citations, record, looked_up, block_of(found.passages) if found.passages else "")
+    record: dict[str, Any] = {"collections": ref.collections, "sources": sources}
+    record |= {"note": result.note} if result.note else {}
+    return Retrieved(citations, record, looked_up, block_of(result.passages) if result.passages else "")

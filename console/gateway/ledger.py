@@ -162,14 +162,14 @@ class Ledger:
 
     def _tell_away(self, error: psycopg.Error) -> None:
         """Log once, and not for each call, that none can be taken; whatever else went wrong, each time."""
-        what = str(error).strip().partition("\n")[0]
+        reason = str(error).strip().partition("\n")[0]
         if not isinstance(error, psycopg.OperationalError):
-            log.warning("A call could not be begun: %s: %s", type(error).__name__, what)
+            log.warning("A call could not be begun: %s: %s", type(error).__name__, reason)
             return
         _note_refusal(time.monotonic())
         if not self._is_away:
             self._is_away = True
-            log.warning("PostgreSQL is away; calls are refused until it is back: %s", what)
+            log.warning("PostgreSQL is away; calls are refused until it is back: %s", reason)
 
     async def close(self, item: Close) -> bool:
         """Write one end record; returns whether it was this call of `close` that wrote it.

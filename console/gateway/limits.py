@@ -48,8 +48,8 @@ def _amount(metric: str, amount: int) -> str:
         # To the last micro-unit where cents would hide what bound: 0.0065 is no 0.01.
         places = 2 if amount % 10_000 == 0 else 6
         return f"{amount / 1_000_000:,.{places}f} {settings.CURRENCY}"
-    one, many = _UNITS.get(metric, (metric, metric))
-    return f"{amount:,} {one if amount == 1 else many}"
+    singular, plural = _UNITS.get(metric, (metric, metric))
+    return f"{amount:,} {singular if amount == 1 else plural}"
 
 
 def describe(quota: QuotaShape, most: int) -> str:
@@ -107,16 +107,16 @@ def limits_of(limits: tuple[Limit, ...], asker: Asker, ask: Ask) -> tuple[Limit,
     One that names none is counted by the others, or refused with EndUserNeeded where a limit lets no such call pass.
     People who have signed in are nobody's end users.
     """
-    found = []
+    matching = []
     for limit in limits:
         if not limit.quota.each_end_user:
-            found.append(limit)
+            matching.append(limit)
         elif ask.end_user:
             counter = (limit.quota.id, limit.counter[1], ask.end_user)
-            found.append(replace(limit, counter=counter, columns=of_end_user(limit.columns, ask.end_user)))
+            matching.append(replace(limit, counter=counter, columns=of_end_user(limit.columns, ask.end_user)))
         elif limit.quota.refuses_nameless and asker.actor_kind in _SPEAK_FOR_OTHERS:
             raise _nameless(limit, ask)
-    return tuple(found)
+    return tuple(matching)
 
 
 def _nameless(limit: Limit, ask: Ask) -> EndUserNeeded:
@@ -162,9 +162,9 @@ def quota_refused(plan: Plan, verdict: Verdict) -> QuotaExceeded:
         sentence += f" It resets at {resets_at:%Y-%m-%d %H:%M:%S} UTC."
     headers = {"x-should-retry": "true" if _is_rate(quota) else "false"}
     if quota.metric in _HEADER_METRICS:
-        told = limit if limit.headers else replace(limit, headers=_headers(quota, limit.most, plan.ask.at))
-        left = [(told, max(0, limit.most - counted))]
-        lines = rate_limit_lines(left, plan.ask.at).decode().splitlines()
+        shown_limit = limit if limit.headers else replace(limit, headers=_headers(quota, limit.most, plan.ask.at))
+        remaining = [(shown_limit, max(0, limit.most - counted))]
+        lines = rate_limit_lines(remaining, plan.ask.at).decode().splitlines()
         headers |= dict(line.split(": ") for line in lines)
     param = OF_END_USER if quota.each_end_user else None
     refusal = QuotaExceeded(sentence, param=param, code=_code(quota), retry_after=wait, headers=headers)
@@ -193,11 +193,11 @@ def remaining_after(plan: Plan, verdict: Verdict) -> list[Remaining]:
     tightest, counted = [], verdict.counted
     for limits in plan.header_limits:
         limit = limits[0]
-        left = limit.most - counted.get(limit.counter, 0)
+        remaining = limit.most - counted.get(limit.counter, 0)
         for other in limits[1:]:
-            if (less := other.most - counted.get(other.counter, 0)) < left:
-                limit, left = other, less
-        tightest.append((limit, left if left > 0 else 0))
+            if (less := other.most - counted.get(other.counter, 0)) < remaining:
+                limit, remaining = other, less
+        tightest.append((limit, remaining if remaining > 0 else 0))
     return tightest
 
 
@@ -213,7 +213,8 @@ def _duration(seconds: int) -> bytes:
 def rate_limit_lines(limits: list[Remaining], moment: dt.datetime) -> bytes:
     """Return the headers as lines of a head, every answer has them."""
     lines, present = b"", moment.timestamp()
-    for limit, left in limits:
+    for limit, remaining in limits:
         if (headers := limit.headers) is not None:
-            lines += headers.form % (left, _duration(round(headers.resets_at - present) if headers.resets_at else 0))
+            seconds = round(headers.resets_at - present) if headers.resets_at else 0
+            lines += headers.form % (remaining, _duration(seconds))
     return lines

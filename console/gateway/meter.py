@@ -25,9 +25,9 @@ def _micros(seconds: float) -> int:
 
 def overhead_seconds(call: Call, moment: float) -> float:
     """Return how many seconds Facet itself has taken since the request arrived, up to `moment`."""
-    if not call.sent:
+    if not call.sent_at:
         return moment - call.started
-    return (call.sent - call.started) + (moment - call.answered if call.answered else 0.0)
+    return (call.sent_at - call.started) + (moment - call.answered if call.answered else 0.0)
 
 
 def settle(call: Call, usage: Usage | None, output: str | None) -> tuple[Usage, str]:
@@ -37,7 +37,7 @@ def settle(call: Call, usage: Usage | None, output: str | None) -> tuple[Usage, 
     never reached a provider used nothing. An estimate the client was told is what it is charged.
     """
     if usage is None:
-        if not call.sent or call.is_unused:
+        if not call.sent_at or call.is_unused:
             return Usage(0, 0), ""
         return call.estimate or estimated(call, output), "estimated"
     return usage, ""
@@ -104,12 +104,14 @@ def end_record(call: Call, outcome: Outcome, falls_back: bool) -> Close:
         end["id"] = id
     if notes:
         end["detail"] = json.dumps(notes)
-    kept: PreparedPayload | None = None
+    payload: PreparedPayload | None = None
     if output is not None:
-        kept = prepare_payload(output)
-        end["output_sha256"] = kept.stored_sha256.hex()
+        payload = prepare_payload(output)
+        end["output_sha256"] = payload.stored_sha256.hex()
     tokens = charged.prompt + charged.completion
-    return Close(reservation, joined(plan.record, orjson.dumps(end)), plan.charges, tokens, call.cost_micros, kept, id)
+    return Close(
+        reservation, joined(plan.record, orjson.dumps(end)), plan.charges, tokens, call.cost_micros, payload, id
+    )
 
 
 def _notes(call: Call) -> dict[str, Any]:

@@ -89,18 +89,18 @@ def _check_maximum(pin: PinShape, ask: Ask) -> None:
     if "n" in bounds:
         bounds["best_of"] = bounds["n"]  # that many answers are generated, however many are returned
     for name, most in bounds.items():
-        asked = ask.body.get(name)
-        if name not in lengths.NAMES and isinstance(asked, int | float) and asked > most:
-            raise BadInput(f"{name} is {asked}; {ask.model!r} allows at most {most}.", param=name)
+        value = ask.body.get(name)
+        if name not in lengths.NAMES and isinstance(value, int | float) and value > most:
+            raise BadInput(f"{name} is {value}; {ask.model!r} allows at most {most}.", param=name)
 
 
 def _charges(
-    terms: Terms, limits: tuple[Limit, ...], prompt_tokens: int, output_tokens: int, sent: bytes, beyond_tokens: str
+    terms: Terms, limits: tuple[Limit, ...], prompt_tokens: int, output_tokens: int, body: bytes, beyond_tokens: str
 ) -> tuple[Charge, ...]:
     """Return what each limit must reserve: the most this call can use."""
     amounts = {"requests": 1, "tokens": prompt_tokens + output_tokens, "concurrency": 1}
     if terms.price is not None and not beyond_tokens:
-        amounts["cost"] = terms.price.most(prompt_tokens, output_tokens, sent)
+        amounts["cost"] = terms.price.most(prompt_tokens, output_tokens, body)
     try:
         return tuple([(limit, amounts[limit.metric]) for limit in limits])
     except KeyError:

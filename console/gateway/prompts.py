@@ -48,7 +48,7 @@ async def with_prompt(snapshot: Snapshot, asker: Asker, ask: Ask) -> Ask:
 
 async def _with_prompt_of(snapshot: Snapshot, team_id: uuid.UUID, asker: Asker, ask: Ask) -> Ask:
     named = prompt_ref.read(ask.body["prompt"])
-    given = list(ask.history) or ask.body.get("input" if ask.operation == "response" else "messages", [])
+    messages = list(ask.history) or ask.body.get("input" if ask.operation == "response" else "messages", [])
     finder = Finder(snapshot.prompts.prompts, snapshot.closed_teams)
     while True:
         try:
@@ -58,7 +58,7 @@ async def _with_prompt_of(snapshot: Snapshot, team_id: uuid.UUID, asker: Asker, 
                 named.ref,
                 asker.environment,
                 named.variables,
-                text_role="system" if given else "user",
+                text_role="system" if messages else "user",
             )
             break
         except NotRead as missing:
@@ -68,23 +68,26 @@ async def _with_prompt_of(snapshot: Snapshot, team_id: uuid.UUID, asker: Asker, 
         raise NotCallable(filled.version.slug)
     body = {name: value for name, value in ask.body.items() if name != "prompt"}
     if ask.operation == "message":
-        _prepend(body, filled.rendered.messages, given)
+        _prepend(body, filled.rendered.messages, messages)
     elif ask.operation == "response":
         body |= {"messages": list(filled.rendered.messages), "prompt": ask.body["prompt"]}  # which the answer repeats
     else:
-        body["messages"] = [*filled.rendered.messages, *given]
+        body["messages"] = [*filled.rendered.messages, *messages]
     # The log keeps both: the request, and the text rendered from it.
     text = orjson.dumps({**body, "prompt": ask.body["prompt"]}).decode()
     return replace(ask, body=body, text=text, prompt=_rendered(filled, named.ref.label))
 
 
-def _prepend(body: dict[str, Any], rendered: Sequence[Mapping[str, Any]], given: list[Any]) -> None:
+def _prepend(body: dict[str, Any], rendered: Sequence[Mapping[str, Any]], messages: list[Any]) -> None:
     """Put a prompt's messages into a body of Anthropic's shape, where what the system says has a place of its own."""
     system = [{"type": "text", "text": message["content"]} for message in rendered if message["role"] in _SYSTEM]
-    own = body.get("system") or []
+    own_system = body.get("system") or []
     if system:
-        body["system"] = [*system, *([{"type": "text", "text": own}] if isinstance(own, str) else own)]
-    body["messages"] = [*(dict(message) for message in rendered if message["role"] not in _SYSTEM), *given]
+        body["system"] = [
+            *system,
+            *([{"type": "text", "text": own_system}] if isinstance(own_system, str) else own_system),
+        ]
+    body["messages"] = [*(dict(message) for message in rendered if message["role"] not in _SYSTEM), *messages]
     if not body["messages"]:
         raise BadInput("The prompt says nothing a user could have said; send messages beside it.", param="messages")
 

@@ -80,16 +80,16 @@ async def record_refusal(
         **(of_asker(asker) if asker is not None else {}),
         **(as_attempt(ask.id) if is_attempt else {}),
     }
-    kept = prepare_payload(ask.text) if asker is not None and ask.text else None
-    if kept is not None:
-        record["input_sha256"] = kept.stored_sha256.hex()
+    payload = prepare_payload(ask.text) if asker is not None and ask.text else None
+    if payload is not None:
+        record["input_sha256"] = payload.stored_sha256.hex()
     begin = Begin(
         epoch=snapshot.epoch,
         id=ask.id,
         at=ask.at,
         record=orjson.dumps(record),
         is_refusal=True,
-        input=None if has_input else kept,
+        input=None if has_input else payload,
     )
     return (await gateway.ledger.begin(begin)).is_stale
 

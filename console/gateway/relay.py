@@ -21,7 +21,7 @@ from console.gateway.fallback import fall_back, next_fallback, seconds_left
 from console.gateway.hedging import send_hedged
 from console.gateway.meter import answer_text, end_record
 from console.gateway.operations import OPERATIONS
-from console.gateway.operations.types import Read
+from console.gateway.operations.types import ReadAnswer
 from console.gateway.targets import is_fallback
 from console.gateway.types import Call, Outcome
 from console.providers.types import StreamReader
@@ -79,7 +79,7 @@ def _cancelled(call: Call, http_status: int | None = None) -> Outcome:
     return Outcome("interrupted", http_status, "shutting_down")
 
 
-async def _read(call: Call, raw: bytes) -> Read:
+async def _read(call: Call, raw: bytes) -> ReadAnswer:
     """Parse a whole answer; a large one (many embeddings, say) in a thread, so that it does not stall other streams."""
     plan = call.plan
     read = OPERATIONS[plan.ask.operation].read
@@ -142,7 +142,7 @@ async def _answer(call: Call) -> bytes:
         raise
     if call.plan.ask.operation != "embedding":  # embeddings have no first token, and would only flatter the figures
         call.first_token = call.answered
-    await _close(call, Outcome("ok", 200, usage=read.usage, output=read.kept))
+    await _close(call, Outcome("ok", 200, usage=read.usage, output=read.output))
     return read.body
 
 

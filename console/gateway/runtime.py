@@ -61,21 +61,21 @@ def current_gateway() -> Gateway:
     loop = asyncio.get_running_loop()
     if _latest.loop is loop:
         return _latest.gateway
-    found = _gateways.get(loop)
-    if found is None:
-        found = _gateways[loop] = Gateway()
-    _latest.loop, _latest.gateway = loop, found
-    return found
+    gateway = _gateways.get(loop)
+    if gateway is None:
+        gateway = _gateways[loop] = Gateway()
+    _latest.loop, _latest.gateway = loop, gateway
+    return gateway
 
 
 async def stop() -> None:
     """Write what has queued and close all connections of this event loop."""
     loop = asyncio.get_running_loop()
-    found = _gateways.get(loop)
-    if found is not None:
-        await found.ledger.stop()
-        await found.provider_gate.stop()
-        found.ticker.stop()
+    gateway = _gateways.get(loop)
+    if gateway is not None:
+        await gateway.ledger.stop()
+        await gateway.provider_gate.stop()
+        gateway.ticker.stop()
         _gateways.pop(loop, None)
         _latest.loop = None
     await outbound.close()

@@ -66,8 +66,8 @@ class SourcedStream:
         self._has_cited = False
 
     @property
-    def held(self) -> bytes:
-        return self._inner.held
+    def last_frames(self) -> bytes:
+        return self._inner.last_frames
 
     def count(self, usage: Usage) -> None:
         if isinstance(self._inner, TellsUsage):

@@ -23,40 +23,41 @@ class Statement:
 
     def __init__(self, connection: Connection, text: str) -> None:
         self._connection, self._text = connection, text.encode()
-        self._held: psycopg.AsyncConnection[Any] | None = None
+        self._prepared_on: psycopg.AsyncConnection[Any] | None = None
         self._socket = -1
         self._waiting: asyncio.Future[None] | None = None
 
     async def run(self, parameters: Sequence[bytes]) -> list[bytes | None]:
         """Run it; once more on a new connection when PostgreSQL had ended the session."""
-        had_session = self._held is not None
+        had_session = self._prepared_on is not None
         try:
             return await self._run(parameters)
         except psycopg.OperationalError:
-            if not had_session or self._held is not None:  # PostgreSQL is away, or it is the statement that failed
+            # PostgreSQL is away, or it is the statement that failed.
+            if not had_session or self._prepared_on is not None:
                 raise
         return await self._run(parameters)
 
     async def _run(self, parameters: Sequence[bytes]) -> list[bytes | None]:
-        held = await self._connection.get()
-        pgconn = held.pgconn
+        connection = await self._connection.get()
+        pgconn = connection.pgconn
         try:
-            if held is not self._held:
-                await self._prepare(held)
+            if connection is not self._prepared_on:
+                await self._prepare(connection)
             pgconn.send_query_prepared(_NAME, parameters, [_BINARY] * len(parameters), result_format=_BINARY)
             return _row(await self._result(pgconn))
         except BaseException:
             # Cancelled: the answer is on the way still and would be taken for the next one's.
-            if held.closed or pgconn.transaction_status != pq.TransactionStatus.IDLE:
+            if connection.closed or pgconn.transaction_status != pq.TransactionStatus.IDLE:
                 await self.close()
             raise
 
-    async def _prepare(self, held: psycopg.AsyncConnection[Any]) -> None:
+    async def _prepare(self, connection: psycopg.AsyncConnection[Any]) -> None:
         self._stop_listening()
-        self._listen(held.pgconn)
-        held.pgconn.send_prepare(_NAME, self._text)
-        _row(await self._result(held.pgconn))
-        self._held = held
+        self._listen(connection.pgconn)
+        connection.pgconn.send_prepare(_NAME, self._text)
+        _row(await self._result(connection.pgconn))
+        self._prepared_on = connection
 
     def _listen(self, pgconn: pq.abc.PGconn) -> None:
         self._socket = pgconn.socket
@@ -121,7 +122,7 @@ class Statement:
 
     async def close(self) -> None:
         self._stop_listening()
-        self._held = None
+        self._prepared_on = None
         await self._connection.close()
 
 

@@ -78,10 +78,10 @@ def stop() -> None:
     for do in _before:
         do()
     with _lock:
-        held, _running = _running, None
-    if held is not None and held[0] == os.getpid():
-        asyncio.run_coroutine_threadsafe(pipeline.stop(), held[1]).result(10)
-        held[1].call_soon_threadsafe(held[1].stop)
+        thread, _running = _running, None
+    if thread is not None and thread[0] == os.getpid():
+        asyncio.run_coroutine_threadsafe(pipeline.stop(), thread[1]).result(10)
+        thread[1].call_soon_threadsafe(thread[1].stop)
         deadline = time.monotonic() + 5
-        while not held[1].is_closed() and time.monotonic() < deadline:
+        while not thread[1].is_closed() and time.monotonic() < deadline:
             time.sleep(0.005)

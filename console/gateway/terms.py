@@ -29,9 +29,9 @@ _ALWAYS = dt.datetime.min.replace(tzinfo=dt.UTC), dt.datetime.max.replace(tzinfo
 def terms_of(snapshot: Snapshot, asker: Asker, ask: Ask, step: int) -> Terms:
     """Return the terms of a call, at one step of its pin's chain. Raises Refusal."""
     place = (ask.model, ask.type, step, ask.agent.slug if ask.agent is not None else "")
-    known = asker.terms.get(place)
-    if known is not None and known.since <= ask.at < known.until:
-        return known
+    cached = asker.terms.get(place)
+    if cached is not None and cached.since <= ask.at < cached.until:
+        return cached
     terms = _make(snapshot, asker, ask, step)
     if step != 0 or terms.pinned.canary is None:  # whether a canary answers is decided for each call
         asker.terms[place] = terms
@@ -58,7 +58,7 @@ def _make(snapshot: Snapshot, asker: Asker, ask: Ask, step: int) -> Terms:
         pin=pin,
         route=target.route,
         price=version.price_at(ask.at),
-        lanes={wanted: slowest(wanted, most_lane, pin.lane) for wanted in Lane.values},
+        lanes={lane: slowest(lane, most_lane, pin.lane) for lane in Lane.values},
         endpoint=Endpoint(version.provider.base_url, version.provider.secret),
         limits=limits,
         has_each=any(quota.each_end_user for quota in quotas),

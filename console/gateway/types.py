@@ -223,7 +223,7 @@ class Call:
     started: float  # time.perf_counter() when the request arrived
     remaining: list[Remaining]
     notes: dict[str, str] = field(default_factory=dict)  # what the log keeps besides, as its detail
-    sent: float = _begins_as(default=0.0)  # when the provider was called
+    sent_at: float = _begins_as(default=0.0)  # when the provider was called
     first_token: float = _begins_as(default=0.0)
     answered: float = _begins_as(default=0.0)  # when the provider's answer was complete
     attempts: int = _begins_as(default=0)  # at the present version

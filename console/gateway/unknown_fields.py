@@ -58,7 +58,7 @@ def dropped_names(asker: Asker, ask: Ask, dropped_fields: Set[str]) -> tuple[str
     """
     if not dropped_fields:
         return ask.dropped
-    if policy_of(asker.key) == "refuse" and (whole := dropped_fields & ask.body.keys()):
-        name = min(whole)
+    if policy_of(asker.key) == "refuse" and (refused := dropped_fields & ask.body.keys()):
+        name = min(refused)
         raise BadInput(f"The model behind {ask.model!r} cannot be told {name}.", param=name)
     return names_of({*ask.dropped, *dropped_fields})

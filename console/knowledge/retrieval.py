@@ -11,7 +11,7 @@ from console.core.connections import in_thread
 from console.core.ids import request_id
 from console.core.lanes import Lane
 from console.gateway.errors import DatabaseAway
-from console.gateway.knowledge import Found, Passage
+from console.gateway.knowledge import Passage, SearchResult
 from console.gateway.refusals import Identify
 from console.gateway.shapes.knowledge_ref import KnowledgeRef
 from console.gateway.types import Ask
@@ -24,10 +24,10 @@ from console.knowledge.search import MOST_FOUND, search
 PATIENCE_SECONDS = 4.0
 
 
-async def look_up(identify: Identify, ask: Ask, team_id: uuid.UUID, wanted: KnowledgeRef, question: str) -> Found:
+async def look_up(identify: Identify, ask: Ask, team_id: uuid.UUID, ref: KnowledgeRef, question: str) -> SearchResult:
     """Return what a team's collections, or the organisation's, say about a question; the caller pays for its vector."""
     try:
-        collections = await in_thread(lambda: get_collections(team_id, wanted.collections, "knowledge"))
+        collections = await in_thread(lambda: get_collections(team_id, ref.collections, "knowledge"))
         asked = Asked(
             surface=ask.surface,
             route=ask.route,
@@ -43,14 +43,14 @@ async def look_up(identify: Identify, ask: Ask, team_id: uuid.UUID, wanted: Know
         raise DatabaseAway from error
     passages = [
         Passage(
-            collection=one.collection,
-            document_id=one.document_id,
-            document=one.document,
-            version=one.version,
-            heading=one.heading,
-            position=one.passage_position,
-            text=one.text,
+            collection=passage.collection,
+            document_id=passage.document_id,
+            document=passage.document,
+            version=passage.version,
+            heading=passage.heading,
+            position=passage.passage_position,
+            text=passage.text,
         )
-        for one in alike_enough(done.found, collections)[: wanted.limit]
+        for passage in alike_enough(done.found, collections)[: ref.limit]
     ]
-    return Found(passages, f"Found by words alone: {done.problem}" if done.problem else "")
+    return SearchResult(passages, f"Found by words alone: {done.problem}" if done.problem else "")

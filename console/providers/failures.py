@@ -15,7 +15,7 @@ _THEIRS_IF_SAID = frozenset({400, 404})
 _OVERLOADED = 529  # Anthropic's word, which others took over
 
 
-class Said(NamedTuple):
+class ErrorBody(NamedTuple):
     """What a provider said of a request it refuses: `code` is a word of ours, `param` the field at fault."""
 
     message: str = ""
@@ -33,16 +33,16 @@ def _for_callers(message: str) -> str:
     return scrub("".join(c if c.isprintable() else " " for c in message[:2000]))[0][:500]
 
 
-def failure(status: int, said: Said) -> ProviderError:
+def failure(status: int, error: ErrorBody) -> ProviderError:
     """Return the error for a status: the caller's to mend, or the installation's."""
-    if status in _ALWAYS_THEIRS or (status in _THEIRS_IF_SAID and said.message):
+    if status in _ALWAYS_THEIRS or (status in _THEIRS_IF_SAID and error.message):
         return ProviderError(
-            f"The model refused the request: {_for_callers(said.message) or f'status {status}, without a reason.'}",
+            f"The model refused the request: {_for_callers(error.message) or f'status {status}, without a reason.'}",
             permanent=True,
             status=400,
-            code=said.code or "upstream_refused",
+            code=error.code or "upstream_refused",
             upstream_status=status,
-            param=_for_callers(said.param)[:100] or None,
+            param=_for_callers(error.param)[:100] or None,
         )
     if status in {401, 403}:
         return ProviderError(

@@ -17,8 +17,8 @@ class Usage(NamedTuple):
     completion: int
     cached: int = 0
     reasoning: int = 0
-    written: int = 0  # into the provider's cache
-    written_1h: int = 0  # of those, to stay there for an hour
+    cache_written: int = 0  # into the provider's cache
+    cache_written_1h: int = 0  # of those, to stay there for an hour
     audio_in: int = 0  # of the prompt, what was neither read from a cache nor written to one
     audio_out: int = 0  # of the completion, besides reasoning
 
@@ -64,8 +64,8 @@ class Embedded(NamedTuple):
 class StreamReader(Protocol):
     """Reads one stream. `feed` returns what may go to the client at once; the terminal event is held back.
 
-    After the last chunk: `is_complete` says whether the provider finished its answer, `held` is what to send after the
-    call is recorded, `answer()` is the whole answer as one object, for the log.
+    After the last chunk: `is_complete` says whether the provider finished its answer, `last_frames` is what to send
+    after the call is recorded, `answer()` is the whole answer as one object, for the log.
     """
 
     usage: Usage | None
@@ -73,7 +73,7 @@ class StreamReader(Protocol):
     has_content: bool
 
     @property
-    def held(self) -> bytes: ...
+    def last_frames(self) -> bytes: ...
 
     def feed(self, chunk: bytes) -> bytes:
         """Take bytes from the provider; raises ProviderError when they are not its protocol, or say it failed."""

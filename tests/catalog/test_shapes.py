@@ -35,7 +35,7 @@ def test_it_prices_cached_and_reasoning_tokens_as_parts_of_the_others() -> None:
 
 def test_what_goes_into_a_cache_costs_what_it_does_for_so_long() -> None:
     price = a_price(cached_input=200_000, cache_write=2_500_000, cache_write_1h=4_000_000)
-    used = Usage(100, 10, cached=20, written=50, written_1h=30)
+    used = Usage(100, 10, cached=20, cache_written=50, cache_written_1h=30)
     assert price.cost(*used) == 30 * 2 + 20 * 0.2 + 20 * 2.5 + 30 * 4 + 10 * 8
     marked = b'{"cache_control":{"type":"ephemeral","ttl":"1h"}}'
     assert price.most(100, 10, b"{}") == 100 * 2.5 + 10 * 8, "an hour is charged to who asks for it"
@@ -52,7 +52,7 @@ def test_above_a_number_of_tokens_all_of_a_call_is_dearer() -> None:
     rates |= {"reasoning": 20, "long_input": 6, "long_output": "22.5"}
     Price.objects.create(model_version=version, long_above=200, **{n: Decimal(v) for n, v in rates.items()})
     price = version_shapes()[version.pk].prices[0]
-    used = Usage(200, 10, cached=100, reasoning=4, written=50, written_1h=20)
+    used = Usage(200, 10, cached=100, reasoning=4, cache_written=50, cache_written_1h=20)
     short = 50 * 3 + 100 * 0.3 + 30 * 3.75 + 20 * 6 + 6 * 15 + 4 * 20
     assert price.cost(*used) == -(-short // 1)
     long = 51 * 6 + 100 * 0.6 + 30 * 7.5 + 20 * 12 + 6 * 22.5 + 4 * 30
@@ -114,7 +114,7 @@ def test_no_usage_costs_more_than_was_set_aside(
     prompt, completion = plain + cached + written + heard, sum(comes_out)
     used = Usage(prompt, completion, cached, thought, written, for_an_hour, heard, said)
     assert price.cost(*used) <= price.most(prompt, completion, b'"ttl":"1h" audio')
-    without = used._replace(written_1h=0, audio_in=0, audio_out=0)
+    without = used._replace(cache_written_1h=0, audio_in=0, audio_out=0)
     assert price.cost(*without) <= price.most(prompt, completion, b"{}")
 
 

@@ -35,9 +35,9 @@ def test_the_second_attempt_answers_when_the_first_is_silent(ask: Ask, world, st
     swap, sent = hedging._swap, []
 
     def swapped(call: Call, winner: Call) -> None:
-        sent.extend([call.sent, winner.sent])
+        sent.extend([call.sent_at, winner.sent_at])
         swap(call, winner)
-        sent.extend([call.sent, winner.sent])
+        sent.extend([call.sent_at, winner.sent_at])
 
     monkeypatch.setattr(hedging, "_swap", swapped)
     world.upstream.enqueue_silence(60)

@@ -539,7 +539,7 @@ def test_a_session_that_ends_before_it_reads_a_statement_is_made_again(committed
         statement = Statement(Connection("test"), "SELECT pg_backend_pid(), $1::text")
         long = [b"x" * 50_000]  # more than PostgreSQL reads at once
         first, _ = await statement.run(long)
-        pid = statement._held.info.backend_pid
+        pid = statement._prepared_on.info.backend_pid
         # That PostgreSQL ends the session, and that it has not read all that was sent, is told at once.
         os.kill(pid, signal.SIGSTOP)
         try:

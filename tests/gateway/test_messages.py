@@ -34,7 +34,7 @@ def read(reader, pieces):
     if not reader.is_complete:
         out.append(reader.finish())
     found = []
-    for frame in (b"".join(out) + reader.held).decode().split("\n\n")[:-1]:
+    for frame in (b"".join(out) + reader.last_frames).decode().split("\n\n")[:-1]:
         name, data = frame.split("\n")
         found.append(json.loads(data.removeprefix("data: ")))
         assert name == f"event: {found[-1]['type']}" and data.startswith("data: ")
@@ -136,7 +136,7 @@ def test_what_breaks_off_is_never_complete():
         (PassedStream(), claude.sse(*claude.events(claude.message())[:4])),
     ):
         events = read(reader, [begun])
-        assert not reader.is_complete and not reader.held and events[-1]["type"] == "content_block_delta"
+        assert not reader.is_complete and not reader.last_frames and events[-1]["type"] == "content_block_delta"
         orjson.dumps(reader.answer())
 
 

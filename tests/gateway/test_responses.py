@@ -181,7 +181,7 @@ def test_how_a_stream_can_end():
 
     reader = ResponseStream(OpenAIStream(include_usage=True), asked())
     begun = read(reader, [b"data: " + orjson.dumps(chunk({"content": "Half"})) + b"\n\n"])
-    assert not reader.is_complete and not reader.held and begun[-1]["type"] == "response.output_text.delta"
+    assert not reader.is_complete and not reader.last_frames and begun[-1]["type"] == "response.output_text.delta"
     raw = reader.fail(ProviderError("It was cut off.", code="upstream_truncated")).decode()
     failed = [json.loads(frame.split("\ndata: ")[1]) for frame in raw.split("\n\n")[:-1]]
     checked([*begun, *failed])

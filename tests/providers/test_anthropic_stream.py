@@ -77,7 +77,7 @@ def test_any_cutting_and_any_writing_gives_the_whole_message(data):
     reader, out = read(cut(written, data.draw(st.lists(st.integers(0, 10_000), max_size=12))))
     completion, usage = completion_of(message)
     whole = completion["choices"][0]
-    assert reader.is_complete and reader.held == b"data: [DONE]\n\n" and reader.usage == usage
+    assert reader.is_complete and reader.last_frames == b"data: [DONE]\n\n" and reader.usage == usage
     found = chunks(out)
     built = gathered(found)
     assert built["content"] == (whole["message"]["content"] or "")
@@ -124,7 +124,7 @@ def test_a_message_cut_before_its_end_is_never_complete(message, place):
     except ProviderError as error:
         assert error.code == "upstream_invalid"  # cut within an event
         return
-    assert not reader.is_complete and not reader.held
+    assert not reader.is_complete and not reader.last_frames
     assert all(not c["choices"][0]["finish_reason"] for c in chunks(out))
     orjson.dumps(reader.answer())
 
@@ -234,18 +234,20 @@ def test_the_older_functions():
 
 
 def test_counts():
-    assert usage_of(claude.USAGE) == Usage(prompt=150, completion=7, cached=100, reasoning=4, written=30)
+    assert usage_of(claude.USAGE) == Usage(prompt=150, completion=7, cached=100, reasoning=4, cache_written=30)
     assert usage_of({"input_tokens": 0, "output_tokens": 0}) == Usage(0, 0)
     for said, counted in ((10, 10), (50, 30), (-1, 0), (True, 0), (None, 0)):
         by_time = {"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": said}
-        assert usage_of({**claude.USAGE, "cache_creation": by_time}).written_1h == counted, "no more than all of it"
-    assert usage_of({**claude.USAGE, "cache_creation": [1]}).written_1h == 0
+        assert usage_of({**claude.USAGE, "cache_creation": by_time}).cache_written_1h == counted, (
+            "no more than all of it"
+        )
+    assert usage_of({**claude.USAGE, "cache_creation": [1]}).cache_written_1h == 0
     for nonsense in (None, [], {}, {"input_tokens": 3}, {"output_tokens": "7"}):
         assert usage_of(nonsense) is None
     answered = {**claude.USAGE, "type": "message"}
     shortened = {"type": "compaction", "input_tokens": 900, "cache_read_input_tokens": 60, "output_tokens": 40}
     steps = [shortened, answered, shortened, "?", None, {"type": "compaction", "input_tokens": "9"}]
-    counted = Usage(prompt=150 + 2 * 960, completion=7 + 2 * 40, cached=100 + 2 * 60, reasoning=4, written=30)
+    counted = Usage(prompt=150 + 2 * 960, completion=7 + 2 * 40, cached=100 + 2 * 60, reasoning=4, cache_written=30)
     assert usage_of({**claude.USAGE, "iterations": steps}) == counted, "beside the sum, and paid"
     assert usage_of({**claude.USAGE, "iterations": {"type": "compaction"}}) == usage_of(claude.USAGE)
     assert usage_of({"input_tokens": 2**31 - 1, "cache_read_input_tokens": 1, "output_tokens": 1}) is None

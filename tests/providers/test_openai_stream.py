@@ -112,7 +112,7 @@ def test_any_cutting_and_any_writing_gives_the_same(data):
     plain, _ = read([b"".join(b"data: " + orjson.dumps(e) + b"\n\n" for e in events) + b"data: [DONE]\n\n"])
     assert frames(out) == seen(events)
     assert reader.answer() == plain.answer() and reader.usage == plain.usage
-    assert reader.is_complete and reader.held == b"data: [DONE]\n\n"
+    assert reader.is_complete and reader.last_frames == b"data: [DONE]\n\n"
 
 
 @given(st.data())
@@ -157,7 +157,7 @@ def test_an_answer_cut_before_its_end_is_never_complete(data, place):
         reader, _ = read([cut_off], choices=choices)
     except ProviderError:
         return
-    assert not reader.is_complete and not reader.held
+    assert not reader.is_complete and not reader.last_frames
 
 
 @given(st.lists(st.binary(max_size=60), max_size=8))
@@ -269,8 +269,10 @@ def test_usage_on_the_last_chunk_gets_a_chunk_of_its_own():
         pieces = [event(delta={"content": "x"}), b"data: " + orjson.dumps(last) + b"\n\n", done]
         reader, out = read(pieces)
         assert [one["usage"] for one in frames(out)] == [None, None]
-        assert reader.held.endswith(b"data: [DONE]\n\n")
-        assert frames(reader.held.removesuffix(b"data: [DONE]\n\n")) == [{**HEAD, "choices": [], "usage": counted}]
+        assert reader.last_frames.endswith(b"data: [DONE]\n\n")
+        assert frames(reader.last_frames.removesuffix(b"data: [DONE]\n\n")) == [
+            {**HEAD, "choices": [], "usage": counted}
+        ]
         assert reader.usage == Usage(3, 4)
         unasked, out = read(pieces, include_usage=False)
-        assert b"usage" not in out + unasked.held and unasked.usage == Usage(3, 4)
+        assert b"usage" not in out + unasked.last_frames and unasked.usage == Usage(3, 4)

@@ -74,7 +74,7 @@ def _checked(batch: Batch, body: bytes, policy: str) -> str:
         return read(body, batch.endpoint).custom_id
     parsed = parse(body, batch.endpoint)
     operation = OPERATIONS[ENDPOINTS[batch.endpoint]]
-    dropped_by(policy, parsed.body.keys() - operation.known, operation.withheld)
+    dropped_by(policy, parsed.body.keys() - operation.known_fields, operation.withheld)
     return parsed.custom_id
 
 

@@ -24,19 +24,19 @@ def stop_of(finish: Any, *, has_refused: bool, has_calls: bool) -> str:
 
     OpenAI ends with `stop` what it refuses and calls that were asked for by name; here both have words of their own.
     """
-    found = STOP_REASONS.get(finish, "end_turn") if isinstance(finish, str) else "end_turn"
-    if found != "end_turn":
-        return found
-    return "tool_use" if has_calls else "refusal" if has_refused else found
+    reason = STOP_REASONS.get(finish, "end_turn") if isinstance(finish, str) else "end_turn"
+    if reason != "end_turn":
+        return reason
+    return "tool_use" if has_calls else "refusal" if has_refused else reason
 
 
 def usage_shape(usage: Usage | None) -> dict[str, int]:
     """Return a usage as Anthropic writes it, where what was read from or written to a cache is beside the input."""
     counted = usage or Usage(0, 0)
     return {
-        "input_tokens": counted.prompt - counted.cached - counted.written,
+        "input_tokens": counted.prompt - counted.cached - counted.cache_written,
         "cache_read_input_tokens": counted.cached,
-        "cache_creation_input_tokens": counted.written,
+        "cache_creation_input_tokens": counted.cache_written,
         "output_tokens": counted.completion,
     }
 
@@ -74,10 +74,10 @@ def calls_of(calls: Any) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
             yield call, function if isinstance(function, dict) else {}
 
 
-def tool_use(call: dict[str, Any], function: dict[str, Any], given: dict[str, Any], names: Names) -> dict[str, Any]:
+def tool_use(call: dict[str, Any], function: dict[str, Any], input: dict[str, Any], names: Names) -> dict[str, Any]:
     """Return a call as a block."""
     id, name = str(call.get("id") or ""), str(function.get("name") or "")
-    return {"type": "tool_use", "id": id, "name": names.get(name, name), "input": given}
+    return {"type": "tool_use", "id": id, "name": names.get(name, name), "input": input}
 
 
 def message_of(completion: dict[str, Any], usage: Usage | None, names: Names = _AS_SAID) -> dict[str, Any]:

@@ -21,25 +21,25 @@ _SAID_OF_A_CONFIG = {"format"}
 
 def dropped_fields(body: dict[str, Any], *, can_reason: bool) -> frozenset[str]:
     """Return the fields that go no further, and the places inside (`messages[].content[].citations`) that do not."""
-    found = {name for name in HINTS if body.get(name)}
+    dropped = {name for name in HINTS if body.get(name)}
     if body.get("speed") not in (None, "standard"):
-        found.add("speed")
+        dropped.add("speed")
     if _loses_thinking(body.get("thinking") or {}, can_reason=can_reason):
-        found.add("thinking")
+        dropped.add("thinking")
     config = _SAID_OF_A_CONFIG | {"effort"} if can_reason else _SAID_OF_A_CONFIG
-    found.update(others(body.get("output_config") or {}, config, "output_config."))
-    wanted = (body.get("output_config") or {}).get("format")
-    if isinstance(wanted, dict) and not can_be_strict(wanted.get("schema")):
-        found.add("output_config.format.strict")
-    found.update(others(body.get("metadata") or {}, {"user_id"}, "metadata."))
-    found.update(_in_blocks(body.get("system"), "system[]."))
+    dropped.update(others(body.get("output_config") or {}, config, "output_config."))
+    format = (body.get("output_config") or {}).get("format")
+    if isinstance(format, dict) and not can_be_strict(format.get("schema")):
+        dropped.add("output_config.format.strict")
+    dropped.update(others(body.get("metadata") or {}, {"user_id"}, "metadata."))
+    dropped.update(_in_blocks(body.get("system"), "system[]."))
     for tool in body.get("tools") or ():
-        found.update(others(tool, _SAID_OF_A_TOOL, "tools[]."))
+        dropped.update(others(tool, _SAID_OF_A_TOOL, "tools[]."))
         if tool.get("strict") and not can_be_strict(tool.get("input_schema")):
-            found.add("tools[].strict")
+            dropped.add("tools[].strict")
     for message in body["messages"]:
-        found.update(_in_blocks(message.get("content"), "messages[].content[]."))
-    return frozenset(found)
+        dropped.update(_in_blocks(message.get("content"), "messages[].content[]."))
+    return frozenset(dropped)
 
 
 def _loses_thinking(thinking: dict[str, Any], *, can_reason: bool) -> bool:

@@ -39,10 +39,10 @@ def chat_request(body: dict[str, Any], *, can_reason: bool) -> dict[str, Any]:
         chat["user"] = user if len(user) <= _MOST_OF_A_USER else hashlib.sha256(user.encode()).hexdigest()
     _tools(body, chat)
     config = body.get("output_config") or {}
-    wanted = config.get("format")
-    if isinstance(wanted, dict):
-        is_strict = can_be_strict(wanted.get("schema"))
-        schema = {"name": "answer", "strict": is_strict, "schema": wanted.get("schema")}
+    format = config.get("format")
+    if isinstance(format, dict):
+        is_strict = can_be_strict(format.get("schema"))
+        schema = {"name": "answer", "strict": is_strict, "schema": format.get("schema")}
         chat["response_format"] = {"type": "json_schema", "json_schema": schema}
     if can_reason and (effort := _effort(body.get("thinking") or {}, config)):
         chat["reasoning_effort"] = effort
@@ -116,9 +116,9 @@ def _user(blocks: list[Part], where: str) -> list[dict[str, Any]]:
         if block["type"] == "tool_result":
             content, inside = block.get("content") or "", f"{where}[{place}].content"
             if isinstance(content, list):
-                shown = [(at, one) for at, one in enumerate(content) if one["type"] in _SHOWN]
-                parts += [_part(one, f"{inside}[{at}]") for at, one in shown]
-                content = [one for one in content if one["type"] not in _SHOWN]
+                pictures = [(at, item) for at, item in enumerate(content) if item["type"] in _SHOWN]
+                parts += [_part(item, f"{inside}[{at}]") for at, item in pictures]
+                content = [item for item in content if item["type"] not in _SHOWN]
             text = _text_of(content, inside)
             results.append({"role": "tool", "tool_call_id": str(block.get("tool_use_id")), "content": text})
         else:

@@ -40,4 +40,4 @@ def can_be_strict(schema: Any, depth: int = 0) -> bool:
         inside += schema[name] if isinstance(schema.get(name), list) else []
     for name in _NAMED:
         inside += schema[name].values() if isinstance(schema.get(name), dict) else []
-    return all(can_be_strict(one, depth + 1) for one in inside)
+    return all(can_be_strict(inner, depth + 1) for inner in inside)

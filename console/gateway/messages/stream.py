@@ -37,7 +37,7 @@ class MessageStream:
         self.has_content = False
         self._chat, self._input_tokens, self._names = chat, input_tokens, names
         self._estimate: Usage | None = None
-        self._held = b""
+        self._last_frames = b""
         self._events: list[Event] = []
         self._has_begun = False
         self._index = -1
@@ -47,11 +47,11 @@ class MessageStream:
         self._has_refused = False
 
     @property
-    def held(self) -> bytes:
+    def last_frames(self) -> bytes:
         """Return the events that end it, told when they are asked for: what it used is in them."""
-        if self.is_complete and not self._held:
-            self._held = sse.named_frames(self._ending())
-        return self._held
+        if self.is_complete and not self._last_frames:
+            self._last_frames = sse.named_frames(self._ending())
+        return self._last_frames
 
     def count(self, usage: Usage) -> None:
         self._estimate = usage
@@ -66,11 +66,11 @@ class MessageStream:
         for frame in frames.split(b"\n\n"):
             if frame:
                 self._chunk(orjson.loads(frame.removeprefix(b"data: ")))
-        told = sse.named_frames(self._take())
+        frames_out = sse.named_frames(self._take())
         chat = self._chat
         self.usage, self.has_content = chat.usage, chat.has_content
         self.is_complete = chat.is_complete
-        return told
+        return frames_out
 
     def _take(self) -> list[Event]:
         events, self._events = self._events, []
@@ -93,29 +93,29 @@ class MessageStream:
         thoughts = delta.get("reasoning_content") or delta.get("reasoning")
         if isinstance(thoughts, str) and thoughts:
             self._enter(("thinking", 0), {"type": "thinking", "thinking": "", "signature": ""})
-            self._piece(type="thinking_delta", thinking=thoughts)
+            self._add_delta(type="thinking_delta", thinking=thoughts)
         self._has_refused = self._has_refused or bool(delta.get("refusal"))
         text = delta.get("content") or delta.get("refusal")
         if isinstance(text, str) and text:
             self._enter(("text", 0), {"type": "text", "text": ""})
-            self._piece(type="text_delta", text=text)
+            self._add_delta(type="text_delta", text=text)
         for call, function in calls_of(delta.get("tool_calls")):
             index = call.get("index")
             self._enter(("tool_use", index if type(index) is int else 0), tool_use(call, function, {}, self._names))
             if function.get("arguments"):
-                self._piece(type="input_json_delta", partial_json=str(function["arguments"]))
+                self._add_delta(type="input_json_delta", partial_json=str(function["arguments"]))
 
-    def _enter(self, what: tuple[str, int], block: dict[str, Any]) -> None:
+    def _enter(self, key: tuple[str, int], block: dict[str, Any]) -> None:
         """Make sure that the open block is the one that grows."""
-        if self._open == what:
+        if self._open == key:
             return
-        if what[0] == "tool_use":
-            if what[1] in self._calls:
+        if key[0] == "tool_use":
+            if key[1] in self._calls:
                 raise ProviderError("The provider mixed two calls of tools.", code="upstream_invalid")
-            self._calls.add(what[1])
+            self._calls.add(key[1])
         self._leave()
         self._index += 1
-        self._open = what
+        self._open = key
         self._events.append({"type": "content_block_start", "index": self._index, "content_block": block})
 
     def _leave(self) -> None:
@@ -123,7 +123,7 @@ class MessageStream:
             self._events.append({"type": "content_block_stop", "index": self._index})
             self._open = None
 
-    def _piece(self, **delta: Any) -> None:
+    def _add_delta(self, **delta: Any) -> None:
         self._events.append({"type": "content_block_delta", "index": self._index, "delta": delta})
 
     def _ending(self) -> list[Event]:
@@ -145,8 +145,8 @@ class MessageStream:
         message = message_of(completion, self.usage or self._estimate)
         for call, function in calls:
             try:
-                given = orjson.loads(function.get("arguments") or "{}")
+                input = orjson.loads(function.get("arguments") or "{}")
             except orjson.JSONDecodeError:
-                given = {"partial_json": function.get("arguments")}
-            message["content"].append(tool_use(call, function, given, self._names))
+                input = {"partial_json": function.get("arguments")}
+            message["content"].append(tool_use(call, function, input, self._names))
         return message if self.is_complete else message | {"stop_reason": None}

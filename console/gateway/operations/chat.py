@@ -5,7 +5,7 @@ from typing import Any
 from console.catalog.shapes import PinShape, VersionShape
 from console.core.errors import BadInput
 from console.gateway.operations.lengths import at_most, most_output
-from console.gateway.operations.types import NO_TOOLS, Fitted, Read
+from console.gateway.operations.types import NO_TOOLS, Fitted, ReadAnswer
 from console.gateway.operations.vision import check_sees, prompt_tokens
 from console.gateway.shapes import chat
 from console.gateway.sources import SourcedStream, with_sources
@@ -18,7 +18,7 @@ _NEED_MORE = frozenset({"tools", "functions", "response_format"})
 
 
 class Chat:
-    known, withheld = chat.KNOWN, chat.WITHHELD
+    known_fields, withheld = chat.KNOWN, chat.WITHHELD
 
     def check(self, value: Any) -> dict[str, Any]:
         return chat.check(value)
@@ -32,8 +32,8 @@ class Chat:
             return
         if (body.get("tools") or body.get("functions")) and "tools" not in able:
             raise BadInput(NO_TOOLS.format(ask.model), param="tools")
-        wanted = body.get("response_format")
-        kind = wanted.get("type") if isinstance(wanted, dict) else None
+        format = body.get("response_format")
+        kind = format.get("type") if isinstance(format, dict) else None
         if kind in {"json_object", "json_schema"} and "json_schema" not in able:
             raise BadInput(f"The model behind {ask.model!r} cannot promise {kind}.", param="response_format.type")
 
@@ -46,8 +46,8 @@ class Chat:
     def fit(self, ask: Ask, pin: PinShape, default_output: int) -> Fitted:
         under = at_most(ask.prompt.parameters, pin) if ask.prompt else {}
         body = {**under, **pin.default_parameters, **ask.body, "model": pin.version.name}
-        asked = body.get("max_completion_tokens") or body.get("max_tokens")
-        most = min(asked or default_output, most_output(pin))
+        maximum = body.get("max_completion_tokens") or body.get("max_tokens")
+        most = min(maximum or default_output, most_output(pin))
         if ask.agent is not None and ask.agent.most_output is not None:
             most = min(most, ask.agent.most_output)
         if body.get("max_completion_tokens"):
@@ -65,11 +65,11 @@ class Chat:
     def outgoing(self, version: VersionShape, endpoint: Endpoint, body: dict[str, Any], ask: Ask) -> Outgoing:
         return CHATS[version.provider.kind].chat(endpoint, body, is_legacy=ask.is_legacy)
 
-    def read(self, kind: str, raw: bytes, ask: Ask) -> Read:
+    def read(self, kind: str, raw: bytes, ask: Ask) -> ReadAnswer:
         body, usage = CHATS[kind].read(raw, is_legacy=ask.is_legacy)
         if ask.knowledge is not None:
             body = with_sources(body, ask.knowledge)
-        return Read(body, usage, body.decode("utf-8", "replace"))
+        return ReadAnswer(body, usage, body.decode("utf-8", "replace"))
 
     def reader(self, kind: str, ask: Ask) -> StreamReader:
         reader = CHATS[kind].reader(

@@ -6,7 +6,7 @@ from console.catalog.shapes import PinShape, VersionShape
 from console.core.errors import BadInput
 from console.core.size import estimate_tokens
 from console.gateway.operations.lengths import most_output
-from console.gateway.operations.types import Fitted, Read
+from console.gateway.operations.types import Fitted, ReadAnswer
 from console.gateway.shapes import completions, prompts
 from console.gateway.types import Ask
 from console.providers.registry import COMPLETES
@@ -30,7 +30,7 @@ def _echoes(ask: Ask) -> list[str]:
 
 
 class Completion:
-    known, withheld = completions.KNOWN, completions.WITHHELD
+    known_fields, withheld = completions.KNOWN, completions.WITHHELD
 
     def check(self, value: Any) -> dict[str, Any]:
         return completions.check(value)
@@ -50,13 +50,13 @@ class Completion:
     def fit(self, ask: Ask, pin: PinShape, default_output: int) -> Fitted:
         body = {k: v for k, v in pin.default_parameters.items() if k in completions.KNOWN}  # others are meant for chat
         body |= {**ask.body, "model": pin.version.name}
-        asked = body.get("max_tokens")
-        body["max_tokens"] = most = min(_DEFAULT_OUTPUT if asked is None else asked, most_output(pin))
-        written = max(body.get("n") or 1, body.get("best_of") or 1) * prompts.count(body["prompt"])
+        maximum = body.get("max_tokens")
+        body["max_tokens"] = most = min(_DEFAULT_OUTPUT if maximum is None else maximum, most_output(pin))
+        choices = max(body.get("n") or 1, body.get("best_of") or 1) * prompts.count(body["prompt"])
         if _echoes(ask):
             body.pop("echo", None)
         echoed = self.prompt_tokens(ask) * (body.get("n") or 1) if body.get("echo") else 0
-        return Fitted(body, most * written + echoed)
+        return Fitted(body, most * choices + echoed)
 
     def prompt_tokens(self, ask: Ask) -> int:
         return prompts.tokens_in(ask.body["prompt"]) or estimate_tokens(ask.text)
@@ -64,9 +64,9 @@ class Completion:
     def outgoing(self, version: VersionShape, endpoint: Endpoint, body: dict[str, Any], ask: Ask) -> Outgoing:
         return COMPLETES[version.provider.kind].complete(endpoint, body)
 
-    def read(self, kind: str, raw: bytes, ask: Ask) -> Read:
+    def read(self, kind: str, raw: bytes, ask: Ask) -> ReadAnswer:
         body, usage = COMPLETES[kind].read_completion(raw, echo=_echoes(ask))
-        return Read(body, usage, body.decode("utf-8", "replace"))
+        return ReadAnswer(body, usage, body.decode("utf-8", "replace"))
 
     def reader(self, kind: str, ask: Ask) -> StreamReader:
         choices = (ask.body.get("n") or 1) * prompts.count(ask.body["prompt"])

@@ -7,7 +7,7 @@ import orjson
 from console.catalog.shapes import PinShape, VersionShape
 from console.core.errors import BadInput
 from console.core.size import estimate_tokens
-from console.gateway.operations.types import Fitted, Read
+from console.gateway.operations.types import Fitted, ReadAnswer
 from console.gateway.shapes import embeddings, prompts
 from console.gateway.types import Ask
 from console.providers.registry import EMBEDS
@@ -15,7 +15,7 @@ from console.providers.types import Endpoint, Outgoing, StreamReader
 
 
 class Embedding:
-    known, withheld = embeddings.KNOWN, embeddings.WITHHELD
+    known_fields, withheld = embeddings.KNOWN, embeddings.WITHHELD
 
     def check(self, value: Any) -> dict[str, Any]:
         return embeddings.check(value)
@@ -40,12 +40,12 @@ class Embedding:
     def outgoing(self, version: VersionShape, endpoint: Endpoint, body: dict[str, Any], ask: Ask) -> Outgoing:
         return EMBEDS[version.provider.kind].embed(endpoint, body)
 
-    def read(self, kind: str, raw: bytes, ask: Ask) -> Read:
+    def read(self, kind: str, raw: bytes, ask: Ask) -> ReadAnswer:
         """Vectors are not kept, only their shape and digest, unless a replay may have to read them from the log."""
         body, usage, summary = EMBEDS[kind].read_embeddings(
             raw, count=prompts.count(ask.body["input"]), as_base64=ask.body.get("encoding_format") == "base64"
         )
-        return Read(body, usage, (body if ask.is_keyed else orjson.dumps(summary)).decode())
+        return ReadAnswer(body, usage, (body if ask.is_keyed else orjson.dumps(summary)).decode())
 
     def reader(self, kind: str, ask: Ask) -> StreamReader:
         raise BadInput("Embeddings are not streamed.", param="stream")

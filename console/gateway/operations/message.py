@@ -16,7 +16,7 @@ from console.gateway.messages.names import full_names
 from console.gateway.messages.request import chat_request
 from console.gateway.messages.stream import MessageStream
 from console.gateway.operations.lengths import at_most, most_output
-from console.gateway.operations.types import NO_TOOLS, Fitted, Read
+from console.gateway.operations.types import NO_TOOLS, Fitted, ReadAnswer
 from console.gateway.operations.vision import check_sees, prompt_tokens
 from console.gateway.shapes import messages
 from console.gateway.sources import SourcedStream, with_sources
@@ -33,7 +33,7 @@ _SHARED = frozenset({"temperature", "top_p", "top_k"})
 
 
 class Message:
-    known, withheld = messages.KNOWN, messages.WITHHELD
+    known_fields, withheld = messages.KNOWN, messages.WITHHELD
 
     def check(self, value: Any) -> dict[str, Any]:
         return messages.check(value)
@@ -88,7 +88,7 @@ class Message:
             return CHATS[kind].chat(endpoint, body)
         return MESSAGES[kind].message(endpoint, body, ask.betas and _switched_on(version, ask))
 
-    def read(self, kind: str, raw: bytes, ask: Ask) -> Read:
+    def read(self, kind: str, raw: bytes, ask: Ask) -> ReadAnswer:
         if kind in MESSAGES:
             body, usage = MESSAGES[kind].read_message(raw)
         else:
@@ -96,7 +96,7 @@ class Message:
             body = orjson.dumps(message_of(orjson.loads(chat), usage, full_names(ask.body)))
         if ask.knowledge is not None:
             body = with_sources(body, ask.knowledge)
-        return Read(body, usage, body.decode("utf-8", "replace"))
+        return ReadAnswer(body, usage, body.decode("utf-8", "replace"))
 
     def reader(self, kind: str, ask: Ask) -> StreamReader:
         reader: StreamReader

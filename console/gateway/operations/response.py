@@ -10,7 +10,7 @@ import orjson
 from console.catalog.shapes import PinShape, VersionShape
 from console.core.errors import BadInput
 from console.gateway.operations.lengths import at_most, most_output
-from console.gateway.operations.types import NO_TOOLS, Fitted, Read
+from console.gateway.operations.types import NO_TOOLS, Fitted, ReadAnswer
 from console.gateway.operations.vision import check_sees, prompt_tokens
 from console.gateway.responses.answer import response_of
 from console.gateway.responses.dropped_fields import dropped_fields
@@ -29,7 +29,7 @@ _PLACES = (
 
 
 class Response:
-    known, withheld = responses.KNOWN, responses.WITHHELD
+    known_fields, withheld = responses.KNOWN, responses.WITHHELD
 
     def check(self, value: Any) -> dict[str, Any]:
         return responses.check(value)
@@ -75,8 +75,10 @@ class Response:
         tokens = prompt_tokens(ask, items)
         if not ask.history and not any("id" in item for item in items):
             return tokens
-        whole = [*ask.history, *items]
-        return max(tokens, prompt_tokens(ask, whole, text=orjson.dumps({**ask.body, "input": whole}).decode()))
+        conversation = [*ask.history, *items]
+        return max(
+            tokens, prompt_tokens(ask, conversation, text=orjson.dumps({**ask.body, "input": conversation}).decode())
+        )
 
     def outgoing(self, version: VersionShape, endpoint: Endpoint, body: dict[str, Any], ask: Ask) -> Outgoing:
         try:
@@ -85,10 +87,10 @@ class Response:
             refusal.param = FIELDS.get(refusal.param or "", refusal.param)
             raise
 
-    def read(self, kind: str, raw: bytes, ask: Ask) -> Read:
+    def read(self, kind: str, raw: bytes, ask: Ask) -> ReadAnswer:
         chat, usage = CHATS[kind].read(raw)
         body = orjson.dumps(response_of(orjson.loads(chat), usage, ask))
-        return Read(body, usage, body.decode("utf-8", "replace"))
+        return ReadAnswer(body, usage, body.decode("utf-8", "replace"))
 
     def reader(self, kind: str, ask: Ask) -> StreamReader:
         return ResponseStream(CHATS[kind].reader(choices=1, include_usage=True), ask)

@@ -25,19 +25,19 @@ class Fitted(NamedTuple):
     output_tokens: int
 
 
-class Read(NamedTuple):
+class ReadAnswer(NamedTuple):
     """A whole answer: for the client, as it is charged, and for the log."""
 
     body: bytes
     usage: Usage | None
-    kept: str
+    output: str
 
 
 class Operation(Protocol):
     """One thing that can be asked of a model. Listed in `operations.OPERATIONS`; `kind` is a key of the registry."""
 
     @property
-    def known(self) -> frozenset[str]:
+    def known_fields(self) -> frozenset[str]:
         """The fields its bodies can have; what happens to others is for the caller's key to say."""
 
     @property
@@ -64,7 +64,7 @@ class Operation(Protocol):
 
     def outgoing(self, version: VersionShape, endpoint: Endpoint, body: dict[str, Any], ask: Ask) -> Outgoing: ...
 
-    def read(self, kind: str, raw: bytes, ask: Ask) -> Read:
+    def read(self, kind: str, raw: bytes, ask: Ask) -> ReadAnswer:
         """Return the whole answer; raises ProviderError when it is not one."""
 
     def reader(self, kind: str, ask: Ask) -> StreamReader:

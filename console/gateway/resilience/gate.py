@@ -143,14 +143,14 @@ class ProviderGate:
                 log.exception("The state of providers could not be shared.")
 
     async def _read_breakers(self) -> None:
-        known = list(self.breakers)
-        if not known:
+        breakers = list(self.breakers)
+        if not breakers:
             return
 
         async def read(client: redis.Redis) -> list[Any]:
-            return await client.mget([_breaker_key(uuid.UUID(int=provider)) for provider in known])
+            return await client.mget([_breaker_key(uuid.UUID(int=provider)) for provider in breakers])
 
-        for provider, until in zip(known, await self.shared.query(read) or (), strict=False):
+        for provider, until in zip(breakers, await self.shared.query(read) or (), strict=False):
             if until is not None:
                 self.breakers[provider].open_elsewhere(float(until))
 
@@ -171,16 +171,16 @@ class ProviderGate:
             return (await pipe.execute())[-1]  # type: ignore[no-any-return]
 
         slowest = mine
-        gone = []
+        departed = []
         for process, text in (await self.shared.query(share) or {}).items():
             at, _, p95 = text.decode().partition(":")
             age = abs(moment - float(at))  # one of later is of before a clock was set back
             if age < _PACE_SECONDS:
                 slowest = max(slowest or 0.0, float(p95))
             elif age > _PACE_KEPT_SECONDS:
-                gone.append(process)
-        if gone:  # the key itself lasts as long as any process
-            self.shared.send(lambda client: client.hdel(_PACE_KEY, *gone))
+                departed.append(process)
+        if departed:  # the key itself lasts as long as any process
+            self.shared.send(lambda client: client.hdel(_PACE_KEY, *departed))
         self._has_published = published is not None
         self.pace.adjust(slowest, settings.GATEWAY_INTERACTIVE_TARGET_MS / 1000)
 

@@ -58,14 +58,14 @@ class Permits:
         while True:
             most, of_lane = limits_of(provider, lane, self._batch_share())
             permit = Permit(uuid.uuid4().hex, _keys(provider.id, lane))
-            taken = await self._try(permit, provider, most, of_lane, tokens)
-            if taken == 1:
+            result = await self._try(permit, provider, most, of_lane, tokens)
+            if result == 1:
                 self.held[permit.id] = permit
                 for key in permit.keys:
                     self._here[key] = self._here.get(key, 0) + 1
                 return permit
             if time.monotonic() + pause > until:
-                problem = "has no free place" if taken == 0 else "has used up its minute"
+                problem = "has no free place" if result == 0 else "has used up its minute"
                 raise ProviderError(
                     f"The provider {problem}; try again.", status=503, code="upstream_full", retry_after=5
                 )
@@ -82,8 +82,8 @@ class Permits:
         async def ask(client: redis.Redis) -> int:
             return int(await run_script(client, _SCRIPT, keys, arguments))
 
-        taken = await self._shared.query(ask)
-        return self._try_here(permit, provider, most, of_lane, tokens) if taken is None else taken
+        result = await self._shared.query(ask)
+        return self._try_here(permit, provider, most, of_lane, tokens) if result is None else result
 
     def _try_here(self, permit: Permit, provider: ProviderShape, most: int, of_lane: int, tokens: int) -> int:
         """Decide without Valkey: this process's part of every limit, at least one."""
@@ -122,22 +122,22 @@ class Permits:
 
     async def renew(self) -> None:
         """Extend the leases of what is held; called every few seconds."""
-        held = list(self.held.values())
-        if not held:
+        permits = list(self.held.values())
+        if not permits:
             return
 
         async def extend(client: redis.Redis) -> Any:
             seconds, micros = await client.time()
             until = seconds * 1000 + micros // 1000 + int(LEASE_SECONDS * 1000)
             pipe = client.pipeline(transaction=False)
-            for permit in held:
+            for permit in permits:
                 for key in permit.keys:
                     pipe.zadd(key, {permit.id: until})
                     pipe.pexpire(key, int(LEASE_SECONDS * 2000))
             return await pipe.execute()
 
         await self._shared.query(extend)
-        for permit in held:
+        for permit in permits:
             if permit.id not in self.held:  # given back meanwhile, and put there again
                 self._remove(permit)
 

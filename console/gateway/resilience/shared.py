@@ -58,7 +58,7 @@ class Shared:
                 max_connections=_MOST_CONNECTIONS,
             )
         try:
-            found = await work(self._client)
+            result = await work(self._client)
         except (redis.RedisError, OSError) as error:
             self._away_until = time.monotonic() + _AWAY_SECONDS
             if not self._is_away:
@@ -68,7 +68,7 @@ class Shared:
         if self._is_away:
             self._is_away = False
             log.info("Valkey is back; limits of providers are shared again.")
-        return found
+        return result
 
     async def close(self) -> None:
         """Finish background work and close the connection for good."""

@@ -81,7 +81,7 @@ def usage_shape(usage: Usage | None) -> dict[str, Any] | None:
         return None
     return {
         "input_tokens": usage.prompt,
-        "input_tokens_details": {"cached_tokens": usage.cached, "cache_write_tokens": usage.written},
+        "input_tokens_details": {"cached_tokens": usage.cached, "cache_write_tokens": usage.cache_written},
         "output_tokens": usage.completion,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning},
         "total_tokens": usage.prompt + usage.completion,
@@ -101,37 +101,37 @@ def wants_thoughts(ask: Ask) -> bool:
 def logprobs_of(choice: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the log probabilities of a choice's text, each with all that the typed object has."""
     holder = choice.get("logprobs")
-    found = holder.get("content") if isinstance(holder, dict) else None
+    content = holder.get("content") if isinstance(holder, dict) else None
     return [
-        {**_token(one), "top_logprobs": [_token(other) for other in _objects(one.get("top_logprobs"))]}
-        for one in _objects(found)
+        {**_token(token), "top_logprobs": [_token(other) for other in _objects(token.get("top_logprobs"))]}
+        for token in _objects(content)
     ]
 
 
-def _objects(found: object) -> list[dict[str, Any]]:
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+def _objects(value: object) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def _token(one: dict[str, Any]) -> dict[str, Any]:
-    token = sendable(str(one.get("token", "")))
-    return {"token": token, "bytes": one.get("bytes") or [], "logprob": one.get("logprob", 0.0)}
+def _token(logprob: dict[str, Any]) -> dict[str, Any]:
+    token = sendable(str(logprob.get("token", "")))
+    return {"token": token, "bytes": logprob.get("bytes") or [], "logprob": logprob.get("logprob", 0.0)}
 
 
-def take(told: ResponseEvents, part: dict[str, Any], logprobs: list[dict[str, Any]], *, seals: bool) -> None:
+def take(events: ResponseEvents, part: dict[str, Any], logprobs: list[dict[str, Any]], *, seals: bool) -> None:
     """Tell what a message or a delta of one says, in the order that responses have."""
     thoughts = part.get("reasoning_content") or part.get("reasoning")
     details = part.get("reasoning_details") if seals else None
     if isinstance(thoughts, str) and thoughts:
-        told.thought(sendable(thoughts))
+        events.thought(sendable(thoughts))
     if isinstance(details, list) and details:
-        told.seal(details)
-    for name, say in (("content", told.text), ("refusal", told.refusal)):
+        events.seal(details)
+    for name, say in (("content", events.text), ("refusal", events.refusal)):
         text = part.get(name)
         if isinstance(text, str) and text:
             say(sendable(text), logprobs)
     for place, (call, function) in enumerate(calls_of(part.get("tool_calls"))):
         index = call.get("index")
-        told.call(
+        events.call(
             index if type(index) is int else place,
             str(call.get("id") or ""),
             str(function.get("name") or ""),
@@ -139,16 +139,16 @@ def take(told: ResponseEvents, part: dict[str, Any], logprobs: list[dict[str, An
         )
 
 
-def ending(told: ResponseEvents, finish: Any, usage: Usage | None) -> None:
+def ending(events: ResponseEvents, finish: Any, usage: Usage | None) -> None:
     """End a response as its chat completion ended."""
     reason = _INCOMPLETE.get(finish) if isinstance(finish, str) else None
-    told.end(usage_shape(usage), reason=reason, at=int(time.time()))
+    events.end(usage_shape(usage), reason=reason, at=int(time.time()))
 
 
 def response_of(completion: dict[str, Any], usage: Usage | None, ask: Ask) -> dict[str, Any]:
     """Return a chat completion's first choice as a response."""
     choice = completion["choices"][0]
-    told = ResponseEvents({**frame_of(ask), "model": str(completion.get("model") or ask.model)})
-    take(told, choice["message"], logprobs_of(choice), seals=wants_thoughts(ask))
-    ending(told, choice.get("finish_reason"), usage)
-    return told.response
+    events = ResponseEvents({**frame_of(ask), "model": str(completion.get("model") or ask.model)})
+    take(events, choice["message"], logprobs_of(choice), seals=wants_thoughts(ask))
+    ending(events, choice.get("finish_reason"), usage)
+    return events.response

@@ -16,31 +16,31 @@ _SAID_OF_TEXT = {"format", "verbosity"}
 
 def dropped_fields(body: dict[str, Any], *, can_reason: bool, keeps_thoughts: bool) -> frozenset[str]:
     """Return the fields that go no further, and the places inside (`tools[].async`) that do not."""
-    found: set[str] = set()
+    dropped: set[str] = set()
     if body.get("truncation") == "auto":
-        found.add("truncation")
+        dropped.add("truncation")
     if body.get("max_tool_calls"):
-        found.add("max_tool_calls")
-    found.update(f"include.{name}" for name in body.get("include", ()) if name not in _INCLUDED)
+        dropped.add("max_tool_calls")
+    dropped.update(f"include.{name}" for name in body.get("include", ()) if name not in _INCLUDED)
     if THOUGHTS in body.get("include", ()) and not keeps_thoughts:
-        found.add(f"include.{THOUGHTS}")
+        dropped.add(f"include.{THOUGHTS}")
     reasoning = body.get("reasoning") or {}
     if reasoning.get("effort") and not can_reason:
-        found.add("reasoning.effort")
+        dropped.add("reasoning.effort")
     # Thoughts come as their provider gives them; how long a summary of them is, is not ours to say.
-    found.update(others(reasoning, {"effort", "summary", "generate_summary"}, "reasoning."))
-    found.update(others(body.get("text") or {}, _SAID_OF_TEXT, "text."))
+    dropped.update(others(reasoning, {"effort", "summary", "generate_summary"}, "reasoning."))
+    dropped.update(others(body.get("text") or {}, _SAID_OF_TEXT, "text."))
     for tool in body.get("tools") or ():
         if tool.get("type") == "namespace":
-            found.update(others(tool, _SAID_OF_A_NAMESPACE, "tools[]."))
+            dropped.update(others(tool, _SAID_OF_A_NAMESPACE, "tools[]."))
             for inner in tool["tools"]:
-                found.update(others(inner, _said_of(inner), "tools[].tools[]."))
+                dropped.update(others(inner, _said_of(inner), "tools[].tools[]."))
         else:
-            found.update(others(tool, _said_of(tool), "tools[]."))
+            dropped.update(others(tool, _said_of(tool), "tools[]."))
     for item in items_of(body):
         if kind_of(item) == "reasoning" and not (keeps_thoughts and unsealed(item.get("encrypted_content"))):
-            found.add("input[].reasoning")
-    return frozenset(found)
+            dropped.add("input[].reasoning")
+    return frozenset(dropped)
 
 
 def _said_of(tool: dict[str, Any]) -> set[str]:

@@ -34,13 +34,13 @@ class ResponseEvents:
         self._pieces: list[str] = []
         if number is not None:
             return
-        waiting = {**self._shown(), "status": "queued"}
+        waiting = {**self._snapshot(), "status": "queued"}
         if frame.get("background"):
             self._emit("response.created", response=waiting)
             self._emit("response.queued", response=waiting)
         else:
-            self._emit("response.created", response=self._shown())
-        self._emit("response.in_progress", response=self._shown())
+            self._emit("response.created", response=self._snapshot())
+        self._emit("response.in_progress", response=self._snapshot())
 
     @property
     def response(self) -> dict[str, Any]:
@@ -141,7 +141,7 @@ class ResponseEvents:
         if self._open["type"] == CALLS["custom"]:  # also of one that broke off: it is recorded, and counts
             self._open["input"] = input_of(self._arguments["arguments"])
 
-    def _shown(self) -> dict[str, Any]:
+    def _snapshot(self) -> dict[str, Any]:
         return {**self._response, "output": list(self._response["output"])}
 
     def _emit(self, name: str, **more: Any) -> None:

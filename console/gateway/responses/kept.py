@@ -33,19 +33,19 @@ def said_in(body: Item) -> list[Item]:
 
 def listed(items: Iterable[Item], response_id: str) -> list[Item]:
     """Return items as a client gets them: each with an id, and a message's content in parts."""
-    own = response_id.removeprefix("resp_")
-    return [_listed(item, f"{own}i{place:03d}") for place, item in enumerate(items)]
+    base = response_id.removeprefix("resp_")
+    return [_listed(item, f"{base}i{place:03d}") for place, item in enumerate(items)]
 
 
 def _listed(item: Item, number: str) -> Item:
     kind = kind_of(item)
-    shown = {"status": "completed", **item, "type": kind}
-    shown["id"] = item.get("id") or f"{_PREFIXES.get(kind, 'item')}_{number}"
+    entry = {"status": "completed", **item, "type": kind}
+    entry["id"] = item.get("id") or f"{_PREFIXES.get(kind, 'item')}_{number}"
     if kind == "message" and isinstance(item.get("content"), str):
         text = item["content"]
         is_own = item.get("role") == "assistant"
         part = (
             {"type": "output_text", "text": text, "annotations": []} if is_own else {"type": "input_text", "text": text}
         )
-        shown["content"] = [part]
-    return shown
+        entry["content"] = [part]
+    return entry

@@ -74,11 +74,11 @@ def chat_request(body: Part, history: Iterable[Part] = (), *, can_reason: bool, 
 def _text(text: Part, chat: Part) -> None:
     if text.get("verbosity"):
         chat["verbosity"] = text["verbosity"]
-    wanted = text.get("format") or {"type": "text"}
-    if wanted["type"] not in _FORMATS:
+    format = text.get("format") or {"type": "text"}
+    if format["type"] not in _FORMATS:
         raise BadInput("text.format is of type text, json_schema or json_object.", param="text.format.type")
-    if wanted["type"] == "json_schema":
-        schema = {name: wanted[name] for name in ("name", "description", "strict", "schema") if name in wanted}
+    if format["type"] == "json_schema":
+        schema = {name: format[name] for name in ("name", "description", "strict", "schema") if name in format}
         chat["response_format"] = {"type": "json_schema", "json_schema": {"name": "answer", **schema}}
-    elif wanted["type"] == "json_object":
+    elif format["type"] == "json_object":
         chat["response_format"] = {"type": "json_object"}

@@ -23,20 +23,20 @@ class ResponseStream:
         self.is_complete = False
         self.has_content = False
         self._estimate: Usage | None = None
-        self._held = b""
+        self._last_frames = b""
         self._chat, self._ask = chat, ask
         self._seals = wants_thoughts(ask)
         self._told: ResponseEvents | None = None
         self._finish: Any = None
 
     @property
-    def held(self) -> bytes:
+    def last_frames(self) -> bytes:
         """Return the events that end it, told when they are asked for: what it used is in them."""
-        if self.is_complete and not self._held:
-            told = self._begun({})
-            ending(told, self._finish, self.usage or self._estimate)
-            self._held = named_frames(told.take())
-        return self._held
+        if self.is_complete and not self._last_frames:
+            events = self._begun({})
+            ending(events, self._finish, self.usage or self._estimate)
+            self._last_frames = named_frames(events.take())
+        return self._last_frames
 
     def count(self, usage: Usage) -> None:
         self._estimate = usage
@@ -49,9 +49,9 @@ class ResponseStream:
 
     def fail(self, error: ProviderError) -> bytes:
         """Return how a stream ends that broke off after its first byte."""
-        told = self._begun({})
-        told.fail(error.code, error.message, error.param, _RETRY.get(error.status, "server_error"))
-        return named_frames(told.take())
+        events = self._begun({})
+        events.fail(error.code, error.message, error.param, _RETRY.get(error.status, "server_error"))
+        return named_frames(events.take())
 
     def _tell(self, frames: bytes) -> bytes:
         self._read(frames)
@@ -60,7 +60,7 @@ class ResponseStream:
         out = named_frames(self._told.take()) if self._told is not None else b""
         if chat.is_complete and not self.is_complete:
             self.is_complete = True
-            self._read(chat.held)
+            self._read(chat.last_frames)
         return out
 
     def _read(self, frames: bytes) -> None:
@@ -75,11 +75,11 @@ class ResponseStream:
         return self._told
 
     def _chunk(self, chunk: dict[str, Any]) -> None:
-        told = self._begun(chunk)
+        events = self._begun(chunk)
         for choice in chunk["choices"]:
             delta = choice.get("delta")
             if isinstance(delta, dict):
-                take(told, delta, logprobs_of(choice), seals=self._seals)
+                take(events, delta, logprobs_of(choice), seals=self._seals)
             self._finish = choice.get("finish_reason") or self._finish
 
     def answer(self) -> dict[str, Any]:

@@ -55,8 +55,8 @@ def flat(tools: Iterable[Part]) -> Iterator[tuple[Part, str]]:
     """Return checked tools one by one, each with its place; those in a namespace say in which, and no others do."""
     for place, tool in enumerate(tools):
         if tool.get("type") == "namespace":
-            for inner, one in enumerate(tool["tools"]):
-                yield {**one, "namespace": tool["name"]}, f"tools[{place}].tools[{inner}]"
+            for inner, inner_tool in enumerate(tool["tools"]):
+                yield {**inner_tool, "namespace": tool["name"]}, f"tools[{place}].tools[{inner}]"
         else:
             yield {name: value for name, value in tool.items() if name != "namespace"}, f"tools[{place}]"
 
@@ -64,12 +64,12 @@ def flat(tools: Iterable[Part]) -> Iterator[tuple[Part, str]]:
 def calls_by_name(tools: Iterable[Part]) -> dict[str, Part]:
     """Return what a call says of its tool besides a function's name, by the name chat completions have for that."""
     return {
-        full_name(one): {
-            "type": CALLS.get(one["type"], "function_call"),
-            **{name: one[name] for name in ("name", "namespace") if name in one},
+        full_name(tool): {
+            "type": CALLS.get(tool["type"], "function_call"),
+            **{name: tool[name] for name in ("name", "namespace") if name in tool},
         }
-        for one, _ in flat(tools)
-        if _is_told_otherwise(one)
+        for tool, _ in flat(tools)
+        if _is_told_otherwise(tool)
     }
 
 
@@ -82,9 +82,9 @@ def say_tools(body: Part, chat: Part) -> None:
     """Say the tools and the choice among them; a choice among none is none, and not all servers take one."""
     if not body.get("tools"):
         return
-    told = list(flat(body["tools"]))
-    tools = [_said(tool, where) for tool, where in told]
-    _check_names(told)
+    offered = list(flat(body["tools"]))
+    tools = [_as_chat_tool(tool, where) for tool, where in offered]
+    _check_names(offered)
     choice = body.get("tool_choice")
     if isinstance(choice, dict) and choice.get("type") in tuple(CALLS) and _is_name(choice):
         chat["tool_choice"] = {"type": "function", "function": {"name": full_name(choice)}}
@@ -106,13 +106,13 @@ def say_tools(body: Part, chat: Part) -> None:
         chat["parallel_tool_calls"] = body["parallel_tool_calls"]
 
 
-def _allowed(given: Any, tools: Iterable[Part]) -> set[str]:
+def _allowed(choices: Any, tools: Iterable[Part]) -> set[str]:
     """Return the names that are allowed: functions by their names, or all of a namespace by its own."""
-    listed = given if isinstance(given, list) else []
-    named = [one for one in listed if isinstance(one, dict) and isinstance(one.get("name"), str)]
-    whole = {one["name"] for one in named if one.get("type") == "namespace"}
-    of_these = {full_name(one) for one, _ in flat(tools) if one.get("namespace") in whole}
-    return of_these | {full_name(one) for one in named}
+    listed = choices if isinstance(choices, list) else []
+    named = [tool for tool in listed if isinstance(tool, dict) and isinstance(tool.get("name"), str)]
+    namespaces = {tool["name"] for tool in named if tool.get("type") == "namespace"}
+    of_these = {full_name(tool) for tool, _ in flat(tools) if tool.get("namespace") in namespaces}
+    return of_these | {full_name(tool) for tool in named}
 
 
 def _is_name(choice: Part) -> bool:
@@ -124,19 +124,19 @@ def _check_names(tools: Iterable[tuple[Part, str]]) -> None:
 
     Functions alone that share one are the provider's to judge: their calls are told as they come.
     """
-    seen: dict[str, bool] = {}
+    names: dict[str, bool] = {}
     for tool, where in tools:
         name, is_told_otherwise = full_name(tool), _is_told_otherwise(tool)
-        if name in seen and (is_told_otherwise or seen[name]):
+        if name in names and (is_told_otherwise or names[name]):
             raise BadInput(
                 f"Two tools would be the function {name[:100]!r} for the model, so its calls could mean either; rename"
                 " one. The name of a namespace stands before those in it, with two underscores.",
                 param=f"{where}.name",
             )
-        seen[name] = seen.get(name, False) or is_told_otherwise
+        names[name] = names.get(name, False) or is_told_otherwise
 
 
-def _said(tool: Part, where: str) -> Part:
+def _as_chat_tool(tool: Part, where: str) -> Part:
     if tool["type"] not in CALLS:
         raise BadInput(
             f"A tool of type {tool['type'][:40]!r} runs at OpenAI, and nothing runs it here. Offer a function and run"

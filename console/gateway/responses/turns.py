@@ -82,11 +82,11 @@ class _Turns:
 
     def end(self) -> list[Part]:
         self._show()
-        for turn, pieces in self._texts:
-            turn["content"] = "".join(pieces)
+        for turn, texts in self._texts:
+            turn["content"] = "".join(texts)
         parts: list[Part] = []
-        for one in self._said:
-            parts += one if isinstance(one, list) else [one]
+        for message in self._said:
+            parts += message if isinstance(message, list) else [message]
         return parts
 
     def _show(self) -> None:
@@ -143,8 +143,8 @@ class _Turns:
             raise BadInput("A result needs its output.", param=f"{where}.output")
         if isinstance(output, list):
             at = f"{where}.output"
-            shown = [(place, part) for place, part in enumerate(output) if part["type"] not in _TEXTS]
-            self._shown += [_part(part, f"{at}[{place}]") for place, part in shown]
+            attachments = [(place, part) for place, part in enumerate(output) if part["type"] not in _TEXTS]
+            self._shown += [_part(part, f"{at}[{place}]") for place, part in attachments]
             output = "\n\n".join(str(part.get("text") or "") for part in output if part["type"] in _TEXTS)
         result = {"role": "tool", "tool_call_id": item["call_id"], "content": output}
         results = self._results.get(item["call_id"])

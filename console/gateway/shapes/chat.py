@@ -67,9 +67,9 @@ def _response_format(name: str, value: Any) -> None:
 
 _CHECKS = {
     "knowledge": knowledge_ref.check,
-    "n": fields.whole(1, 16),
-    "max_tokens": fields.whole(1, 10_000_000),
-    "max_completion_tokens": fields.whole(1, 10_000_000),
+    "n": fields.whole_number(1, 16),
+    "max_tokens": fields.whole_number(1, 10_000_000),
+    "max_completion_tokens": fields.whole_number(1, 10_000_000),
     "temperature": fields.number,
     "top_p": fields.number,
     "presence_penalty": fields.number,

@@ -33,10 +33,10 @@ KNOWN = frozenset(
 WITHHELD = frozenset({"metadata"})
 
 _CHECKS = {
-    "n": fields.whole(1, 16),
-    "best_of": fields.whole(1, 20),
-    "max_tokens": fields.whole(0, 10_000_000),
-    "logprobs": fields.whole(0, 5),
+    "n": fields.whole_number(1, 16),
+    "best_of": fields.whole_number(1, 20),
+    "max_tokens": fields.whole_number(0, 10_000_000),
+    "logprobs": fields.whole_number(0, 5),
     "temperature": fields.number,
     "top_p": fields.number,
     "presence_penalty": fields.number,

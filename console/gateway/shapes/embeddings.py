@@ -9,7 +9,7 @@ KNOWN = frozenset({"model", "input", "encoding_format", "dimensions", "user", "i
 WITHHELD = frozenset({"metadata"})
 
 _CHECKS: dict[str, fields.Check] = {
-    "dimensions": fields.whole(1, 100_000),
+    "dimensions": fields.whole_number(1, 100_000),
     "user": fields.text,
     **fields.METADATA,
 }

@@ -36,7 +36,7 @@ def check_members(body: dict[str, Any], checks: Mapping[str, Check]) -> None:
             check(name, value)
 
 
-def whole(least: int, most: int) -> Check:
+def whole_number(least: int, most: int) -> Check:
     def check(name: str, value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
             raise BadInput(f"{name} must be a whole number from {least} to {most:,}.", param=name)
@@ -59,13 +59,13 @@ def text(name: str, value: Any) -> None:
         raise BadInput(f"{name} must be a text.", param=name)
 
 
-def thing(name: str, value: Any) -> None:
+def json_object(name: str, value: Any) -> None:
     if not isinstance(value, dict):
         raise BadInput(f"{name} must be an object.", param=name)
 
 
 def labels(name: str, value: Any) -> None:
-    if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
+    if not isinstance(value, dict) or not all(isinstance(text_, str) for text_ in value.values()):
         raise BadInput(f"{name} must be an object of texts.", param=name)
     if len(value) > MOST_LABELS or any(len(k) > _LONGEST_LABEL or len(v) > _LONGEST_TEXT for k, v in value.items()):
         raise BadInput(
@@ -75,12 +75,12 @@ def labels(name: str, value: Any) -> None:
         )
 
 
-def others(holder: Mapping[str, Any], known: Set[str], where: str) -> Iterator[str]:
+def others(holder: Mapping[str, Any], known_fields: Set[str], where: str) -> Iterator[str]:
     """Return the places (`tools[].async`) of what a part of a body asks for beside what is `said` of it elsewhere."""
-    return (f"{where}{name}" for name, value in holder.items() if value and name not in known)
+    return (f"{where}{name}" for name, value in holder.items() if value and name not in known_fields)
 
 
-STREAMING: dict[str, Check] = {"stream": truth, "stream_options": thing}
+STREAMING: dict[str, Check] = {"stream": truth, "stream_options": json_object}
 # Whose call it is. The log keeps it (`asks.py`), so it is a text here whatever a provider takes.
 END_USER: dict[str, Check] = {"user": text, "safety_identifier": text}
 # What it was for, which the log keeps as well.

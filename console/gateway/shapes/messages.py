@@ -43,7 +43,7 @@ COUNTED = frozenset(
 
 _CHECKS = {
     "knowledge": knowledge_ref.check,
-    "max_tokens": fields.whole(1, 10_000_000),
+    "max_tokens": fields.whole_number(1, 10_000_000),
     "temperature": fields.number,
     "top_p": fields.number,
     **fields.STREAMING,

@@ -81,9 +81,9 @@ def _text(name: str, value: Any) -> None:
 
 
 def _formatted(name: str, value: Any) -> None:
-    fields.thing(name, value)
-    wanted = value.get("format")
-    if wanted is not None and not (isinstance(wanted, dict) and isinstance(wanted.get("type"), str)):
+    fields.json_object(name, value)
+    format = value.get("format")
+    if format is not None and not (isinstance(format, dict) and isinstance(format.get("type"), str)):
         raise BadInput("text.format must be an object with a type.", param="text.format")
 
 
@@ -108,16 +108,16 @@ def _namespace(tool: dict[str, Any], where: str) -> None:
     inner = tool.get("tools")
     if not isinstance(inner, list) or not 1 <= len(inner) <= _MAX_TOOLS:
         raise BadInput(f"A namespace needs its tools, a list of at most {_MAX_TOOLS}.", param=f"{where}.tools")
-    for place, one in enumerate(inner):
-        if not isinstance(one, dict) or not isinstance(one.get("type"), str):
+    for place, inner_tool in enumerate(inner):
+        if not isinstance(inner_tool, dict) or not isinstance(inner_tool.get("type"), str):
             raise BadInput("Each tool must be an object with a type.", param=f"{where}.tools[{place}]")
-        if one["type"] == "namespace":
+        if inner_tool["type"] == "namespace":
             raise BadInput("A namespace holds tools, and no other namespace.", param=f"{where}.tools[{place}].type")
-        _check_name(one, f"{where}.tools[{place}]")
+        _check_name(inner_tool, f"{where}.tools[{place}]")
 
 
 def _include(name: str, value: Any) -> None:
-    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+    if not isinstance(value, list) or not all(isinstance(name_, str) for name_ in value):
         raise BadInput("include must be a list of names.", param=name)
 
 
@@ -131,16 +131,16 @@ _CHECKS: dict[str, fields.Check] = {
     "include": _include,
     "instructions": _text,
     "knowledge": knowledge_ref.check,
-    "max_output_tokens": fields.whole(1, 10_000_000),
-    "max_tool_calls": fields.whole(1, 10_000_000),
+    "max_output_tokens": fields.whole_number(1, 10_000_000),
+    "max_tool_calls": fields.whole_number(1, 10_000_000),
     "parallel_tool_calls": fields.truth,
     "previous_response_id": _text,
-    "reasoning": fields.thing,
+    "reasoning": fields.json_object,
     "store": fields.truth,
     "temperature": fields.number,
     "text": _formatted,
     "tools": _tools,
-    "top_logprobs": fields.whole(0, 20),
+    "top_logprobs": fields.whole_number(0, 20),
     "top_p": fields.number,
     "truncation": _truncation,
     **fields.STREAMING,
@@ -151,7 +151,7 @@ _CHECKS: dict[str, fields.Check] = {
 
 def check(value: Any) -> dict[str, Any]:
     """Return the body, ready to be sent on; raise BadInput that names the field at fault."""
-    body = {name: one for name, one in fields.model(value).items() if one is not None}
+    body = {name: member for name, member in fields.model(value).items() if member is not None}
     for name, instead in _NOT_HERE.items():
         if name in body:
             raise BadInput(instead, param=name)
@@ -202,8 +202,8 @@ def _plain(value: Any) -> Any:
 
 def items_of(body: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the input of a checked body as items."""
-    given = body.get("input", [])
-    return [{"type": "message", "role": "user", "content": given}] if isinstance(given, str) else given
+    input = body.get("input", [])
+    return [{"type": "message", "role": "user", "content": input}] if isinstance(input, str) else input
 
 
 def kind_of(item: dict[str, Any]) -> str:
@@ -211,14 +211,14 @@ def kind_of(item: dict[str, Any]) -> str:
     return str(item.get("type") or "message")
 
 
-def _input(given: Any) -> None:
-    if isinstance(given, str) and given:
+def _input(input: Any) -> None:
+    if isinstance(input, str) and input:
         return
-    if not isinstance(given, list) or not given:
+    if not isinstance(input, list) or not input:
         raise BadInput("input must be text, or a list with at least one item.", param="input")
-    if len(given) > _MAX_ITEMS:
-        raise BadInput(f"A request may have {_MAX_ITEMS:,} items; this one has {len(given):,}.", param="input")
-    for place, item in enumerate(given):
+    if len(input) > _MAX_ITEMS:
+        raise BadInput(f"A request may have {_MAX_ITEMS:,} items; this one has {len(input):,}.", param="input")
+    for place, item in enumerate(input):
         where = f"input[{place}]"
         if not isinstance(item, dict) or not isinstance(item.get("type", "message"), str | None):
             raise BadInput("Each item must be an object with a type.", param=where)

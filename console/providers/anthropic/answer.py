@@ -40,8 +40,8 @@ def finish_of(reason: Any, message: dict[str, Any]) -> str:
 def refusal_of(holder: dict[str, Any]) -> str:
     """Return what was said about a refusal, if anything."""
     details = holder.get("stop_details")
-    said = details.get("explanation") if isinstance(details, dict) else None
-    return said if isinstance(said, str) and holder.get("stop_reason") == "refusal" else ""
+    explanation = details.get("explanation") if isinstance(details, dict) else None
+    return explanation if isinstance(explanation, str) and holder.get("stop_reason") == "refusal" else ""
 
 
 def _tokens(raw: dict[str, Any], name: str) -> int:
@@ -69,7 +69,7 @@ def usage_of(raw: Any) -> Usage | None:
     steps = raw.get("iterations")
     shortened = [step for step in steps if _is_compaction(step)] if isinstance(steps, list) else []
     read, written, unread, completion = (
-        sum(_tokens(one, name) for one in (raw, *shortened))
+        sum(_tokens(count, name) for count in (raw, *shortened))
         for name in ("cache_read_input_tokens", "cache_creation_input_tokens", "input_tokens", "output_tokens")
     )
     prompt = unread + read + written
@@ -87,7 +87,7 @@ def usage_shape(usage: Usage) -> dict[str, Any]:
         "prompt_tokens": usage.prompt,
         "completion_tokens": usage.completion,
         "total_tokens": usage.prompt + usage.completion,
-        "prompt_tokens_details": {"cached_tokens": usage.cached, "cache_write_tokens": usage.written},
+        "prompt_tokens_details": {"cached_tokens": usage.cached, "cache_write_tokens": usage.cache_written},
         "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
     }
 
@@ -102,8 +102,8 @@ def call_shape(block: dict[str, Any]) -> dict[str, Any]:
 
 
 def arguments_of(block: dict[str, Any]) -> str:
-    given = block.get("input")
-    return orjson.dumps(given if isinstance(given, dict) else {}).decode()
+    input = block.get("input")
+    return orjson.dumps(input if isinstance(input, dict) else {}).decode()
 
 
 def message_of(blocks: list[Any], refusal: str = "") -> dict[str, Any]:
@@ -138,12 +138,12 @@ def completion_of(message: Any) -> tuple[dict[str, Any], Usage | None]:
     """Return a message as a chat completion, with its usage."""
     if not isinstance(message, dict) or not isinstance(message.get("content"), list):
         raise ProviderError("The provider's answer is not a message.", code="upstream_invalid")
-    said = message_of(message["content"], refusal_of(message))
+    message_ = message_of(message["content"], refusal_of(message))
     choice = {
         "index": 0,
-        "message": said,
+        "message": message_,
         "logprobs": None,
-        "finish_reason": finish_of(message.get("stop_reason"), said),
+        "finish_reason": finish_of(message.get("stop_reason"), message_),
     }
     completion = {
         "id": str(message.get("id") or ""),

@@ -23,8 +23,8 @@ def blocks_of(content: Any, where: str) -> list[Block]:
         return [{"type": "text", "text": content}] if content.strip() else []
     if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
         raise BadInput("Content must be text or a list of parts.", param=where)
-    found = (_block(part, f"{where}[{place}]") for place, part in enumerate(content))
-    return [block for block in found if block is not None]
+    blocks = (_block(part, f"{where}[{place}]") for place, part in enumerate(content))
+    return [block for block in blocks if block is not None]
 
 
 def _block(part: dict[str, Any], where: str) -> Block | None:

@@ -104,4 +104,4 @@ class Anthropic:
             message = str(orjson.loads(raw)["error"]["message"] or "")
         # The message is all there is to tell this case by; clients shorten the conversation when they see the code.
         code = "context_length_exceeded" if message.startswith("prompt is too long") else ""
-        return failures.failure(status, failures.Said(message, code))
+        return failures.failure(status, failures.ErrorBody(message, code))

@@ -50,7 +50,7 @@ class PassedStream(AnthropicStream):
             self._message = event["message"]
         frame = sse.frame(event, kind)
         if kind == "message_stop":
-            self.held = frame
+            self.last_frames = frame
             return b""
         return frame
 
@@ -58,7 +58,7 @@ class PassedStream(AnthropicStream):
         """Return what was streamed as one message, for the log."""
         return {
             **self._message,
-            "content": [block.whole() for block in self._blocks.values()],
+            "content": [block.block() for block in self._blocks.values()],
             "stop_reason": self._ending.get("stop_reason"),
             "stop_sequence": self._ending.get("stop_sequence"),
             "usage": self._counts,

@@ -7,7 +7,7 @@ from typing import Any
 from console.core.errors import BadInput
 from console.providers.anthropic import thinking
 from console.providers.anthropic.answer import JSON_ANSWER
-from console.providers.anthropic.schema import held_to, limits_of, strict_places
+from console.providers.anthropic.schema import limits_of, narrowed, strict_places
 from console.providers.anthropic.turns import turns_of
 
 # What these ask for, Anthropic cannot do; the values listed ask for nothing.
@@ -65,11 +65,11 @@ def messages_request(body: dict[str, Any]) -> dict[str, Any]:
     thinks, output_config = thinking.effort(body["model"], body.get("reasoning_effort"), max_tokens)
     if thinks:
         request["thinking"] = thinks
-    wanted = body.get("response_format")
-    if isinstance(wanted, dict) and wanted.get("type") == "json_object":
+    format = body.get("response_format")
+    if isinstance(format, dict) and format.get("type") == "json_object":
         _any_json(request)
     else:
-        output_config |= _format(wanted)
+        output_config |= _format(format)
     if output_config:
         request["output_config"] = output_config
     user = body.get("safety_identifier") or body.get("user")
@@ -87,33 +87,33 @@ def _opaque(user: str) -> str:
 
 def dropped_fields(body: dict[str, Any]) -> frozenset[str]:
     """Return what of a request there is no word for here: fields by their names, and what is inside messages."""
-    found = {name for name in _HINTS if body.get(name) is not None}
+    dropped = {name for name in _HINTS if body.get(name) is not None}
     if body.get("safety_identifier") and body.get("user"):
-        found.add("user")
-    wanted = body.get("response_format")
-    if isinstance(wanted, dict) and isinstance(wanted.get("json_schema"), dict):
-        found.update(
-            f"response_format.json_schema.schema.{name}" for name in limits_of(wanted["json_schema"].get("schema"))
+        dropped.add("user")
+    format = body.get("response_format")
+    if isinstance(format, dict) and isinstance(format.get("json_schema"), dict):
+        dropped.update(
+            f"response_format.json_schema.schema.{name}" for name in limits_of(format["json_schema"].get("schema"))
         )
     strict = strict_places(body.get("tools"))
     for place, tool in enumerate(body.get("tools") or ()):
         function = tool.get("function") if isinstance(tool, dict) else None
         if isinstance(function, dict) and function.get("strict"):
             if place in strict:
-                found.update(f"tools[].function.parameters.{name}" for name in limits_of(function.get("parameters")))
+                dropped.update(f"tools[].function.parameters.{name}" for name in limits_of(function.get("parameters")))
             else:
-                found.add("tools[].function.strict")
+                dropped.add("tools[].function.strict")
     for message in body.get("messages", ()):
         if message.get("name") and message.get("role") != "function":
-            found.add("messages[].name")
+            dropped.add("messages[].name")
         if message.get("audio"):
-            found.add("messages[].audio")
+            dropped.add("messages[].audio")
         content = message.get("content")
         for part in content if isinstance(content, list) else ():
             image = part.get("image_url")
             if isinstance(image, dict) and image.get("detail") not in (None, "auto"):
-                found.add("messages[].content[].image_url.detail")
-    return frozenset(found)
+                dropped.add("messages[].content[].image_url.detail")
+    return frozenset(dropped)
 
 
 def _refuse(body: dict[str, Any]) -> None:
@@ -147,11 +147,11 @@ def _tools(body: dict[str, Any], request: dict[str, Any]) -> None:
     request["tools"] = [
         _tool(tool, f"tools[{place}]", is_strict=place in strict) for place, tool in enumerate(body["tools"])
     ]
-    wanted = _choice(body.get("tool_choice"))
-    if body.get("parallel_tool_calls") is False and wanted["type"] != "none":
-        wanted["disable_parallel_tool_use"] = True
-    if wanted != {"type": "auto"}:
-        request["tool_choice"] = wanted
+    choice = _choice(body.get("tool_choice"))
+    if body.get("parallel_tool_calls") is False and choice["type"] != "none":
+        choice["disable_parallel_tool_use"] = True
+    if choice != {"type": "auto"}:
+        request["tool_choice"] = choice
 
 
 def _tool(tool: Any, where: str, *, is_strict: bool) -> dict[str, Any]:
@@ -160,19 +160,19 @@ def _tool(tool: Any, where: str, *, is_strict: bool) -> dict[str, Any]:
         raise BadInput("Each tool of this model must be of type function and have a name.", param=where)
     if function["name"] == JSON_ANSWER:
         raise BadInput(f"{JSON_ANSWER} is the name of a tool of Facet's own.", param=where)
-    made = {
+    tool_ = {
         "name": function["name"],
         "input_schema": function.get("parameters") or {"type": "object", "properties": {}},
     }
     if function.get("description"):
-        made["description"] = function["description"]
+        tool_["description"] = function["description"]
     if is_strict:
-        made["strict"] = True
-        if isinstance(made["input_schema"], dict):
-            made["input_schema"] = held_to(made["input_schema"])
+        tool_["strict"] = True
+        if isinstance(tool_["input_schema"], dict):
+            tool_["input_schema"] = narrowed(tool_["input_schema"])
     if "cache_control" in tool:
-        made["cache_control"] = tool["cache_control"]
-    return made
+        tool_["cache_control"] = tool["cache_control"]
+    return tool_
 
 
 def _choice(choice: Any) -> dict[str, Any]:
@@ -212,8 +212,8 @@ def _any_json(request: dict[str, Any]) -> None:
         request["tool_choice"] = {"type": "tool", "name": JSON_ANSWER, "disable_parallel_tool_use": True}
 
 
-def _format(wanted: Any) -> dict[str, Any]:
-    kind = wanted.get("type") if isinstance(wanted, dict) else "text"
+def _format(format: Any) -> dict[str, Any]:
+    kind = format.get("type") if isinstance(format, dict) else "text"
     if kind == "text":
         return {}
     if kind != "json_schema":
@@ -221,8 +221,8 @@ def _format(wanted: Any) -> dict[str, Any]:
             "response_format is of type text, json_schema or json_object.",
             param="response_format.type",
         )
-    named = wanted.get("json_schema")
+    named = format.get("json_schema")
     schema = named.get("schema") if isinstance(named, dict) else None
     if not isinstance(schema, dict):
         raise BadInput("Give the schema to answer by.", param="response_format.json_schema.schema")
-    return {"format": {"type": "json_schema", "schema": held_to(schema)}}
+    return {"format": {"type": "json_schema", "schema": narrowed(schema)}}

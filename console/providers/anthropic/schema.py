@@ -31,17 +31,17 @@ _MOST_TOOLS, _MOST_OPTIONAL, _MOST_UNIONS = 20, 24, 16
 Schema = dict[str, Any]
 
 
-def held_to(schema: Schema) -> Schema:
+def narrowed(schema: Schema) -> Schema:
     """Return the schema with its limits in descriptions, and objects that have what they list and nothing else."""
-    return _held(schema, set(), 0)
+    return _narrowed(schema, set(), 0)
 
 
 def limits_of(schema: Any) -> set[str]:
     """Return the names of what this schema says that a model is told, and not held to."""
-    found: set[str] = set()
+    limits: set[str] = set()
     if isinstance(schema, dict):
-        _held(schema, found, 0)
-    return found
+        _narrowed(schema, limits, 0)
+    return limits
 
 
 def strict_places(tools: Any) -> set[int]:
@@ -67,8 +67,8 @@ def _sizes(schema: Any, depth: int) -> tuple[int, int]:
     """Return how many properties of a schema are optional, and how many of its parts may be of several types."""
     if depth > _MOST_DEEP or not isinstance(schema, dict | list):
         return 0, 0
-    inside = [_sizes(one, depth + 1) for one in (schema.values() if isinstance(schema, dict) else schema)]
-    optional, unions = sum(one[0] for one in inside), sum(one[1] for one in inside)
+    inside = [_sizes(value, depth + 1) for value in (schema.values() if isinstance(schema, dict) else schema)]
+    optional, unions = sum(size[0] for size in inside), sum(size[1] for size in inside)
     if isinstance(schema, dict):
         properties, required = schema.get("properties"), schema.get("required")
         if isinstance(properties, dict):
@@ -78,7 +78,7 @@ def _sizes(schema: Any, depth: int) -> tuple[int, int]:
     return optional, unions
 
 
-def _held(schema: Schema, told: set[str], depth: int) -> Schema:
+def _narrowed(schema: Schema, told: set[str], depth: int) -> Schema:
     if depth > _MOST_DEEP:
         return schema
     limits = {name: schema[name] for name in _LIMITS if name in schema}
@@ -89,28 +89,30 @@ def _held(schema: Schema, told: set[str], depth: int) -> Schema:
     if isinstance(schema.get("pattern"), str) and _looks_around(schema["pattern"]):
         limits["pattern"] = schema["pattern"]
     told.update(limits)
-    held = {name: value for name, value in schema.items() if name not in limits}
+    narrow = {name: value for name, value in schema.items() if name not in limits}
     if limits:
         words = ", ".join(f"{name}: {orjson.dumps(value).decode()}" for name, value in limits.items())
-        described = held.get("description")
-        held["description"] = f"{described} ({words})" if isinstance(described, str) and described else words
-    if isinstance(held.get("oneOf"), list) and "anyOf" not in held:
-        held["anyOf"] = held.pop("oneOf")
-        held.pop("discriminator", None)
+        described = narrow.get("description")
+        narrow["description"] = f"{described} ({words})" if isinstance(described, str) and described else words
+    if isinstance(narrow.get("oneOf"), list) and "anyOf" not in narrow:
+        narrow["anyOf"] = narrow.pop("oneOf")
+        narrow.pop("discriminator", None)
+
+    def inner(value: Any) -> Any:
+        return _narrowed(value, told, depth + 1) if isinstance(value, dict) else value
+
     for name in _ONE:
-        if isinstance(held.get(name), dict):
-            held[name] = _held(held[name], told, depth + 1)
+        if name in narrow:
+            narrow[name] = inner(narrow[name])
     for name in _SEVERAL:
-        if isinstance(held.get(name), list):
-            held[name] = [_held(one, told, depth + 1) if isinstance(one, dict) else one for one in held[name]]
+        if isinstance(narrow.get(name), list):
+            narrow[name] = [inner(value) for value in narrow[name]]
     for name in _NAMED:
-        if isinstance(held.get(name), dict):
-            held[name] = {
-                key: _held(one, told, depth + 1) if isinstance(one, dict) else one for key, one in held[name].items()
-            }
-    if held.get("properties") and held.get("additionalProperties", True) is True:
-        held["additionalProperties"] = False
-    return held
+        if isinstance(narrow.get(name), dict):
+            narrow[name] = {key: inner(value) for key, value in narrow[name].items()}
+    if narrow.get("properties") and narrow.get("additionalProperties", True) is True:
+        narrow["additionalProperties"] = False
+    return narrow
 
 
 def _looks_around(pattern: str) -> bool:

@@ -35,13 +35,13 @@ _BUSY = {"overloaded_error", "rate_limit_error"}
 
 
 @dataclass(slots=True)
-class _Growing:
+class _OpenBlock:
     """A block on its way. `place` is its place in the answer, `call` its place among the tool calls."""
 
     started: Block
     place: int
     call: int
-    pieces: list[str] = field(default_factory=list)  # of its text, its thoughts or its input
+    parts: list[str] = field(default_factory=list)  # of its text, its thoughts or its input
     signature: str = ""
     is_open: bool = True
 
@@ -49,16 +49,16 @@ class _Growing:
     def kind(self) -> str:
         return _JSON if is_json_answer(self.started) else str(self.started.get("type"))
 
-    def whole(self) -> Block:
+    def block(self) -> Block:
         """Return the block as it is by now."""
         if self.kind == "text":
-            return {"type": "text", "text": "".join(self.pieces)}
+            return {"type": "text", "text": "".join(self.parts)}
         if self.kind == "thinking":
             signature = str(self.started.get("signature") or "") + self.signature
-            return {"type": "thinking", "thinking": "".join(self.pieces), "signature": signature}
-        if self.kind in _CALLED and self.pieces:
+            return {"type": "thinking", "thinking": "".join(self.parts), "signature": signature}
+        if self.kind in _CALLED and self.parts:
             with suppress(orjson.JSONDecodeError):
-                return {**self.started, "input": orjson.loads("".join(self.pieces))}
+                return {**self.started, "input": orjson.loads("".join(self.parts))}
         return self.started
 
 
@@ -72,12 +72,12 @@ class AnthropicStream:
         self.usage: Usage | None = None
         self.is_complete = False
         self.has_content = False
-        self.held = b""
+        self.last_frames = b""
         self._include_usage = include_usage
         self._is_legacy = is_legacy
         self._events = EventSplitter()
         self._head: dict[str, Any] = {}
-        self._blocks: dict[int, _Growing] = {}
+        self._blocks: dict[int, _OpenBlock] = {}
         self._counts: dict[str, Any] = {}
         self._ending: dict[str, Any] = {}
         self._steps = {
@@ -149,7 +149,7 @@ class AnthropicStream:
         if type(index) is not int or index in self._blocks or not isinstance(started, dict):
             raise _invalid("a block that is none")
         calls = sum(1 for block in self._blocks.values() if block.kind == "tool_use")
-        block = self._blocks[index] = _Growing(started, place=len(self._blocks), call=calls)
+        block = self._blocks[index] = _OpenBlock(started, place=len(self._blocks), call=calls)
         if block.kind == "tool_use":
             self.has_content = True
             function = {"name": str(started.get("name") or ""), "arguments": ""}
@@ -157,7 +157,7 @@ class AnthropicStream:
             return self._delta(tool_calls=[call])
         return self._piece(block, started.get(block.kind))
 
-    def _open_block(self, event: dict[str, Any]) -> _Growing:
+    def _open_block(self, event: dict[str, Any]) -> _OpenBlock:
         index = event.get("index")
         block = self._blocks.get(index) if type(index) is int else None
         if block is None or not block.is_open:
@@ -179,10 +179,10 @@ class AnthropicStream:
             block.signature += str(delta.get("signature") or "")
         return b""  # citations, and what is yet to be invented
 
-    def _piece(self, block: _Growing, text: Any) -> bytes:
+    def _piece(self, block: _OpenBlock, text: Any) -> bytes:
         if not isinstance(text, str) or not text or block.kind not in {"text", "thinking", *_CALLED}:
             return b""
-        block.pieces.append(text)
+        block.parts.append(text)
         self.has_content = True
         if block.kind == "tool_use":
             return self._delta(tool_calls=[{"index": block.call, "function": {"arguments": text}}])
@@ -190,16 +190,16 @@ class AnthropicStream:
             return b""
         return self._delta(**{"reasoning_content" if block.kind == "thinking" else "content": text})
 
-    def _json_answer(self) -> _Growing | None:
+    def _json_answer(self) -> _OpenBlock | None:
         return next((block for block in self._blocks.values() if block.kind == _JSON), None)
 
     def _block_stop(self, event: dict[str, Any]) -> bytes:
         block = self._open_block(event)
         block.is_open = False
-        if block.kind in _CALLED and not block.pieces:
+        if block.kind in _CALLED and not block.parts:
             # A call without arguments comes without pieces, and clients read the empty text as broken JSON.
             return self._piece(block, arguments_of(block.started))
-        thought = detail(block.whole(), block.place)
+        thought = detail(block.block(), block.place)
         return b"" if thought is None else self._delta(reasoning_details=[thought])
 
     def _message_delta(self, event: dict[str, Any]) -> bytes:
@@ -227,7 +227,7 @@ class AnthropicStream:
             counted = usage_of(self._counts)
             out += self._chunk([], usage=usage_shape(counted) if counted else None)
         self.is_complete = True
-        self.held = sse.DONE
+        self.last_frames = sse.DONE
         return out
 
     def answer(self) -> dict[str, Any]:
@@ -241,18 +241,18 @@ class AnthropicStream:
     def _answered(self) -> dict[str, Any]:
         """Return the assistant's message by now; JSON is as it came, also when it broke off."""
         blocks = list(self._blocks.values())
-        message = message_of([block.whole() for block in blocks], refusal_of(self._ending))
+        message = message_of([block.block() for block in blocks], refusal_of(self._ending))
         for call, block in zip(message.get("tool_calls", ()), (b for b in blocks if b.kind == "tool_use"), strict=True):
-            call["function"]["arguments"] = "".join(block.pieces)
+            call["function"]["arguments"] = "".join(block.parts)
         if answered := self._json_answer():
             message["content"] = "".join(
-                "".join(block.pieces) for block in blocks if block.kind == "text" or block is answered
+                "".join(block.parts) for block in blocks if block.kind == "text" or block is answered
             )
         return message
 
 
-def _invalid(what: str) -> ProviderError:
-    return ProviderError(f"The provider sent {what}.", code="upstream_invalid")
+def _invalid(fault: str) -> ProviderError:
+    return ProviderError(f"The provider sent {fault}.", code="upstream_invalid")
 
 
 def _reported(error: Any) -> ProviderError:

@@ -20,32 +20,32 @@ _SHARES = {"minimal": 0.1, "low": 0.2, "medium": 0.5, "high": 0.8, "xhigh": 0.9,
 _LEAST_BUDGET, _MOST_BUDGET = 1024, 32_000
 
 
-def effort(model: str, wanted: Any, max_tokens: int) -> tuple[dict[str, Any], dict[str, Any]]:
+def effort(model: str, level: Any, max_tokens: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return `thinking` and `output_config` that make the model try as hard as `reasoning_effort` says."""
-    if wanted is None:
+    if level is None:
         return {}, {}
-    if not isinstance(wanted, str) or (wanted != "none" and wanted not in _EFFORTS):
+    if not isinstance(level, str) or (level != "none" and level not in _EFFORTS):
         names = ", ".join(["none", *_EFFORTS])
         raise BadInput(f"reasoning_effort must be one of {names}.", param="reasoning_effort")
     if is_adaptive(model):
-        if wanted == "none":
+        if level == "none":
             return {"type": "disabled"}, {}
-        return {"type": "adaptive", "display": "summarized"}, {"effort": _EFFORTS[wanted]}
-    if wanted == "none":
+        return {"type": "adaptive", "display": "summarized"}, {"effort": _EFFORTS[level]}
+    if level == "none":
         return {}, {}
     if max_tokens <= _LEAST_BUDGET:
         raise BadInput(
             f"To reason, this model needs more than {_LEAST_BUDGET:,} tokens to answer with.",
             param="max_completion_tokens",
         )
-    budget = max(_LEAST_BUDGET, min(int(max_tokens * _SHARES[wanted]), _MOST_BUDGET))
+    budget = max(_LEAST_BUDGET, min(int(max_tokens * _SHARES[level]), _MOST_BUDGET))
     return {"type": "enabled", "budget_tokens": budget}, {}
 
 
 def is_adaptive(model: str) -> bool:
     """Return whether a model takes `adaptive` thinking, from the version in its name; a name without one is new."""
-    found = re.search(r"-(\d{1,2})(?:[-.](\d{1,2}))?(?=\D|$)", model)
-    return found is None or (int(found[1]), int(found[2] or 0)) >= _FIRST_ADAPTIVE
+    match = re.search(r"-(\d{1,2})(?:[-.](\d{1,2}))?(?=\D|$)", model)
+    return match is None or (int(match[1]), int(match[2] or 0)) >= _FIRST_ADAPTIVE
 
 
 def detail(block: Block, index: int) -> dict[str, Any] | None:

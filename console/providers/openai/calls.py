@@ -42,43 +42,43 @@ class Calls:
         """Keep what a piece adds, and mend it in place; return whether there was anything to mend."""
         before = dict(call)
         kind, text = holder_of(call)
-        held = call.get(kind)
-        held = dict(held) if isinstance(held, dict) else {}
-        said, id, name = call.get("index"), call.get("id") or "", held.get("name") or ""
-        said = said if type(said) is int else None
-        place = self._places.get(said)
-        if place is None or self._is_another(place, said, id, name):
-            place = self._places[said] = len(self.made)
-            self._begin(call, held, kind, text)
+        function = call.get(kind)
+        function = dict(function) if isinstance(function, dict) else {}
+        index, id, name = call.get("index"), call.get("id") or "", function.get("name") or ""
+        index = index if type(index) is int else None
+        place = self._places.get(index)
+        if place is None or self._is_another(place, index, id, name):
+            place = self._places[index] = len(self.made)
+            self._begin(call, function, kind, text)
         else:
             call.pop("id", None)
-            kept = self.made[place]
-            kind = kept["type"]
-            if name and kept[kind]["name"] == name:
-                del held["name"]
-            self._add(kept[kind], held, text)
+            known = self.made[place]
+            kind = known["type"]
+            if name and known[kind]["name"] == name:
+                del function["name"]
+            self._add(known[kind], function, text)
         call["index"] = place
-        if held or kind in before:
-            call[kind] = held
+        if function or kind in before:
+            call[kind] = function
         return call != before
 
-    def _is_another(self, place: int, said: int | None, id: Any, name: Any) -> bool:
+    def _is_another(self, place: int, index: int | None, id: Any, name: Any) -> bool:
         """Return whether a piece begins a call although its number was there before."""
         if not name:
             return False
         known = self.made[place]
-        return known["id"] != str(id) if id else said is None
+        return known["id"] != str(id) if id else index is None
 
-    def _begin(self, call: dict[str, Any], held: dict[str, Any], kind: str, text: str) -> None:
+    def _begin(self, call: dict[str, Any], function: dict[str, Any], kind: str, text: str) -> None:
         call["id"] = str(call.get("id") or "") or new_id()
         call["type"] = kind
-        held["name"] = str(held.get("name") or "")
-        held[text] = as_text(held.get(text))
-        self.made.append({"id": call["id"], "type": kind, kind: {"name": held["name"], text: held[text]}})
+        function["name"] = str(function.get("name") or "")
+        function[text] = as_text(function.get(text))
+        self.made.append({"id": call["id"], "type": kind, kind: {"name": function["name"], text: function[text]}})
 
     @staticmethod
-    def _add(kept: dict[str, Any], held: dict[str, Any], text: str) -> None:
-        if text in held:
-            held[text] = as_text(held[text])
-            kept[text] = kept.get(text, "") + held[text]
-        kept["name"] += str(held.get("name") or "")
+    def _add(known: dict[str, Any], function: dict[str, Any], text: str) -> None:
+        if text in function:
+            function[text] = as_text(function[text])
+            known[text] = known.get(text, "") + function[text]
+        known["name"] += str(function.get("name") or "")

@@ -27,15 +27,15 @@ _SAME = {
 }
 
 
-def finish_of(said: Any, *, has_calls: bool) -> str:
+def finish_of(finish: Any, *, has_calls: bool) -> str:
     """Return OpenAI's word for why an answer ended, whatever the provider's own; one yet to be invented is an end."""
-    if not isinstance(said, str) or not said:
+    if not isinstance(finish, str) or not finish:
         return "tool_calls" if has_calls else "stop"
-    if said in FINISH_REASONS:
-        return said
-    if said == "error":
+    if finish in FINISH_REASONS:
+        return finish
+    if finish == "error":
         raise ProviderError("The provider reported an error in mid-answer.", code="upstream_error")
-    return _SAME.get(said.lower()) or ("tool_calls" if has_calls else "stop")
+    return _SAME.get(finish.lower()) or ("tool_calls" if has_calls else "stop")
 
 
 def head_of(event: dict[str, Any], kind: str) -> bool:
@@ -77,7 +77,7 @@ def content_of(holder: dict[str, Any]) -> bool:
         elif kind == "thinking":
             within = part.get("thinking")
             inner = within if isinstance(within, list) else [{"text": within}]
-            thoughts += [as_text(one.get("text")) for one in inner if isinstance(one, dict)]
+            thoughts += [as_text(part_.get("text")) for part_ in inner if isinstance(part_, dict)]
     holder["content"] = "".join(texts) or None
     if "".join(thoughts):
         holder["reasoning_content"] = "".join(thoughts)
@@ -96,23 +96,25 @@ def choice_of(choice: dict[str, Any], place: int) -> bool:
         message["content"], is_changed = None, True
     if "logprobs" not in choice:
         choice["logprobs"], is_changed = None, True
-    calls, said = message.get("tool_calls"), choice.get("finish_reason")
+    calls, finish = message.get("tool_calls"), choice.get("finish_reason")
     for call in calls if isinstance(calls, list) else ():
         if isinstance(call, dict):
             is_changed |= _call(call)
-    if type(said) is not str or said not in FINISH_REASONS:
-        choice["finish_reason"], is_changed = finish_of(said, has_calls=bool(calls)), True
+    if type(finish) is not str or finish not in FINISH_REASONS:
+        choice["finish_reason"], is_changed = finish_of(finish, has_calls=bool(calls)), True
     return is_changed
 
 
 def _call(call: dict[str, Any]) -> bool:
     kind, text = holder_of(call)
-    held = call.get(kind)
+    function = call.get(kind)
     is_changed = False
     if not isinstance(call.get("id"), str) or not call["id"]:
         call["id"], is_changed = new_id(), True
     if call.get("type") != kind:
         call["type"], is_changed = kind, True
-    if isinstance(held, dict) and (not isinstance(held.get(text), str) or (not held[text] and text == "arguments")):
-        held[text], is_changed = as_text(held.get(text)) or "{}", True
+    if isinstance(function, dict) and (
+        not isinstance(function.get(text), str) or (not function[text] and text == "arguments")
+    ):
+        function[text], is_changed = as_text(function.get(text)) or "{}", True
     return is_changed

@@ -14,8 +14,8 @@ from console.providers.types import Answer, Usage
 _FINISH_REASONS = frozenset({"stop", "length", "content_filter"})
 
 
-def _finish_of(said: Any) -> str:
-    finish = completing.finish_of(said, has_calls=False)
+def _finish_of(reason: Any) -> str:
+    finish = completing.finish_of(reason, has_calls=False)
     return finish if finish in _FINISH_REASONS else "stop"
 
 
@@ -50,11 +50,11 @@ def _mend(choice: dict[str, Any], place: int) -> bool:
 
 def _mend_logprobs(choice: dict[str, Any], offset: int) -> bool:
     """Put log probabilities that come in the form of chat, as llama.cpp sends them, into the form of completions."""
-    found = choice.get("logprobs")
-    if found is None:
+    logprobs = choice.get("logprobs")
+    if logprobs is None:
         choice["logprobs"] = None
         return True
-    tokens = found.get("content") if isinstance(found, dict) else None
+    tokens = logprobs.get("content") if isinstance(logprobs, dict) else None
     if not isinstance(tokens, list) or not all(isinstance(token, dict) for token in tokens):
         return False
     offsets = []
@@ -112,10 +112,10 @@ class CompletionStream(OpenAIStream):
             counts = {"prompt_tokens": total.prompt, "completion_tokens": total.completion}
             usage = {**counts, "total_tokens": total.prompt + total.completion}
             last = {**self._head, "object": self.object, "choices": [], "usage": usage}
-            self.held = sse.frame(last) + self.held
+            self.last_frames = sse.frame(last) + self.last_frames
 
-    def _unended(self, index: int, kept: dict[str, Any]) -> dict[str, Any]:
-        kept["finish"] = "stop"
+    def _unended(self, index: int, choice: dict[str, Any]) -> dict[str, Any]:
+        choice["finish"] = "stop"
         return {"index": index, "text": "", "logprobs": None, "finish_reason": "stop"}
 
     def _choice(self, choice: Any) -> bool:
@@ -127,9 +127,9 @@ class CompletionStream(OpenAIStream):
         if type(index) is not int:
             raise ProviderError("The provider sent a choice without a place.", code="upstream_invalid")
         is_first = index not in self._choices
-        kept = self._choices.setdefault(index, {"text": [], "finish": None, "length": 0})
+        state = self._choices.setdefault(index, {"text": [], "finish": None, "length": 0})
         if choice.get("logprobs") is not None:
-            is_changed |= _mend_logprobs(choice, kept["length"])
+            is_changed |= _mend_logprobs(choice, state["length"])
         text = choice.get("text")
         if not isinstance(text, str):  # a last event may have none, which clients cannot add up
             choice["text"], text, is_changed = "", "", True
@@ -140,16 +140,16 @@ class CompletionStream(OpenAIStream):
         if finish and _finish_of(finish) != finish:
             choice["finish_reason"] = finish = _finish_of(finish)
             is_changed = True
-        kept["finish"] = finish or kept["finish"]
+        state["finish"] = finish or state["finish"]
         if text:
-            kept["text"].append(text)
-            kept["length"] += len(text)
+            state["text"].append(text)
+            state["length"] += len(text)
             self.has_content = True
         return is_changed
 
     def answer(self) -> dict[str, Any]:
         choices = [
-            {"index": index, "text": "".join(kept["text"]), "logprobs": None, "finish_reason": kept["finish"]}
-            for index, kept in sorted(self._choices.items())
+            {"index": index, "text": "".join(choice["text"]), "logprobs": None, "finish_reason": choice["finish"]}
+            for index, choice in sorted(self._choices.items())
         ]
         return {**self._head, "object": "text_completion", "choices": choices}

@@ -36,13 +36,13 @@ def from_tools(answer: dict[str, Any], *, part: str) -> dict[str, Any]:
     """Return an answer (`part` is "message") or a chunk ("delta") with its tool call as a function call."""
     choices = []
     for choice in answer.get("choices", []):
-        held = choice.get(part)
-        if isinstance(held, dict) and held.get("tool_calls"):
-            calls = held["tool_calls"]
-            held = {k: v for k, v in held.items() if k != "tool_calls"}
+        message = choice.get(part)
+        if isinstance(message, dict) and message.get("tool_calls"):
+            calls = message["tool_calls"]
+            message = {k: v for k, v in message.items() if k != "tool_calls"}
             if isinstance(calls, list) and isinstance(calls[0], dict):
-                held["function_call"] = calls[0].get("function", {})
-            choice = {**choice, part: held}
+                message["function_call"] = calls[0].get("function", {})
+            choice = {**choice, part: message}
         if choice.get("finish_reason") == "tool_calls":
             choice = {**choice, "finish_reason": "function_call"}
         choices.append(choice)

@@ -41,15 +41,15 @@ def usage_of(raw: Any) -> Usage | None:
         completion = 0
     if not (_is_count(prompt) and _is_count(completion)):
         return None
-    read, written = raw.get("prompt_tokens_details"), raw.get("completion_tokens_details")
-    if not read and not written:
+    input_details, output_details = raw.get("prompt_tokens_details"), raw.get("completion_tokens_details")
+    if not input_details and not output_details:
         return Usage(prompt, completion)
-    cached = min(_detail(read, "cached_tokens"), prompt)
-    stored = min(_detail(read, "cache_write_tokens"), prompt - cached)
-    thought = _detail(written, "reasoning_tokens")
-    heard = min(_detail(read, "audio_tokens"), prompt - cached - stored)
-    said = min(_detail(written, "audio_tokens"), max(completion - thought, 0))
-    return Usage(prompt, completion, cached, thought, stored, 0, heard, said)
+    cached = min(_detail(input_details, "cached_tokens"), prompt)
+    stored = min(_detail(input_details, "cache_write_tokens"), prompt - cached)
+    reasoning = _detail(output_details, "reasoning_tokens")
+    audio_in = min(_detail(input_details, "audio_tokens"), prompt - cached - stored)
+    audio_out = min(_detail(output_details, "audio_tokens"), max(completion - reasoning, 0))
+    return Usage(prompt, completion, cached, reasoning, stored, 0, audio_in, audio_out)
 
 
 def usage_in(answer: dict[str, Any], choices: int) -> Usage | None:
@@ -73,9 +73,9 @@ class OpenAIStream:
         "usage",
         "is_complete",
         "has_content",
-        "held",
-        "_asked",
-        "_said",
+        "last_frames",
+        "_choice_count",
+        "_late_usage",
         "_include_usage",
         "_is_legacy",
         "_events",
@@ -89,9 +89,9 @@ class OpenAIStream:
         self.usage: Usage | None = None
         self.is_complete = False
         self.has_content = False
-        self.held = b""
-        self._asked = choices
-        self._said: Any = None  # usage that came on a chunk with choices, to be said in one of its own
+        self.last_frames = b""
+        self._choice_count = choices
+        self._late_usage: Any = None  # usage that came on a chunk with choices, to be said in one of its own
         self._include_usage = include_usage
         self._is_legacy = is_legacy
         self._events = EventSplitter()
@@ -101,7 +101,7 @@ class OpenAIStream:
         self._choices: dict[int, dict[str, Any]] = {}
 
     def feed(self, chunk: bytes) -> bytes:
-        forward = [kept for frame in self._events.feed(chunk) if (kept := self._frame(frame))]
+        forward = [frame_out for frame in self._events.feed(chunk) if (frame_out := self._frame(frame))]
         if not forward:
             return b""
         forward.append(b"")
@@ -137,10 +137,10 @@ class OpenAIStream:
             raise ProviderError("The provider sent an event without choices.", code="upstream_invalid")
         usage = event.get("usage")
         if usage is not None:
-            found = usage_of(usage)
-            if found and self.usage and self._asked > 1 and not choices:
-                found = Usage(*map(sum, zip(self.usage, found, strict=True)))  # llama.cpp: one for each choice
-            self.usage = found or self.usage
+            counted = usage_of(usage)
+            if counted and self.usage and self._choice_count > 1 and not choices:
+                counted = Usage(*map(sum, zip(self.usage, counted, strict=True)))  # llama.cpp: one for each choice
+            self.usage = counted or self.usage
             if completing.usage_of(event):
                 frame = b""
         if not choices and usage is None:
@@ -153,7 +153,7 @@ class OpenAIStream:
         if not choices:
             if not self._include_usage:
                 return b""
-            self._said = None
+            self._late_usage = None
         elif self._include_usage:
             frame = self._without_usage(event, frame)
         elif usage is not None:
@@ -172,11 +172,11 @@ class OpenAIStream:
             if not is_changed:
                 self._id, self._created = event["id"], event["created"]
             return b"" if is_changed else frame
-        said = {"id": self._head["id"], "object": self.object}
-        said |= {"created": self._head["created"], "model": self._head["model"]}
-        if said.items() <= event.items():
+        head = {"id": self._head["id"], "object": self.object}
+        head |= {"created": self._head["created"], "model": self._head["model"]}
+        if head.items() <= event.items():
             return frame
-        event |= said
+        event |= head
         return b""
 
     def _without_usage(self, event: dict[str, Any], frame: bytes) -> bytes:
@@ -187,7 +187,7 @@ class OpenAIStream:
         if event["usage"] is None:
             return frame
         if isinstance(event["usage"], dict):
-            self._said = event["usage"]
+            self._late_usage = event["usage"]
         event["usage"] = None
         return b""
 
@@ -195,19 +195,19 @@ class OpenAIStream:
         if not self._choices:
             raise ProviderError("The provider's answer holds no choices.", code="upstream_invalid")
         self.is_complete = True
-        self.held = sse.DONE
-        if self._said is not None:
-            last = {**self._head, "object": self.object, "choices": [], "usage": self._said}
-            self.held = sse.frame(last) + self.held
-        if unended := [self._unended(index, kept) for index, kept in self._choices.items() if not kept["finish"]]:
-            said = {"usage": None} if self._include_usage else {}
-            last = {**self._head, "object": self.object, "choices": unended, **said}
-            self.held = sse.frame(from_tools(last, part="delta") if self._is_legacy else last) + self.held
+        self.last_frames = sse.DONE
+        if self._late_usage is not None:
+            last = {**self._head, "object": self.object, "choices": [], "usage": self._late_usage}
+            self.last_frames = sse.frame(last) + self.last_frames
+        if unended := [self._unended(index, choice) for index, choice in self._choices.items() if not choice["finish"]]:
+            usage = {"usage": None} if self._include_usage else {}
+            last = {**self._head, "object": self.object, "choices": unended, **usage}
+            self.last_frames = sse.frame(from_tools(last, part="delta") if self._is_legacy else last) + self.last_frames
 
-    def _unended(self, index: int, kept: dict[str, Any]) -> dict[str, Any]:
+    def _unended(self, index: int, choice: dict[str, Any]) -> dict[str, Any]:
         """Say that a choice is at its end which the provider left open, though it said that all is."""
-        kept["finish"] = completing.finish_of(None, has_calls=bool(kept["calls"].made))
-        return {"index": index, "delta": {}, "finish_reason": kept["finish"]}
+        choice["finish"] = completing.finish_of(None, has_calls=bool(choice["calls"].made))
+        return {"index": index, "delta": {}, "finish_reason": choice["finish"]}
 
     def _choice(self, choice: Any) -> bool:
         """Keep what a choice adds to the answer; return whether it had to be mended."""
@@ -221,66 +221,66 @@ class OpenAIStream:
         delta = choice.get("delta")
         if type(delta) is not dict:
             choice["delta"], delta, is_changed = {}, {}, True
-        kept = self._choices.get(index)
-        if kept is None:
-            kept = {"text": [], "reasoning": [], "refusal": [], "calls": Calls(), "finish": None}
-            self._choices[index] = kept
+        state = self._choices.get(index)
+        if state is None:
+            state = {"text": [], "reasoning": [], "refusal": [], "calls": Calls(), "finish": None}
+            self._choices[index] = state
             if delta.get("role") != "assistant":
                 delta["role"], is_changed = "assistant", True
         elif "role" in delta:
             del delta["role"]  # clients would join it to the first one's
             is_changed = True
-        if self._delta(kept, delta):
+        if self._delta(state, delta):
             is_changed = True
         finish = choice.get("finish_reason")
         if finish:
-            kept["finish"] = completing.finish_of(finish, has_calls=bool(kept["calls"].made))
-            if kept["finish"] != finish:
-                choice["finish_reason"], is_changed = kept["finish"], True
+            state["finish"] = completing.finish_of(finish, has_calls=bool(state["calls"].made))
+            if state["finish"] != finish:
+                choice["finish_reason"], is_changed = state["finish"], True
         return is_changed
 
-    def _delta(self, kept: dict[str, Any], delta: dict[str, Any]) -> bool:
+    def _delta(self, state: dict[str, Any], delta: dict[str, Any]) -> bool:
         """Keep what an event adds to a choice; return whether it had to be mended."""
         is_changed = completing.content_of(delta) if type(delta.get("content")) is list else False
         text = delta.get("content")
         if isinstance(text, str) and text:
-            kept["text"].append(text)
+            state["text"].append(text)
             self.has_content = True
         reasoning = delta.get("reasoning_content") or delta.get("reasoning")
         if isinstance(reasoning, str) and reasoning:
-            kept["reasoning"].append(reasoning)
+            state["reasoning"].append(reasoning)
             self.has_content = True
         refusal = delta.get("refusal")
         if isinstance(refusal, str) and refusal:
-            kept["refusal"].append(refusal)
+            state["refusal"].append(refusal)
         calls = delta.get("tool_calls")
         for call in calls if isinstance(calls, list) else ():
             if isinstance(call, dict):
                 self.has_content = True
-                is_changed |= kept["calls"].take(call)
+                is_changed |= state["calls"].take(call)
         return is_changed
 
     def finish(self) -> bytes:
         """Say that no more bytes come: return what may still go out, and decide whether the answer is complete."""
         last = self._events.finish()
-        kept = self._frame(last) if last else b""
-        out = kept + b"\n\n" if kept else b""
-        ended = sum(1 for kept in self._choices.values() if kept["finish"])
-        if not self.is_complete and ended == max(self._asked, len(self._choices)):
+        frame = self._frame(last) if last else b""
+        out = frame + b"\n\n" if frame else b""
+        ended = sum(1 for frame in self._choices.values() if frame["finish"])
+        if not self.is_complete and ended == max(self._choice_count, len(self._choices)):
             self._end()  # every choice has ended, so it is whole although no [DONE] follows
         return out
 
     def answer(self) -> dict[str, Any]:
         """Return what was streamed as one chat completion, for the log."""
         choices = []
-        for index, kept in sorted(self._choices.items()):
-            message: dict[str, Any] = {"role": "assistant", "content": "".join(kept["text"]) or None}
-            if kept["reasoning"]:
-                message["reasoning_content"] = "".join(kept["reasoning"])
-            if kept["refusal"]:
-                message["refusal"] = "".join(kept["refusal"])
-            if kept["calls"].made:
-                message["tool_calls"] = kept["calls"].made
-            choices.append({"index": index, "message": message, "finish_reason": kept["finish"]})
+        for index, choice in sorted(self._choices.items()):
+            message: dict[str, Any] = {"role": "assistant", "content": "".join(choice["text"]) or None}
+            if choice["reasoning"]:
+                message["reasoning_content"] = "".join(choice["reasoning"])
+            if choice["refusal"]:
+                message["refusal"] = "".join(choice["refusal"])
+            if choice["calls"].made:
+                message["tool_calls"] = choice["calls"].made
+            choices.append({"index": index, "message": message, "finish_reason": choice["finish"]})
         answer = {**self._head, "object": "chat.completion", "choices": choices}
         return from_tools(answer, part="message") if self._is_legacy else answer
