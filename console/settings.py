@@ -18,6 +18,7 @@ from console.core.env import (
     env_str,
     env_url,
     headers_in,
+    parts_of,
 )
 from console.embedded import defaults as embedded
 
@@ -161,7 +162,8 @@ DATABASE_URL = env_secret("DATABASE_URL") or embedded.database_url(DATA_DIR, all
 DATABASE_OWNER_URL = env_secret("DATABASE_OWNER_URL") or (
     embedded.database_url(DATA_DIR, embedded.OWNER_ROLE) if HAS_EMBEDDED_POSTGRES else ""
 )
-_db = urlsplit(DATABASE_URL)
+_db = parts_of("DATABASE_URL", DATABASE_URL)
+parts_of("DATABASE_OWNER_URL", DATABASE_OWNER_URL)
 if _db.scheme not in {"postgres", "postgresql"}:
     raise ImproperlyConfigured("DATABASE_URL must start with postgresql://; PostgreSQL is the only database.")
 _db_query = dict(part.split("=", 1) for part in _db.query.split("&") if "=" in part)
@@ -206,7 +208,7 @@ STATEMENT_TIMEOUT_MS = env_int("STATEMENT_TIMEOUT_MS", 5000, minimum=100)
 
 HAS_EMBEDDED_VALKEY = EMBEDDED_PARTS and not env_secret("VALKEY_URL")
 VALKEY_URL = env_secret("VALKEY_URL") or embedded.valkey_url(DATA_DIR, allowed=EMBEDDED_PARTS)
-if urlsplit(VALKEY_URL).scheme not in {"redis", "rediss", "unix"}:
+if parts_of("VALKEY_URL", VALKEY_URL).scheme not in {"redis", "rediss", "unix"}:
     raise ImproperlyConfigured("VALKEY_URL must start with redis://, rediss:// or unix://.")
 BUILTIN_MODEL = env_bool("BUILTIN_MODEL", EMBEDDED_PARTS)
 CACHES = {

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Collection
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.mail.message import sanitize_address
@@ -82,6 +82,21 @@ def env_url(name: str, default: str = "") -> str:
     if re.search(r"[^!-~]", value.partition("://")[2].partition("/")[2]):
         raise ImproperlyConfigured(f"{name} is {value!r}; write spaces and other letters in its path as %20 and so on.")
     return value
+
+
+def parts_of(name: str, url: str) -> SplitResult:
+    """Return the parts of a server's address. What is wrong with it is said without it: it holds a password."""
+    try:
+        parts = urlsplit(url)
+        is_whole = parts.port != 0 and not (parts.hostname and parts.fragment)
+    except ValueError:
+        is_whole = False
+    if not is_whole:
+        raise ImproperlyConfigured(
+            f"{name} cannot be read. Write : / ? # [ ] and @ in its password as %3A %2F %3F %23 %5B %5D and %40, and a"
+            " port as a number; several hosts of PostgreSQL stand behind a ?, as host=one,two&port=5432,5432."
+        )
+    return parts
 
 
 def env_sender(name: str, default: str) -> str:

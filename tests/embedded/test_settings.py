@@ -58,6 +58,7 @@ def test_it_starts_in_production_with_safe_settings(tmp_path: object) -> None:
         ({"VALKEY_URL": None}, "VALKEY_URL is not set"),
         ({"DATABASE_URL": "mysql://x/y"}, "PostgreSQL is the only database"),
         ({"VALKEY_URL": "http://x"}, "VALKEY_URL must start with redis://"),
+        ({"DATABASE_URL": "postgresql://facet:se/cret@db/facet"}, "DATABASE_URL cannot be read. Write : / ?"),
         ({"PORT": "eighty"}, "PORT is 'eighty'; write a whole number"),
         ({"AUDIT_KEEP_DAYS": "999999"}, "AUDIT_KEEP_DAYS is 999999; the largest value is 36500"),
         ({"DEBUG": "perhaps"}, "DEBUG is 'perhaps'; write 1 or 0"),
