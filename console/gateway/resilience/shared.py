@@ -37,14 +37,28 @@ class Shared:
 
     def send(self, work: Callable[[redis.Redis], Awaitable[Any]]) -> None:
         """Do `work` in the background. If it fails, nothing is lost that would not expire by itself."""
-        task = asyncio.ensure_future(self.query(work))
+        task = asyncio.ensure_future(self._query_in_turn(work))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
 
     async def query(self, work: Callable[[redis.Redis], Awaitable[_Result]]) -> _Result | None:
-        """Return the result of `work`, None while Valkey is unavailable. The change of state is logged once."""
-        async with self._free:
+        """Return the result of `work`, None while Valkey is unavailable, or so slow that no connection becomes free.
+
+        The change of state is logged once.
+        """
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS if self._free.locked() else None):
+                await self._free.acquire()
+        except TimeoutError:
+            return None
+        try:
             return await self._query(work)
+        finally:
+            self._free.release()
+
+    async def _query_in_turn(self, work: Callable[[redis.Redis], Awaitable[Any]]) -> None:
+        async with self._free:
+            await self._query(work)
 
     async def _query(self, work: Callable[[redis.Redis], Awaitable[_Result]]) -> _Result | None:
         if not self._url or time.monotonic() < self._away_until:

@@ -173,7 +173,18 @@ async def test_what_a_process_that_is_gone_said_of_its_pace_is_taken_away(valkey
     assert b"silent for a moment" in said and b"before the clock was set back" not in said
 
 
-async def test_many_queries_at_once_do_not_make_valkey_away(valkey_server: Valkey, process: Open, caplog) -> None:
+async def test_many_queries_at_once_do_not_make_valkey_away(
+    valkey_server: Valkey, process: Open, caplog, monkeypatch: pytest.MonkeyPatch
+) -> None:
     gate = process(valkey_server.url)
     answers = await asyncio.gather(*(gate.shared.query(lambda client: client.ping()) for _ in range(200)))
     assert all(answers) and not caplog.records
+
+    # A slow one keeps nobody for longer than a frozen one does.
+    monkeypatch.setattr(shared, "_PATIENCE_SECONDS", 0.01)
+    goes_on = asyncio.Event()
+    slow = [asyncio.create_task(gate.shared.query(lambda _: goes_on.wait())) for _ in range(64)]
+    await asyncio.sleep(0)
+    assert await asyncio.wait_for(gate.shared.query(lambda client: client.ping()), 30) is None
+    goes_on.set()
+    assert all(await asyncio.gather(*slow)) and await gate.shared.query(lambda client: client.ping())
