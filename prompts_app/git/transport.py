@@ -5,7 +5,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import Any
@@ -13,7 +13,9 @@ from typing import Any
 from django.conf import settings
 from dulwich.client import GitClient
 from dulwich.errors import GitProtocolError, HangupException, NotGitRepository, SendPackError
+from dulwich.object_store import ObjectStoreGraphWalker
 from dulwich.objects import ObjectID
+from dulwich.refs import Ref
 from dulwich.repo import Repo
 
 from console.core.crypto import decrypt
@@ -35,6 +37,7 @@ _SSH_SAYS = {
 _MOST_WORDS, _MOST_LINES, _LONGEST_LINE = 8_192, 30, 300
 _HOW_FAR = re.compile(r"[A-Z][a-z ]+: +\d+% \(")  # "Resolving deltas:  50% (1/2)"
 _NOTHING = ObjectID(b"0" * 40)
+_KEPT = Ref(b"refs/facet")
 Refs = dict[bytes, ObjectID]
 
 
@@ -115,23 +118,28 @@ class Connection:
         return refs
 
     def fetch(self, mirror: Repo, tip: ObjectID) -> None:
-        """Bring a commit and everything before it into the mirror."""
+        """Bring a commit and everything before it into the mirror: of that only what is not there yet."""
         if tip in mirror.object_store:
+            _remember(mirror, tip)
             return
-        with _told(), SpooledTemporaryFile(max_size=8 * 1024 * 1024) as pack:
-            self._client.fetch_pack(
-                self._path.encode(),
-                lambda refs, depth=None: [tip],
-                mirror.get_graph_walker(),
-                pack.write,
-                protocol_version=0,
-            )
-            pack.seek(0)
-            check_pack(pack.read())
-            pack.seek(0)
-            mirror.object_store.add_thin_pack(pack.read, None)
-        # Something must name what was fetched, so that the next fetch says it is there.
-        mirror.refs[b"refs/facet/fetched"] = tip  # type: ignore[index]
+        # By itself it would offer branches, of which a mirror has none.
+        known = [sha for sha in mirror.refs.as_dict(_KEPT).values() if sha in mirror]
+        with SpooledTemporaryFile(max_size=8 * 1024 * 1024) as pack:
+            with _told():
+                self._client.fetch_pack(
+                    self._path.encode(),
+                    lambda refs, depth=None: [tip],
+                    ObjectStoreGraphWalker(known, lambda sha: _parents(mirror, sha)),
+                    pack.write,
+                    protocol_version=0,
+                )
+                pack.seek(0)
+                check_pack(pack.read())
+                pack.seek(0)
+            # What came may build on what is here, and that may be damaged: then the fault is ours.
+            with nullcontext() if known else _told():
+                mirror.object_store.add_thin_pack(pack.read, None)
+        _remember(mirror, tip)
 
     def push(self, mirror: Repo, branch: bytes, old: ObjectID | None, moves: Mapping[bytes, ObjectID | None]) -> None:
         """Move refs of the repository, if its branch is still where it was."""
@@ -154,6 +162,24 @@ class Connection:
             name = branch if branch in refused else next(iter(refused))
             said = words.lines(without=self._secret)
             raise PushRefused(f"The git host refused to move {name.decode()}: {_short(refused[name])}.", said)
+        if tip := moves.get(branch):
+            _remember(mirror, tip)
+
+
+class _Damaged(Exception):
+    """The mirror cannot be read. It can be fetched again."""
+
+
+def _parents(mirror: Repo, sha: ObjectID) -> list[ObjectID]:
+    try:
+        return mirror.get_parents(sha)
+    except Exception as error:  # dulwich has an error of its own for each broken file
+        raise _Damaged from error
+
+
+def _remember(mirror: Repo, tip: ObjectID) -> None:
+    """Name a commit that mirror and repository have, so that the next fetch says so and brings what came after it."""
+    mirror.refs[Ref(_KEPT + b"/shared")] = tip
 
 
 class _Words:

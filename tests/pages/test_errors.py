@@ -17,6 +17,7 @@ from console.api.exceptions import handle
 from console.core.errors import Conflict, ProviderError
 from console.core.ids import uuid7
 from console.core.outage import is_database_away
+from console.pages import context
 from console.pages.views import errors
 from console.teams.access import PUBLIC, needs
 from console.urls import handler400, handler403, handler404, handler429, handler500  # noqa: F401
@@ -55,6 +56,23 @@ def test_it_says_nothing_is_here(client: Client, db: None) -> None:
     assert response.status_code == 404
     assert "Nothing here" in response.text
     assert response["X-Request-Id"] in response.text
+
+
+def test_whoever_is_let_in_keeps_the_navigation(client: Client, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "Breadcrumb" not in client.get("/nowhere/").text
+    client.force_login(cast.bob)
+    for address, status in (("/nowhere/", 404), (f"/runs/run_{uuid7().hex}/", 404), ("/settings/", 403)):
+        page = client.get(f"{address}?team={cast.team_b.slug}")
+        assert page.status_code == status and 'href="/runs/"' in page.text and page["X-Request-Id"] in page.text
+        assert cast.team_b.name not in page.text
+
+    def is_away(caller: object) -> None:
+        raise OperationalError("connection to server at 10.1.2.3 failed")
+
+    monkeypatch.setattr(context, "waiting_for", is_away)
+    page = client.get("/nowhere/")
+    assert page.status_code == 404 and "Nothing here" in page.text
+    assert "Breadcrumb" not in page.text and "10.1.2.3" not in page.text
 
 
 def test_it_sends_strangers_to_sign_in(client: Client, db: None) -> None:

@@ -4,6 +4,7 @@ import logging
 import sys
 
 from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
@@ -11,6 +12,7 @@ from console.core.errors import Refusal
 from console.core.htmx import is_htmx, toast
 from console.core.ids import request_id
 from console.core.outage import database_away, is_database_away
+from console.teams.callers import ANONYMOUS, Caller
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +100,18 @@ def _answer(request: HttpRequest, status: int, message: str, title: str = "") ->
         status, "500.html" if status >= 500 else "400.html"
     )
     context = {"message": message, "heading": title, "shown_id": _id_of(request)}
+    if _has_frame(request, status):
+        try:
+            return render(request, template, context | {"frame": "base_team.html"}, status=status)
+        except DatabaseError:  # the navigation asks it; what is to be said here does not
+            logger.warning("An error page came without its navigation.", exc_info=True)
     return render(request, template, context, status=status)
+
+
+def _has_frame(request: HttpRequest, status: int) -> bool:
+    """Return whether whoever reads an error page keeps the navigation: who is let in, if it is no fault of ours."""
+    caller: Caller = getattr(request, "caller", ANONYMOUS)
+    return 400 < status < 500 and status != 429 and caller.user is not None and not caller.is_held
 
 
 def _id_of(request: HttpRequest) -> str:

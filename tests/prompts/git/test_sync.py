@@ -65,6 +65,9 @@ def test_it_speaks_http_with_the_real_git(library: Cast, host: GitServer, tmp_pa
     done = sync.sync(actor=SYSTEM)
     assert (done.outcome, done.imported, done.exported, done.sentence) == ("ok", 1, 1, "")
     assert head("support/answer").head.author_name == "Ann Author"
+    packs = (tmp_path / "data/git").glob("*.git/objects/pack/*.pack")
+    large = [pack for pack in packs if int.from_bytes(pack.read_bytes()[8:12]) > 6]  # by their objects
+    assert len(large) == 1, "what was written at first; what was fetched is not all of it again"
     git(tmp_path / "clone", "pull", "-q")
     assert "Be very brief." in (tmp_path / "clone/style.md").read_text()
     # A label moves its tag; the mirror can be lost, or damaged; a sync with nothing to do leaves one line behind.
