@@ -64,6 +64,14 @@
       $(":is(.drawer-side:not([hidden]), tr) [data-dismiss]")?.click();
       return;
     }
+    const menu = /^Arrow(Up|Down)$/.test(event.key) && !isTyping(event.target) && $(".menu:popover-open");
+    if (menu) {
+      event.preventDefault();
+      const items = [...menu.querySelectorAll(".menu-item")].filter((item) => item.checkVisibility());
+      const now = items.indexOf(document.activeElement);
+      items.at(event.key === "ArrowDown" ? (now + 1) % items.length : Math.max(now, 0) - 1).focus();
+      return;
+    }
     // From what is searched to what was found.
     if (event.key === "ArrowDown" && event.target.matches("main input[type=search]") && rows().length) {
       event.preventDefault();

@@ -50,8 +50,8 @@
     pressed(detail)?.removeAttribute("aria-busy");
   });
 
-  // Without a session, or with the token of the one before, a form is lost with what was typed. A page that stood for a
-  // while, or has no network, asks before it sends; one that is signed out looks again when somebody is back.
+  // Without a session, or with the token of an older one, what was typed is lost: a page that stood for a while asks first.
+  // Signed out, it looks again when somebody is back.
   const { session, person } = document.body.dataset;
   let askedAt = Date.now();
   const isOld = (most = 300000) => session && Date.now() - askedAt > most;
@@ -78,8 +78,7 @@
   document.addEventListener("session-lost", ask);
   addEventListener("focus", () => signedOut.open && ask());
 
-  // A form is sent once, however often it is pressed until the next page comes: there would be two, or the second would be
-  // told of the first. After ten seconds it may be tried again, save an upload; coming back, it is new.
+  // A form is sent once, however often it is pressed. After ten seconds it may be tried again, save an upload.
   const unlock = (form) => {
     form.removeAttribute("data-sent");
     form.querySelector("[aria-busy]")?.removeAttribute("aria-busy");

@@ -189,6 +189,8 @@ def test_it_keeps_the_page_when_a_piece_is_refused_or_the_session_is_gone(
     page.goto("/teams/team-a/")
     more = page.get_by_role("button", name="More actions")
     more.press("Enter")
+    more.press("ArrowDown")
+    expect(page.locator("#more-actions a").first).to_be_focused()
     page.get_by_role("link", name="Archive").press("Enter")
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()

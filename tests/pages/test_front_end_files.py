@@ -38,6 +38,15 @@ def _rows(name: str) -> list[list[str]]:
     return [line.split() for line in lines if line.strip() and not line.startswith("#")]
 
 
+def test_colours_of_the_readers_own_leave_which_words_were_added_and_which_removed() -> None:
+    """Where differences are shown, only the ground tells it; a browser with forced colours shows none."""
+    forced = (STATIC / "css" / "ui.css").read_text().rpartition("@media (forced-colors: active)")[2]
+    assert re.findall(r"(ins|del) {\s+text-decoration: ([\w-]+) !important", forced) == [
+        ("ins", "underline"),
+        ("del", "line-through"),
+    ]
+
+
 # Files of others ----------------------------------------------------------------------------------------------------
 
 
