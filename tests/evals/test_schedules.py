@@ -13,7 +13,7 @@ from console.catalog.models import Pin
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict, NotAllowed
 from console.evals import beat, gate
-from console.evals.models import Baseline, Incident, Round, Schedule, TestRun
+from console.evals.models import Baseline, Incident, Round, Schedule, TestResult, TestRun
 from console.evals.queries import schedules as queries
 from console.evals.services import baselines, incidents, outcomes, retention, rounds, runs, schedules
 from console.notices.models import Notice
@@ -124,6 +124,9 @@ def test_drift_opens_one_incident_and_closes_by_itself(world: World, schedule: S
     assert world.cast.alice.email in told.deliveries.values_list("address", flat=True)
     schedules.run_now(actor=world.alice, schedule=schedule)
     assert answer(schedule, "--").outcome == "drifted"
+    TestResult.objects.all().delete()  # as past their retention
+    schedules.run_now(actor=world.alice, schedule=schedule)
+    assert (answer(schedule, "--").outcome, answer(schedule, "--").outcome) == ("suspicious", "drifted")
     schedules.run_now(actor=world.alice, schedule=schedule)
     assert answer(schedule, "+!").outcome == "incomplete", "half an answer closes nothing"
     assert "could not be asked. The provider is away." in schedule.trouble

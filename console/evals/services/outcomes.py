@@ -54,6 +54,8 @@ def _judge(schedule: Schedule, found: Round, run: TestRun) -> None:
     is_open = Incident.objects.filter(schedule=schedule, closed_at=None).exists()
     other = _round_before(found, is_open=is_open)
     pair = drift.compare(baseline.cases, other.results.all()) if other else None
+    if pair is not None and not pair.compared:  # its results are past their retention: it says nothing any more
+        pair = None
     if pair is not None and drift.is_drift(pair, seen, schedule.tolerance):
         found.outcome = Outcome.DRIFTED
         found.sentence = _drifted(schedule, run, seen, pair)
