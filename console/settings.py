@@ -1,5 +1,6 @@
 """Every setting of Facet, read top to bottom. Each variable has one line in docs/configuration.md."""
 
+import ssl
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -221,6 +222,8 @@ CACHES = {
 # Queues are lanes: one worker each, so chat never waits behind a batch.
 LANES = ("interactive", "standard", "batch")
 CELERY_BROKER_URL = VALKEY_URL.replace("unix://", "redis+socket://", 1)
+# kombu believes any certificate unless told otherwise.
+CELERY_BROKER_USE_SSL = VALKEY_URL.startswith("rediss:") and {"ssl_cert_reqs": ssl.CERT_REQUIRED}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]

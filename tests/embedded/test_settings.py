@@ -43,6 +43,12 @@ def test_it_starts_in_production_with_safe_settings(tmp_path: object) -> None:
     assert done.stdout.strip() == "production False True False", done.stderr
 
 
+def test_workers_check_the_certificate_of_their_broker(tmp_path: object) -> None:
+    url = SAFE["VALKEY_URL"].replace("redis:", "rediss:")
+    done = load(tmp_path, "settings.CELERY_BROKER_USE_SSL['ssl_cert_reqs'].name", VALKEY_URL=url)
+    assert done.stdout.strip() == "CERT_REQUIRED", done.stderr
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
