@@ -244,7 +244,7 @@ class Ledger:
                 if turns % 2 == 0:
                     await connection.execute("SELECT gateway_sweep(500)")
             except psycopg.Error as error:
-                log.warning("Leases could not be renewed: %s", type(error).__name__)
+                log.warning("Leases could not be renewed: %s", str(error).strip() or type(error).__name__)
             if self._used_keys or refusals.is_due():
                 await self._note_aside()
 
