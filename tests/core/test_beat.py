@@ -61,5 +61,25 @@ def test_it_waits_for_no_time_that_a_wrong_clock_showed(tmp_path: Path, monkeypa
     scheduler.close()
 
 
+def test_what_is_due_once_a_day_does_not_wait_for_a_day_without_a_release(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = Celery("of-the-test", set_as_current=False)
+    app.conf.update(result_expires=None, beat_schedule={"retention": {"task": "retention", "schedule": 86_400}})
+    sent: list[str] = []
+    moment = NOW
+    monkeypatch.setattr(Celery, "now", lambda _: moment)
+    for release in range(2):  # each with a disk of its own
+        app.conf.beat_schedule_filename = str(tmp_path / f"schedule-{release}")
+        scheduler = beat(app, sent)
+        scheduler.tick()
+        assert len(sent) == release, "not at once, when others start as well"
+        moment += dt.timedelta(minutes=6)
+        scheduler.tick()
+        scheduler.tick()
+        assert len(sent) == release + 1
+        scheduler.close()
+
+
 def test_it_is_what_this_installation_runs() -> None:
     assert f"{Scheduler.__module__}:{Scheduler.__name__}" == settings.CELERY_BEAT_SCHEDULER
