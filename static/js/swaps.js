@@ -81,7 +81,7 @@
   // A form is sent once, however often it is pressed. After ten seconds it may be tried again, save an upload.
   const unlock = (form) => {
     form.removeAttribute("data-sent");
-    form.querySelector("[aria-busy]")?.removeAttribute("aria-busy");
+    for (const one of form.elements) one.removeAttribute("aria-busy"); // its button may stand outside of it
   };
   document.addEventListener("submit", async (event) => {
     const { target: form, submitter } = event;

@@ -260,6 +260,18 @@ def test_it_says_what_was_done_and_forgets_it(page_as: OpenPage, people: Cast) -
     expect(page.locator("#toasts .toast-card")).to_have_count(0)
 
 
+def test_a_button_outside_its_form_can_be_pressed_again_too(page_as: OpenPage, people: Cast) -> None:
+    page = page_as(people.alice)
+    page.goto("/accounts/email/")
+    page.route("**/accounts/email/", lambda route: route.fulfill(status=204))  # no page comes
+    page.fill("#id_email", "new@example.com")
+    button = page.get_by_role("button", name="Change address")
+    button.click()
+    expect(button).to_have_attribute("aria-busy", "true")
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow'))")
+    expect(button).not_to_have_attribute("aria-busy", "true")
+
+
 def test_it_works_without_scripts(page_as: OpenPage, people: Cast) -> None:
     page = page_as(people.alice, scripts=False)
     page.goto("/docs/")
