@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from agents_app.instructions import ref_of
-from agents_app.models import Definition
+from agents_app.models import Definition, Queue
 from console.catalog.models import Alias, Capability, Pin
 from console.core.errors import Refusal
 from console.knowledge.access import visible_collections
@@ -30,6 +30,11 @@ def prompts_for(teams: Iterable[Team]) -> QuerySet[Prompt]:
 def prompt_names(*teams: Team) -> list[tuple[str, str]]:
     """Return names and descriptions to offer while somebody types."""
     return list(prompts_for(teams).values_list("slug", "description")[:_MOST_PROMPTS])
+
+
+def queues_of(*teams: Team) -> QuerySet[Queue]:
+    """Return the queues a tool of these teams may name."""
+    return Queue.objects.filter(team__in=teams, archived_at=None).order_by("slug")
 
 
 def aliases_of(*teams: Team) -> list[Alias]:

@@ -75,7 +75,9 @@ def new_tool(request: TeamRequest) -> HttpResponse:
 
 
 def _named(kind: Kind, *teams: Team) -> dict[str, Any]:
-    """Return what a tool that asks a model can name, to be offered while somebody types."""
+    """Return what a tool of this kind can name, to be offered while somebody types."""
+    if kind.slug == "queue":
+        return {"queue_names": choices.queues_of(*teams)}
     if kind.slug != "completion":
         return {}
     return {"alias_names": choices.aliases_of(*teams), "prompt_names": choices.prompt_names(*teams)}

@@ -100,6 +100,7 @@ def test_every_kind_has_a_form_that_makes_one(builder, cast):
     ):
         refused = builder.post(f"/tools/new/?kind={kind}", asks | {field: named[kind]}).context["form"]
         assert list(refused.errors) == [field] and refused.errors[field][0].startswith(says), refused.errors
+    assert '<datalist id="queue-names"><option value="letters">' in builder.get("/tools/new/?kind=queue").text
     make.make_queue(cast.team_a, "mail")
     make.make_alias("chat")
     make.make_prompt(cast.team_a, "shop/tone", "Write as {{who}}.")

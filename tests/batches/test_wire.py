@@ -2,11 +2,13 @@
 
 import datetime as dt
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import httpx2 as httpx
 import pytest
+from django.db import connections, transaction
 
 from console.audit.models import AuditEvent
 from console.batches.models import Batch, File
@@ -17,8 +19,10 @@ from console.teams.services.keys import rotate_key
 from tests import make, sdks
 from tests.api.v1.conftest import sdk as sdk
 from tests.batches.conftest import CHAT, jsonl, line
+from tests.between import somebody_waits
 from tests.gateway.conftest import World
 from tests.live import LiveServer
+from tests.waiting import until
 
 Run = Callable[[Batch], Batch]
 
@@ -213,3 +217,27 @@ def test_deleting_a_batch_removes_no_file_of_somebody_else(
     assert batch.output_file_id is not None
     delete_batch(actor=Actor("key", batch.key_id, "reader"), batch=batch)
     assert [file.public_id for file in File.objects.all()] == [theirs], "what the batch answered is gone"
+
+
+def test_the_last_of_two_batches_deleted_at_once_takes_their_input_along(
+    client: httpx.Client, world: World, sdk: Any
+) -> None:
+    file = sdk.files.create(file=("tickets.jsonl", jsonl(line(1))), purpose="batch").id
+    for _ in range(2):
+        sdk.batches.create(input_file_id=file, endpoint=CHAT, completion_window="24h")
+    Batch.objects.update(state="cancelled")
+    first, second = Batch.objects.all()
+
+    def delete_second() -> None:
+        try:
+            delete_batch(actor=SYSTEM, batch=second)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=delete_second)
+    with transaction.atomic():
+        delete_batch(actor=SYSTEM, batch=first)
+        thread.start()
+        until(lambda: somebody_waits() or not thread.is_alive(), "the second waits for the first")
+    thread.join()
+    assert not File.objects.exists() and not Batch.objects.exists()

@@ -133,6 +133,9 @@ def test_it_shows_hidden_characters_where_it_can() -> None:
         assert not cut, f"{path}: {cut}"
         assert not titles or path.parts[-2] in {"admin", "socialaccount"}, f"{path}: {titles}"
         assert not re.search(r"""="[^"<>]*\{\{[^}"<>]*\|visible""", text), f"{path}: visible in an attribute"
+        # A line of facts sets its parts apart, and a mark beside bare words would be one.
+        bare = re.findall(r'<p class="meta">(?:[^<]*)\|visible', text)
+        assert not bare, f"{path}: {bare}"
 
 
 def test_letters_are_as_large_as_the_browser_is_told_to_write() -> None:

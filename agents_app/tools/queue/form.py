@@ -12,7 +12,7 @@ class QueueForm(ToolForm):
 
     queue = forms.CharField(
         max_length=60,
-        widget=forms.TextInput(attrs={**MONO, "placeholder": "refunds"}),
+        widget=forms.TextInput(attrs={**MONO, "placeholder": "refunds", "list": "queue-names"}),
         help_text="The short name of a queue of the same team.",
     )
     action = forms.ChoiceField(choices=list(ACTIONS.items()), label="What it does", widget=forms.RadioSelect)

@@ -17,7 +17,7 @@ from console.batches.services.creator import Creator
 from console.batches.services.files import delete_file, upload_file
 from console.core.clock import now
 from console.core.errors import BadInput, Conflict
-from console.core.races import hold
+from console.core.races import count_held, hold
 from console.core.tasks import enqueue_on_commit
 from console.gateway.shapes import fields
 from console.teams.actors import Actor
@@ -112,6 +112,8 @@ def delete_batch(*, actor: Actor, batch: Batch, surface: str = "console") -> Non
         raise Conflict("The batch is still under way; cancel it first.", code="batch_in_progress")
     record(actions.BATCH_DELETED, actor=actor, target=batch, surface=surface)
     files = {pk for pk in (batch.output_file_id, batch.error_file_id, batch.input_file_id) if pk is not None}
+    # Of two batches of one input that go at once, the second waits here until the first is gone, and takes it along.
+    count_held(File.objects.filter(pk__in=files))
     batch.delete()
     if Batch.objects.filter(input_file_id=batch.input_file_id).exists():
         files.remove(batch.input_file_id)
