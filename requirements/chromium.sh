@@ -19,6 +19,8 @@ for name in chromium chromium-browser google-chrome; do
 done
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     apt-get install -y -qq --no-install-recommends chromium fonts-liberation >/dev/null
-else
-    .venv/bin/python -m playwright install chromium
+elif ! .venv/bin/python -m playwright install chromium; then
+    echo "There is no Chromium for the browser tests, and none could be installed. Install one (Debian, Ubuntu: apt install" >&2
+    echo "chromium), name one in CHROMIUM, or run the other tests: .venv/bin/python -m pytest -n auto --ignore tests/e2e" >&2
+    exit 1
 fi
