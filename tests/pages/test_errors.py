@@ -5,9 +5,10 @@ import logging
 from collections.abc import Iterator
 from logging.handlers import BufferingHandler
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory, override_settings
 from django.urls import path, reverse
@@ -66,13 +67,11 @@ def test_whoever_is_let_in_keeps_the_navigation(client: Client, cast: Cast, monk
         assert page.status_code == status and 'href="/runs/"' in page.text and page["X-Request-Id"] in page.text
         assert cast.team_b.name not in page.text
 
-    def is_away(caller: object) -> None:
-        raise OperationalError("connection to server at 10.1.2.3 failed")
-
-    monkeypatch.setattr(context, "waiting_for", is_away)
-    page = client.get("/nowhere/")
-    assert page.status_code == 404 and "Nothing here" in page.text
-    assert "Breadcrumb" not in page.text and "10.1.2.3" not in page.text
+    for error in (OperationalError, InterfaceError):
+        monkeypatch.setattr(context, "waiting_for", Mock(side_effect=error("connection to server at 10.1.2.3 failed")))
+        page = client.get("/nowhere/")
+        assert page.status_code == 404 and "Nothing here" in page.text
+        assert "Breadcrumb" not in page.text and "10.1.2.3" not in page.text
 
 
 def test_it_sends_strangers_to_sign_in(client: Client, db: None) -> None:

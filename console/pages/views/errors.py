@@ -4,7 +4,7 @@ import logging
 import sys
 
 from django.core.exceptions import PermissionDenied
-from django.db import DatabaseError
+from django.db import Error
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
@@ -103,7 +103,7 @@ def _answer(request: HttpRequest, status: int, message: str, title: str = "") ->
     if _has_frame(request, status):
         try:
             return render(request, template, context | {"frame": "base_team.html"}, status=status)
-        except DatabaseError:  # the navigation asks it; what is to be said here does not
+        except Error:  # the navigation asks it; what is to be said here does not
             logger.warning("An error page came without its navigation.", exc_info=True)
     return render(request, template, context, status=status)
 
