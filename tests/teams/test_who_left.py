@@ -2,13 +2,16 @@
 
 from typing import Any
 
+from agents_app.access import may_read
 from agents_app.services.approvals import why_not_decide
 from console.batches.services.batches import create_batch
 from console.batches.services.creator import Creator
 from console.batches.services.files import upload_file
 from console.chat.models import Conversation
 from console.core.ids import request_id
+from console.teams.callers import Caller
 from console.teams.models import Role
+from console.teams.rights import rights_of
 from console.teams.services.teams import remove_member
 from tests import make
 from tests.audit.calls import a_call
@@ -35,8 +38,9 @@ def test_it_finds_what_is_one_s_own_only_while_one_belongs_to_its_team(cast: Cas
         opened = [client.get(path).status_code for path in pages]
         listed = [str(own) in client.get(path).text for path, own in lists.items()]
         rated = client.put(f"/api/playground/answers/{request_id(answer)}/rating/", rating, "application/json")
-        return [*opened, *listed, rated.status_code, why_not_decide(actor, question) == ""]
+        reads = may_read(Caller(actor, user=bob, rights=rights_of(bob)), run)  # whose audit log has it might see it
+        return [*opened, *listed, rated.status_code, why_not_decide(actor, question) == "", reads]
 
-    assert found() == [200] * 4 + [True] * 3 + [200, True]
+    assert found() == [200] * 4 + [True] * 3 + [200, True, True]
     remove_member(actor=make.actor_for(cast.alice), membership=bob.memberships.get(team=cast.team_a))
-    assert found() == [404] * 4 + [False] * 3 + [404, False]
+    assert found() == [404] * 4 + [False] * 3 + [404, False, False]
