@@ -64,7 +64,7 @@
       $(":is(.drawer-side:not([hidden]), tr) [data-dismiss]")?.click();
       return;
     }
-    const menu = /^Arrow(Up|Down)$/.test(event.key) && !isTyping(event.target) && $(".menu:popover-open");
+    const menu = /^Arrow(Up|Down)$/.test(event.key) && !isTyping(event.target) && $(".menu:popover-open:has(.menu-item)");
     if (menu) {
       event.preventDefault();
       const items = [...menu.querySelectorAll(".menu-item")].filter((item) => item.checkVisibility());
