@@ -54,7 +54,7 @@ def turns_from(text: str) -> list[Turn]:
 
 
 def _is_turn(one: Any) -> bool:
-    return isinstance(one, dict) and one.get("role") in {"user", "assistant"} and isinstance(one.get("content"), str)
+    return isinstance(one, dict) and one.get("role") in ("user", "assistant") and isinstance(one.get("content"), str)
 
 
 def body_of(definition: Definition, turns: Sequence[Turn]) -> dict[str, Any]:

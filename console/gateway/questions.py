@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 Body = dict[str, Any]
-_TEXTS = frozenset({"text", "input_text"})
+_TEXTS = ("text", "input_text")  # not a set: what is sent may be a list
 # Of the turn before a question: its end says what "and abroad?" is about.
 LONGEST_BEFORE = 500
 # What the user is kept to have said in an earlier call may begin with the passages of that one.

@@ -150,7 +150,7 @@ def _messages(prompt: Any, name: str, notes: list[str]) -> list[dict[str, str]]:
             notes.append(f"the placeholder {str(one.get('name'))[:60]!r} is left out; callers send their own messages")
             continue
         role = one.get("role") if isinstance(one, dict) else None
-        if role not in _ROLES or not isinstance(one.get("content"), str):
+        if not isinstance(role, str) or role not in _ROLES or not isinstance(one.get("content"), str):
             notes.append(f"a message of role {str(role)[:40]!r} is left out")
             continue
         if role == "developer":

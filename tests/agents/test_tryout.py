@@ -42,7 +42,11 @@ def test_it_answers_as_what_is_typed_would(room: Room) -> None:
     assert Agent.objects.get(pk=room.agent.pk).live == room.agent.live
 
     # It goes on, without htmx too, and begins again when asked to.
-    turns = [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "I."}, {"role": "system"}]
+    turns = [
+        {"role": "user", "content": "Who?"},
+        {"role": "assistant", "content": "I."},
+        {"role": ["x"], "content": ""},
+    ]
     said = json.dumps(turns)
     room.upstream.enqueue(completion("Still Larkfield."))
     page = builder.post(url, typed | {"said": said})

@@ -246,6 +246,8 @@ def test_the_block_stands_before_the_last_words_of_the_user_and_nothing_in_it_en
     assert messages[1]["content"] == "New"
     picture = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]
     assert question_in("chat", {"messages": picture}) is None
+    odd = [{"role": "user", "content": [{"type": ["text"], "text": "x"}]}]
+    assert question_in("chat", {"messages": odd}) is None
     passage = knowledge.Passage(
         "c",
         make.make_team().pk,

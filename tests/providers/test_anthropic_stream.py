@@ -198,6 +198,7 @@ def test_an_event_that_never_ends_is_refused():
         (lambda e: [*e[:-2], e[-1]], "whole"),
         (lambda e: [*e[:3], claude.failure("api_error")], "mid-answer"),
         (lambda e: [*e[:3], claude.failure("overloaded_error")], "busy"),
+        (lambda e: [*e[:3], {"type": "error", "error": {"type": ["api_error"]}}], "mid-answer"),
     ],
 )
 def test_a_broken_order_of_events_is_an_error_in_our_words(events, words):

@@ -31,7 +31,7 @@ from console.providers.types import Usage
 
 _JSON = "json"  # a block that is the answer, though it comes as a call
 _CALLED = {"tool_use", _JSON}
-_BUSY = {"overloaded_error", "rate_limit_error"}
+_BUSY = ("overloaded_error", "rate_limit_error")
 
 
 @dataclass(slots=True)

@@ -32,6 +32,7 @@ FILE = [
     entry("support/chat", [
         {"role": "system", "content": "@@@langfusePrompt:name=House Style|label=production@@@\nBe kind."},
         {"type": "placeholder", "name": "history"},
+        {"role": ["user"], "content": "x"},
         {"role": "user", "content": "{{question}}"},
     ]),
     entry("House Style", "Brief.", labels=["production"]),
@@ -52,6 +53,7 @@ def test_it_imports_a_file_once(cast: Cast, tmp_path: Path) -> None:
         "Movie Critic v1: '{{#if x}}' is no variable here and stays as text",
         "Movie Critic v3: config 'model' is left out",
         "support/chat v1: the placeholder 'history' is left out",
+        "support/chat v1: a message of role \"['user']\" is left out",
     ):
         assert note in said
     critic = head("movie-critic")
