@@ -59,6 +59,8 @@ def needs(right: str) -> Callable[[_View], _View]:
             if right == OPERATOR and not caller.is_operator:
                 raise PermissionDenied("Only operators of this installation can do that.")
             if right not in {PUBLIC, SIGNED_IN, OPERATOR} and not caller.may(right):
+                if caller.user and not caller.rights and not caller.is_held:
+                    raise PermissionDenied("You are in no team yet. An owner of a team can invite you.")
                 raise denied()
             return view(request, *args, **kwargs)  # type: ignore[no-any-return]
 

@@ -23,6 +23,7 @@ from console.pages.views import errors
 from console.teams.access import PUBLIC, needs
 from console.urls import handler400, handler403, handler404, handler429, handler500  # noqa: F401
 from console.urls import urlpatterns as usual
+from tests import make
 from tests.conftest import Cast
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
@@ -86,6 +87,8 @@ def test_it_says_why_a_member_may_not(client: Client, cast: Cast) -> None:
     assert response.status_code == 403
     assert "Only operators of this installation can do that." in response.text
     assert response["X-Request-Id"] in response.text
+    client.force_login(make.make_user())
+    assert "You are in no team yet." in client.get("/runs/").text
 
 
 def test_it_says_a_form_is_too_old(db: None) -> None:
