@@ -28,6 +28,8 @@ from console.gateway.resilience.shared import PREFIX, Shared
 log = logging.getLogger(__name__)
 
 _PULSE_SECONDS = 1.0
+# What callers are told at most: an open breaker is probed within a minute, also where the clock was set back.
+_LONGEST_WAIT_SECONDS = 60
 _PACE_KEY = f"{PREFIX}pace"
 # How long the pace of another process counts, and when it is removed.
 _PACE_SECONDS = 5.0
@@ -72,7 +74,7 @@ class ProviderGate:
                 "The provider keeps failing, so calls to it are held back for a moment; try again.",
                 status=503,
                 code="upstream_open",
-                retry_after=max(1, round(breaker.open_until - time.time())),
+                retry_after=max(1, min(round(breaker.open_until - time.time()), _LONGEST_WAIT_SECONDS)),
             )
         if not self.permits.are_needed(provider, lane):
             return None

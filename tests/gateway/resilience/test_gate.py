@@ -133,6 +133,16 @@ async def test_a_breaker_opens_and_closes_for_every_process(
     await until_async(lambda: all(breaker.is_closed for breaker in both), "both know that it is closed")
 
 
+async def test_nobody_is_told_to_wait_for_longer_than_a_probe_takes(process: Open) -> None:
+    gate, upstream = process(""), provider()
+    await gate.enter(upstream, "interactive", tokens=1)
+    gate.breakers[upstream.id.int].open_until = gate_module.time.time() + 3600  # written before the clock was set back
+    await gate.enter(upstream, "interactive", tokens=1)
+    with pytest.raises(ProviderError) as refused:
+        await gate.enter(upstream, "interactive", tokens=1)
+    assert (refused.value.code, refused.value.retry_after) == ("upstream_open", 60)
+
+
 async def test_a_built_in_model_that_is_starting_alarms_nobody(process: Open) -> None:
     """As when the console is started again while a batch is under way."""
     gate = process("")
