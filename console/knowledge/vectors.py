@@ -5,19 +5,22 @@
 3. Ask the collection's model, as the installation, charged to the team that pays.
 4. Write the vectors, unless the collection has another model by now, and renew the lease.
 
+A lot that the model refuses is asked for in halves, until the passage it does not take is found. The others go on.
+
 Every lot is committed, so whoever continues after a crash begins where the last lot ended. What goes wrong is written
 on the collection, for people, and tried again later; a search finds those passages by their words meanwhile.
 """
 
 import datetime as dt
 import uuid
+from collections.abc import Iterable
 
 from django.conf import settings
 from django.db.models import F, Q
 
 from console.core.clock import now
 from console.core.connections import let_go
-from console.core.errors import ProviderError, Refusal
+from console.core.errors import BadInput, ProviderError, Refusal
 from console.core.lanes import Lane
 from console.gateway import sync
 from console.knowledge import sql
@@ -31,6 +34,9 @@ LEASE = dt.timedelta(seconds=settings.GATEWAY_TOTAL_SECONDS + 60)
 RETRY, LONGEST_RETRY = dt.timedelta(minutes=5), dt.timedelta(hours=1)
 # Lots of one turn; then other collections have theirs.
 _MOST_LOTS = 50
+# Passages a turn goes around: more are no accident, and each takes some calls to find.
+_MOST_REFUSED = 20
+_REFUSED_INPUT = frozenset({400, 413, 422})
 _ASKED = Asked(surface=SURFACE, route="vectors of passages", lane=Lane.BATCH)
 
 
@@ -40,20 +46,48 @@ def make_vectors(collection_id: uuid.UUID) -> bool:
     if collection is None:
         return False
     problem, is_done = "The vectors could not be kept; the log of the worker says why.", False
+    refused: dict[int, str] = {}
+    lots, size = 0, LOT
     try:
-        for _ in range(_MOST_LOTS):
-            passages = _lacking(collection)
+        while lots < _MOST_LOTS and len(refused) < _MOST_REFUSED:
+            passages = _lacking(collection, refused)[:size]
             is_done = not passages
             if is_done or not _is_still_held(collection):
                 break
-            _make_lot(collection, passages)
-            collection.failures = 0
-        problem = ""
+            try:
+                _make_lot(collection, passages)
+            except (Refusal, ProviderError) as error:
+                if not _is_of_input(error):
+                    raise
+                if len(passages) == 1:
+                    refused[passages[0].pk] = f"{_name_of(passages[0])}: {error.message}"
+                size = max(1, len(passages) // 2)
+            else:
+                collection.failures, lots, size = 0, lots + 1, min(LOT, size * 2)
+        problem = _refusals(list(refused.values()))
     except (Refusal, ProviderError) as error:
         problem = error.message
     finally:
         _let_free(collection, problem)
     return not is_done and not problem
+
+
+def _is_of_input(error: Refusal | ProviderError) -> bool:
+    """Return whether the model refuses what it was given: then it may take a part of it, and the rest is named."""
+    if isinstance(error, ProviderError):
+        return error.upstream_status in _REFUSED_INPUT
+    return isinstance(error, BadInput)
+
+
+def _name_of(passage: Passage) -> str:
+    return " › ".join(part for part in (passage.title, passage.heading) if part)
+
+
+def _refusals(said: list[str]) -> str:
+    if not said:
+        return ""
+    more = f" So are {len(said) - 1} more passages." if len(said) > 1 else ""
+    return f"A passage is refused, and found by its words alone: {said[0][:380]}{more}"
 
 
 def _claimed(collection_id: uuid.UUID) -> Collection | None:
@@ -78,10 +112,10 @@ def _is_still_held(collection: Collection) -> bool:
     return True
 
 
-def _lacking(collection: Collection) -> list[Passage]:
-    """Return the next passages of current versions without a vector."""
+def _lacking(collection: Collection, refused: Iterable[int]) -> list[Passage]:
+    """Return the next passages of current versions without a vector, but for those that were refused in this turn."""
     of_current = Passage.objects.filter(version__document__current=F("version"), version__document__deleted_at=None)
-    found = of_current.filter(embedding=None, version__document__collection=collection)
+    found = of_current.filter(embedding=None, version__document__collection=collection).exclude(pk__in=list(refused))
     return list(found.order_by("version", "position").only("id", "title", "heading", "text")[:LOT])
 
 

@@ -105,6 +105,18 @@ def test_it_says_what_keeps_vectors_from_being_made_and_tries_again(
     assert not Passage.objects.exclude(embedding=None).exists(), "another model begins anew"
 
 
+def test_a_passage_its_model_refuses_is_named_and_holds_up_no_other(live: World, upstream: Upstream) -> None:
+    collections.change_collection(actor=live.alice, collection=live.support, model=live.model)
+    too_long = {"error": {"message": "This input is too long."}}
+    for answer, status in ((too_long, 400), (too_long, 400), (vectors([0, 1]), 200), (vectors([1, 0]), 200)):
+        upstream.enqueue(answer, status=status)
+    assert not making.make_vectors(live.support.pk)
+    (left,) = Passage.objects.filter(embedding=None)
+    live.support.refresh_from_db()
+    assert left.title in live.support.problem and "This input is too long." in live.support.problem
+    assert live.support.retry_at is not None
+
+
 def test_vectors_that_come_while_the_model_is_changed_are_not_kept(live: World) -> None:
     collections.change_collection(actor=live.alice, collection=live.support, model=live.model)
     other = make.make_model("other-embed", provider=live.provider, capabilities=["embedding"])

@@ -45,9 +45,12 @@ def length() -> dt.timedelta:
 
 
 def free() -> Q:
-    """Match responses a worker may take: open, with no worker, and not told to wait."""
+    """Match responses a worker may take: open, with no worker, and not told to wait.
+
+    One whose window is over need not wait for its turn, but for what becomes of a call it may have made.
+    """
     has_no_worker = Q(lease_until=None) | Q(lease_until__lt=Now())
-    may_go_on = Q(not_before=None) | Q(not_before__lte=Now()) | Q(expires_at__lte=Now())
+    may_go_on = Q(not_before=None) | Q(not_before__lte=Now()) | Q(expires_at__lte=Now(), request_id=None)
     return Q(state__in=OPEN, run=None) & has_no_worker & may_go_on
 
 

@@ -54,12 +54,15 @@ def _claim() -> list[Delivery]:
     over = {"state": Delivery.State.FAILED, "next_try_at": None, "ended_at": moment}
     waiting.filter(next_try_at__lt=moment - _TOO_OLD).update(**over, problem=_TOO_OLD_SENTENCE)
     due = waiting.filter(next_try_at__lte=moment)
-    due.filter(attempts__gte=MOST_TRIES).update(**over, problem=_NEVER_ENDED)
-    rows = list(
-        due.order_by("next_try_at", "id")
-        .select_for_update(no_key=True, skip_locked=True, of=("self",))
-        .select_related("notice__team", "channel__team")[:_AT_ONCE]
+    ours = due.select_for_update(no_key=True, skip_locked=True, of=("self",)).select_related(
+        "notice__team", "channel__team"
     )
+    for lost in ours.filter(attempts__gte=MOST_TRIES).order_by("next_try_at", "id")[:_AT_ONCE]:
+        Delivery.objects.filter(pk=lost.pk).update(**over, problem=_NEVER_ENDED)
+        if lost.channel is not None:
+            note(lost.channel, Outcome(_NEVER_ENDED))
+            _mail_instead(lost, Outcome(_NEVER_ENDED))
+    rows = list(ours.filter(attempts__lt=MOST_TRIES).order_by("next_try_at", "id")[:_AT_ONCE])
     until = moment + _CLAIM
     Delivery.objects.filter(pk__in=[row.pk for row in rows]).update(next_try_at=until, attempts=F("attempts") + 1)
     for row in rows:
