@@ -190,6 +190,8 @@ def test_a_stale_save_shows_three_sides_and_keeps_mine(cast: Cast, signed_in: Si
     assert answer.status_code == 409
     assert "Alice saved v2 while you were writing" in page and "Louder" in page and "my words" in page
     assert "one\ntwo\nthree\nFOUR</textarea>" in page
+    in_another_tab = signed_in(cast.alice).post("/prompts/answer/-/edit/", mine).content.decode()
+    assert "You saved v2 while you were writing" in in_another_tab
     assert client.post("/prompts/answer/-/edit/", mine, headers={"HX-Request": "true"}).status_code == 422
     merged = client.post("/prompts/answer/-/edit/", {**mine, "base": 2, "was": 1, "do": "merge"})
     assert merged.context["editor"].messages[0].text == "ONE\ntwo\nthree\nFOUR"
