@@ -55,7 +55,7 @@ def _check_spec(raw: Any, at: str, expected: str) -> Spec:
     if unknown:
         raise BadInput(f"{unknown[0][:60]!r} is not a field of a check.", param=at)
     kind, value = raw.get("kind"), raw.get("value", "")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise BadInput(f"A check's kind is one of {', '.join(KINDS)}.", param=f"{at}.kind")
     if kind == "json_schema" and isinstance(value, dict):
         value = json.dumps(value, ensure_ascii=False)

@@ -43,6 +43,7 @@ def test_it_holds_an_answer_to_a_check(kind: str, value: str, output: str, passe
     [
         ([], "at least one check"),
         ([{"kind": "vibes", "value": "x"}], "kind is one of"),
+        ([{"kind": ["contains"], "value": "x"}], "kind is one of"),
         ([{"kind": "contains", "value": " "}], "needs a text"),
         ([{"kind": "contains", "value": "x", "weight": 2}], "not a field"),
         ([{"kind": "json_schema", "value": "{"}], "not JSON"),

@@ -255,6 +255,13 @@ def _with_defaults(url: str, variables: Any) -> str:
     return "".join(parts)
 
 
+def _below(found_at: str, url: str) -> str:
+    try:
+        return urljoin(found_at, url)
+    except ValueError:  # such as `//[`
+        raise BadInput(f"{url[:60]!r} is no address of a server.", param="server") from None
+
+
 def _server(source: _Source, item: Mapping[str, Any], operation: Mapping[str, Any]) -> str:
     if source.server:
         return source.server
@@ -264,7 +271,7 @@ def _server(source: _Source, item: Mapping[str, Any], operation: Mapping[str, An
             if "://" in url:
                 return url
             if source.found_at:
-                return urljoin(source.found_at, url)
+                return _below(source.found_at, url)
     if source.found_at:
         return urljoin(source.found_at, "/")
     raise BadInput("The document does not say where its server is; write its address.", param="server")
@@ -280,10 +287,10 @@ def _secret(document: Mapping[str, Any], operation: Mapping[str, Any]) -> dict[s
             continue
         scheme = _resolved(schemes.get(next(iter(way))), document)
         kind, place = scheme.get("type"), scheme.get("in")
-        if kind == "apiKey" and place in {"header", "query"}:
+        if kind == "apiKey" and place in ("header", "query"):  # no set: a document may say a list
             return {"in": str(place), "name": _text(scheme.get("name")), "prefix": ""}
         if kind == "http" and str(scheme.get("scheme", "")).lower() == "basic":
             return {"in": "basic", "name": "", "prefix": ""}
-        if kind in {"http", "oauth2", "openIdConnect"}:
+        if kind in ("http", "oauth2", "openIdConnect"):
             return {"in": "header", "name": "Authorization", "prefix": "Bearer "}
     return None

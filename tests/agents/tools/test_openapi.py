@@ -100,6 +100,17 @@ def test_a_documents_host_is_checked_as_every_address_is():
     assert by_slug(json.dumps(document), found_at="https://a.example/x/openapi.json")["get_a"].config["url"] == (
         "https://a.example/a"
     )
+    document["servers"] = [{"url": "//["}]
+    odd = by_slug(json.dumps(document), found_at="https://a.example/x/openapi.json")["get_a"]
+    assert odd.trouble == "'//[' is no address of a server."
+
+
+@pytest.mark.parametrize("scheme", [{"type": ["http"]}, {"type": "apiKey", "in": {"a": "header"}, "name": "K"}])
+def test_a_way_to_sign_in_that_is_none_takes_no_secret(scheme):
+    path = {"get": {"security": [{"k": []}]}}
+    document = {"openapi": "3.1.0", "paths": {"/a": path}, "components": {"securitySchemes": {"k": scheme}}}
+    (made,) = operations(document, server="https://api.example.com")
+    assert not made.trouble and made.config["secret"] is None
 
 
 def test_a_path_makes_no_other_host_of_the_servers():
