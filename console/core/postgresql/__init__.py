@@ -1,0 +1,1 @@
+"""Django's backend for PostgreSQL, which says more quickly what most questions are: see compiler.py."""
