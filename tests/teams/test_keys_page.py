@@ -189,6 +189,7 @@ def test_htmx_leaves_the_dialog_to_sign_in_again(cast: Cast, alice: Client) -> N
         ("http://testserver//elsewhere.example/", "/"),
         ("https://elsewhere.example/keys/", "/"),
         ("javascript:alert(1)", "/"),
+        ("http://[", "/"),
         ("", "/"),
     ],
 )

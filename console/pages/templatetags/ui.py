@@ -311,7 +311,10 @@ def came_from(context: Context) -> str:
     A form that is shown again was sent from its own page, which is none to go back to.
     """
     request = context["request"]
-    before = urlsplit(request.headers.get("Referer", ""))
+    try:
+        before = urlsplit(request.headers.get("Referer", ""))
+    except ValueError:
+        return "/"
     is_here = before.netloc == request.get_host() and "/reauthenticate/" not in before.path
     return urlunsplit(("", "", before.path, before.query, "")) if is_here and before.path[:2] != "//" else "/"
 
