@@ -86,11 +86,11 @@ def may(caller: Caller, agent: Agent, to: str) -> bool:
 
 
 def version_for(agent: Agent, number: int) -> AgentVersion:
-    found = only(AgentVersion.objects.filter(agent=agent, number=number)) if number < 2**31 else None
-    if found is None:
+    version = only(AgentVersion.objects.filter(agent=agent, number=number)) if number < 2**31 else None
+    if version is None:
         raise UnknownAgentVersion(agent.slug, number)
-    found.agent = agent
-    return found
+    version.agent = agent
+    return version
 
 
 def building_teams(caller: Caller) -> QuerySet[Team]:
@@ -135,11 +135,11 @@ def runs_for(caller: Caller, to: str = "view") -> QuerySet[Run]:
     runs = Run.objects.all()
     if caller.is_operator:
         return runs
-    own = _own(caller)
+    own_runs = _own(caller)
     if to == "cancel":
-        return runs.filter(own | Q(agent__team__in=_teams_with(caller, "build", "approve")))
+        return runs.filter(own_runs | Q(agent__team__in=_teams_with(caller, "build", "approve")))
     watching = _teams_with(caller, "view_audit")
-    return runs.filter(own | _of_their_keys(caller) | Q(agent__team__in=watching) | Q(team__in=watching))
+    return runs.filter(own_runs | _of_their_keys(caller) | Q(agent__team__in=watching) | Q(team__in=watching))
 
 
 def runs_seen(caller: Caller, runs: Iterable[uuid.UUID | None]) -> set[uuid.UUID]:
@@ -204,9 +204,9 @@ def waiting_for_anyone() -> QuerySet[Approval]:
 
 def _get_owned(caller: Caller, rows: QuerySet[_Owned], pk: uuid.UUID, unknown: type[NotFound], to: str) -> _Owned:
     """Return a thing of a team among those the caller can see: 404 if it is not there, 403 for who may not do `to`."""
-    found = get_or_raise(rows.filter(pk=pk), unknown)
-    _check_may(caller, found.team, to)
-    return found
+    row = get_or_raise(rows.filter(pk=pk), unknown)
+    _check_may(caller, row.team, to)
+    return row
 
 
 def _check_may(caller: Caller, team: Team, to: str) -> None:

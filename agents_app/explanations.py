@@ -32,16 +32,16 @@ def messages(
 ) -> list[dict[str, str]]:
     """Return the conversation, cut to what the model can take: the oldest questions go first, then long outputs."""
     room = max(1_000, context_tokens - LONGEST_ANSWER - 200) * _CHARACTERS - len(question)
-    asked = list(earlier[-MOST_EARLIER:])
-    while asked and sum(len(one.question) + len(one.answer) for one in asked) > room // 3:
-        asked.pop(0)
-    room -= sum(len(one.question) + len(one.answer) for one in asked)
+    earlier_questions = list(earlier[-MOST_EARLIER:])
+    while earlier_questions and sum(len(one.question) + len(one.answer) for one in earlier_questions) > room // 3:
+        earlier_questions.pop(0)
+    room -= sum(len(one.question) + len(one.answer) for one in earlier_questions)
     marker = f"RECORD-{secrets.token_hex(6)}"
     record = _record(run, steps, room - len(_WISH))
-    found = [{"role": "system", "content": f"{_WISH.format(marker=marker)}\n{marker}\n{record}\n{marker}"}]
-    for one in asked:
-        found += [{"role": "user", "content": one.question}, {"role": "assistant", "content": one.answer}]
-    return [*found, {"role": "user", "content": question}]
+    told = [{"role": "system", "content": f"{_WISH.format(marker=marker)}\n{marker}\n{record}\n{marker}"}]
+    for one in earlier_questions:
+        told += [{"role": "user", "content": one.question}, {"role": "assistant", "content": one.answer}]
+    return [*told, {"role": "user", "content": question}]
 
 
 def _record(run: Run, steps: Sequence[Step], room: int) -> str:
@@ -99,13 +99,13 @@ def _cut(value: Any, share: int) -> str:
 
 def cited(answer: str, numbers: frozenset[int]) -> list[tuple[str, int | None]]:
     """Return an answer in pieces: texts, and the steps they cite; a number the run has no step of stays text."""
-    found: list[tuple[str, int | None]] = []
+    parts: list[tuple[str, int | None]] = []
     at = 0
     for match in _CITE.finditer(answer):
         number = int(match[1])
         if number not in numbers:
             continue
-        found += [(answer[at : match.start()], None), (match[1], number)]
+        parts += [(answer[at : match.start()], None), (match[1], number)]
         at = match.end()
-    found.append((answer[at:], None))
-    return [piece for piece in found if piece[0]]
+    parts.append((answer[at:], None))
+    return [part for part in parts if part[0]]

@@ -46,20 +46,20 @@ class SeenToolCall:
 
 
 async def before_model_call(ask: Ask) -> None:
-    await _each("before_model_call", lambda: (_model(ask),))
+    await _run_hooks("before_model_call", lambda: (_model(ask),))
 
 
 async def after_model_call(ask: Ask, answer: bytes) -> None:
     """Show the answer, as the JSON text it came as."""
-    await _each("after_model_call", lambda: (_model(ask), answer.decode(errors="replace")))
+    await _run_hooks("after_model_call", lambda: (_model(ask), answer.decode(errors="replace")))
 
 
 async def before_tool_call(call: ToolCall) -> None:
-    await _each("before_tool_call", lambda: (_tool(call),))
+    await _run_hooks("before_tool_call", lambda: (_tool(call),))
 
 
 async def after_tool_call(call: ToolCall, result: Result) -> None:
-    await _each("after_tool_call", lambda: (_tool(call), result.content))
+    await _run_hooks("after_tool_call", lambda: (_tool(call), result.content))
 
 
 def _model(ask: Ask) -> SeenModelCall:
@@ -79,15 +79,15 @@ def _copy(value: Any) -> Any:
     return [_copy(inner) for inner in value] if isinstance(value, list) else value
 
 
-async def _each(name: str, seen: Any) -> None:
+async def _run_hooks(name: str, event: Any) -> None:
     for hook in plugins.allowed(plugins.HOOKS).values():
         if hook.trouble:
             raise HookFailed(f"The hook {hook.name} cannot be loaded, so nothing passes it.")
-        function = getattr(hook.thing, name, None)
+        function = getattr(hook.object, name, None)
         if function is None:
             continue
         try:
-            await plugins.run(hook.package, function, *seen(), seconds=SECONDS, patience=SECONDS)
+            await plugins.run(hook.package, function, *event(), seconds=SECONDS, patience=SECONDS)
         except TimeoutError:
             raise HookFailed(f"The hook {hook.name} took too long.") from None
         except plugins.Busy:

@@ -31,13 +31,13 @@ class Busy(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedPlugin:
     """One thing a package brings. `trouble` says why it could not be loaded; then there is no `thing`."""
 
     name: str
     package: str
     version: str
-    thing: Any
+    object: Any
     trouble: str = ""
 
 
@@ -45,16 +45,16 @@ def _plain(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def allowed(group: str) -> dict[str, Loaded]:
+def allowed(group: str) -> dict[str, LoadedPlugin]:
     """Return what the allowed packages bring, by name. Nothing of any other package is imported."""
     return _load(group, tuple(sorted(_plain(name) for name in settings.PLUGINS_ALLOWED)))
 
 
 @cache
-def _load(group: str, packages: tuple[str, ...]) -> dict[str, Loaded]:
+def _load(group: str, packages: tuple[str, ...]) -> dict[str, LoadedPlugin]:
     if not packages:
         return {}
-    found: dict[str, Loaded] = {}
+    found: dict[str, LoadedPlugin] = {}
     for entry in sorted(entry_points(group=group), key=lambda one: one.name):
         package = _plain(entry.dist.name) if entry.dist else ""
         if package not in packages:
@@ -67,13 +67,13 @@ def _load(group: str, packages: tuple[str, ...]) -> dict[str, Loaded]:
     return found
 
 
-def _loaded(entry: EntryPoint, package: str, version: str) -> Loaded:
+def _loaded(entry: EntryPoint, package: str, version: str) -> LoadedPlugin:
     try:
         thing = entry.load()
-        return Loaded(entry.name, package, version, thing() if inspect.isclass(thing) else thing)
+        return LoadedPlugin(entry.name, package, version, thing() if inspect.isclass(thing) else thing)
     except (Exception, SystemExit) as broken:  # a package that fails to load does not keep us from starting
         log.exception("%s of %s cannot be loaded.", entry.name, package)
-        return Loaded(entry.name, package, version, None, f"It cannot be loaded: {type(broken).__name__}.")
+        return LoadedPlugin(entry.name, package, version, None, f"It cannot be loaded: {type(broken).__name__}.")
 
 
 _places: dict[str, threading.Semaphore] = {}

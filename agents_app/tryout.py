@@ -44,17 +44,19 @@ class Tried:
 def turns_from(text: str) -> list[Turn]:
     """Return a talk as the page sent it; what is none begins a new one."""
     try:
-        given = strict_json.typed(text or "[]", "The talk")
+        values = strict_json.typed(text or "[]", "The talk")
     except BadInput:
         return []
-    if not isinstance(given, list):
+    if not isinstance(values, list):
         return []
-    turns = [{"role": one["role"], "content": one["content"][:LONGEST]} for one in given if _is_turn(one)]
+    turns = [{"role": value["role"], "content": value["content"][:LONGEST]} for value in values if _is_turn(value)]
     return turns[-MOST_TURNS:]
 
 
-def _is_turn(one: Any) -> bool:
-    return isinstance(one, dict) and one.get("role") in ("user", "assistant") and isinstance(one.get("content"), str)
+def _is_turn(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    return value.get("role") in ("user", "assistant") and isinstance(value.get("content"), str)
 
 
 def body_of(definition: Definition, turns: Sequence[Turn]) -> dict[str, Any]:
@@ -91,14 +93,14 @@ def ask_draft(
         raise BadInput("Write a question first.", param="question")
     if not definition.alias:
         raise BadInput("Choose the alias it answers with.", param="alias")
-    asked: list[Turn] = [*turns, {"role": "user", "content": question}]
+    messages: list[Turn] = [*turns, {"role": "user", "content": question}]
     reader = AnswerReader()
-    ask = _ask(definition, asked, route, client_address)
+    ask = _ask(definition, messages, route, client_address)
     let_go()
     call, raw = sync.answer(identify, ask)
     reader.read(raw)
     answered: Turn = {"role": "assistant", "content": reader.text}
-    return Tried([*asked, answered], "", "", call.plan.ask.id, call.plan.version.label, call.cost_micros)
+    return Tried([*messages, answered], "", "", call.plan.ask.id, call.plan.version.label, call.cost_micros)
 
 
 def talk_with_draft(

@@ -98,7 +98,7 @@ def _teams_that_mean(collection: Collection) -> Q:
 
 def tools_in(collection: Collection) -> list[Use]:
     """Return the tools that search a collection, which hold it whether or not they are granted to anybody."""
-    found = Tool.objects.filter(
+    uses = Tool.objects.filter(
         _teams_that_mean(collection), kind="knowledge", deleted_at=None, config__collections__contains=[collection.slug]
     )
     return [
@@ -110,7 +110,7 @@ def tools_in(collection: Collection) -> list[Use]:
             url=reverse("agents:tool", args=[tool.pk]),
             detail=tool.slug,
         )
-        for tool in found.select_related("team").order_by("slug")
+        for tool in uses.select_related("team").order_by("slug")
     ]
 
 

@@ -92,19 +92,19 @@ def _parts(url: str) -> Address:
         raise _wrong("The address cannot be read; write it as amqps://user:password@host:5671/vhost.") from None
     kind = _KINDS.get(split.scheme)
     if kind is None:
-        known = ", ".join(f"{name}://" for name in _KINDS)
-        raise _wrong(f"The address starts with one of {known}.")
-    asked = dict(parse_qsl(split.query, keep_blank_values=True))
+        schemes = ", ".join(f"{name}://" for name in _KINDS)
+        raise _wrong(f"The address starts with one of {schemes}.")
+    options = dict(parse_qsl(split.query, keep_blank_values=True))
     known_here = _QUERY.get(split.scheme, set())
-    if asked.keys() - known_here or split.fragment:
+    if options.keys() - known_here or split.fragment:
         # Not repeated: what stands there may be the rest of a password with a ? or # in it.
-        what = f"may only say {', '.join(sorted(known_here))} after a ?" if known_here else "ends before a ? or #"
-        raise _wrong(f"The address {what}. In a password write ? as %3F and # as %23.")
+        rule = f"may only say {', '.join(sorted(known_here))} after a ?" if known_here else "ends before a ? or #"
+        raise _wrong(f"The address {rule}. In a password write ? as %3F and # as %23.")
     user, password = unquote(split.username or ""), unquote(split.password or "")
     if kind == SQS:
-        return _sqs(split, port, user, password, asked)
+        return _sqs(split, port, user, password, options)
     if split.scheme == _SOCKET:
-        path, database = split.path, _number(asked.get("db", "0"))
+        path, database = split.path, _number(options.get("db", "0"))
         if not path.startswith("/") or split.netloc or ".." in path:
             raise _wrong("A socket is named by its whole path: redis+socket:///run/redis.sock.")
         return Address(kind, _SOCKET, "", 0, "", "", path, database=database)
@@ -124,16 +124,16 @@ def _parts(url: str) -> Address:
     )
 
 
-def _sqs(split: SplitResult, port: int | None, user: str, password: str, asked: dict[str, str]) -> Address:
+def _sqs(split: SplitResult, port: int | None, user: str, password: str, options: dict[str, str]) -> Address:
     """Amazon's own when no host is named. Keys are asked for: those of the machine are not the team's."""
-    region = asked.get("region", "")
+    region = options.get("region", "")
     if not region.replace("-", "").isalnum() or not region.isascii():
         raise _wrong("Name the region: sqs://KEY:SECRET@?region=eu-west-1.")
     if not user or not password:
         raise _wrong("Name the access key and its secret, percent-encoded: sqs://KEY:SECRET@?region=eu-west-1.")
     if not split.hostname:
         return Address(SQS, "sqs", f"sqs.{region}.amazonaws.com", 0, user, password, "", region, is_tls=True)
-    is_tls = asked.get("tls", "1") != "0"
+    is_tls = options.get("tls", "1") != "0"
     return Address(SQS, "sqs", _host(split), port or (443 if is_tls else 80), user, password, "", region, 0, is_tls)
 
 

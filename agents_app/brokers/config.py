@@ -29,10 +29,10 @@ def checked(team_id: uuid.UUID, config: dict[str, Any]) -> dict[str, Any]:
     except BrokerTrouble as trouble:
         raise BadInput(f"{trouble} An owner of the team enters it anew.", param="config.broker") from None
     found: dict[str, Any] = {"broker": broker.slug}
-    for name, what in _NAMES.items():
+    for name, noun in _NAMES.items():
         value = str(config.get(name) or "").strip()
         if value:
-            found[name] = _queue(address, value, what, f"config.{name}")
+            found[name] = _queue(address, value, noun, f"config.{name}")
     if "queue" not in found:
         raise BadInput("Name the queue to read.", param="config.queue")
     if found["queue"] in {found.get("result_queue"), found.get("parking_queue")}:
@@ -62,16 +62,16 @@ def check_at(address: Address, queue: str) -> None:
     _queue(address, queue, "The queue", "config.queue")
 
 
-def _queue(address: Address, name: str, what: str, param: str) -> str:
+def _queue(address: Address, name: str, noun: str, param: str) -> str:
     if len(name) > 255 or not name.isprintable():
-        raise BadInput(f"{what} has a name of up to 255 characters.", param=param)
+        raise BadInput(f"{noun} has a name of up to 255 characters.", param=param)
     if address.kind != SQS:
         if name.startswith(("_kombu.", "facet:")):
-            raise BadInput(f"{what} cannot begin like this: such names are kept for what keeps queues.", param=param)
+            raise BadInput(f"{noun} cannot begin like this: such names are kept for what keeps queues.", param=param)
         return name
     if not _leads_to(address, name):
         raise BadInput(
-            f"{what} is named by its URL: {'https' if address.is_tls else 'http'}://{address.host}/123456789012/orders.",
+            f"{noun} is named by its URL: {'https' if address.is_tls else 'http'}://{address.host}/123456789012/orders.",
             param=param,
         )
     return name

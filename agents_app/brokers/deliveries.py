@@ -89,10 +89,10 @@ def _row(trigger: Trigger, key: str, message: Message) -> Firing:
 def begin(firing: Firing, trigger: Trigger, broker: Broker, value: Any) -> Run:
     """Start the run of a message, with what is owed in return."""
     try:
-        given = input_for(trigger, PLAIN, value)
+        values = input_for(trigger, PLAIN, value)
     except BadInput as wrong:
         raise BadInput(wrong.message, param="input") from None
-    run = start(trigger, firing.key, given)
+    run = start(trigger, firing.key, values)
     claimed = Firing.objects.filter(pk=firing.pk, state__in=[State.TRYING, State.PARKED])
     claimed.update(state=State.STARTED, run=run, trouble="", body=None, at=now())
     if queue := trigger.config.get("result_queue"):

@@ -87,10 +87,10 @@ class KombuConsumer:
 
     def take(self) -> Message | None:
         with spoken():
-            found = self._channel.basic_get(self._queue)
-        if found is None:
+            delivery = self._channel.basic_get(self._queue)
+        if delivery is None:
             return None
-        return _of_amqp(found) if self._is_amqp else _of_envelope(found)
+        return _of_amqp(delivery) if self._is_amqp else _of_envelope(delivery)
 
     def ack(self, message: Message) -> None:
         with spoken():
@@ -114,30 +114,30 @@ class KombuConsumer:
             pass
 
 
-def _of_amqp(found: Any) -> Message:
+def _of_amqp(delivery: Any) -> Message:
     """Read a message of AMQP as it is: kombu would unpack and decode what a stranger packed."""
-    said = found.properties
-    headers = said.get("application_headers") or {}
+    properties = delivery.properties
+    headers = properties.get("application_headers") or {}
     return Message(
-        body=found.body if isinstance(found.body, bytes) else str(found.body).encode(),
-        tag=found.delivery_tag,
-        message_id=text_of(said.get("message_id")),
-        correlation_id=text_of(said.get("correlation_id")),
+        body=delivery.body if isinstance(delivery.body, bytes) else str(delivery.body).encode(),
+        tag=delivery.delivery_tag,
+        message_id=text_of(properties.get("message_id")),
+        correlation_id=text_of(properties.get("correlation_id")),
         headers=dict(headers),
     )
 
 
-def _of_envelope(found: Any) -> Message:
-    said = found.properties
-    sqs = (found.delivery_info or {}).get("sqs_message") or {}
-    body = found.body if found.body is not None else b""
+def _of_envelope(delivery: Any) -> Message:
+    properties = delivery.properties
+    sqs = (delivery.delivery_info or {}).get("sqs_message") or {}
+    body = delivery.body if delivery.body is not None else b""
     return Message(
         body=body if isinstance(body, bytes) else str(body).encode(),
-        tag=found.delivery_tag,
-        message_id=text_of(said.get("message_id") or sqs.get("MessageId")),
-        correlation_id=text_of(said.get("correlation_id")),
-        headers=dict(found.headers or {}),
-        is_plain=bool(sqs) and not found.content_type,
+        tag=delivery.delivery_tag,
+        message_id=text_of(properties.get("message_id") or sqs.get("MessageId")),
+        correlation_id=text_of(properties.get("correlation_id")),
+        headers=dict(delivery.headers or {}),
+        is_plain=bool(sqs) and not delivery.content_type,
     )
 
 

@@ -47,12 +47,12 @@ def _send_all(claimed: list[Outgoing], latest: float) -> int:
         if outgoing.queue in failed:
             continue
         if time.monotonic() > latest:
-            left = [one.pk for one in claimed if one.sent_at is None and one.queue not in failed]
-            Outgoing.objects.filter(pk__in=left).update(not_before=now())
+            unsent = [row.pk for row in claimed if row.sent_at is None and row.queue not in failed]
+            Outgoing.objects.filter(pk__in=unsent).update(not_before=now())
             break
         if trouble := _send(outgoing):
             failed.add(outgoing.queue)
-            _put_off(outgoing, [one for one in claimed if one.queue == outgoing.queue and one.sent_at is None], trouble)
+            _put_off(outgoing, [row for row in claimed if row.queue == outgoing.queue and row.sent_at is None], trouble)
         else:
             sent += 1
     return sent
@@ -73,10 +73,10 @@ def _claim(broker_id: uuid.UUID) -> list[Outgoing]:
         .select_for_update(no_key=True, skip_locked=True, of=("self",))
     )
     # What was set aside may be large, so bodies are fetched one at a time, as they are sent.
-    found = list(rows.select_related("broker", "run__agent", "firing").defer("body")[:_MOST])
+    due = list(rows.select_related("broker", "run__agent", "firing").defer("body")[:_MOST])
     until = now() + dt.timedelta(seconds=_CLAIM_SECONDS)
-    Outgoing.objects.filter(pk__in=[one.pk for one in found]).update(not_before=until)
-    return found
+    Outgoing.objects.filter(pk__in=[row.pk for row in due]).update(not_before=until)
+    return due
 
 
 def _send(outgoing: Outgoing) -> str:

@@ -34,8 +34,8 @@ class Reading:
     `rest` waits, holding nothing of the database, and says whether to continue.
     """
 
-    def __init__(self, trigger_id: uuid.UUID, holder: uuid.UUID, rest: Callable[[float], bool]) -> None:
-        self.trigger_id, self.holder, self._rest = trigger_id, holder, rest
+    def __init__(self, trigger_id: uuid.UUID, holder: uuid.UUID, sleep: Callable[[float], bool]) -> None:
+        self.trigger_id, self.holder, self._sleep = trigger_id, holder, sleep
         self._consumer: transport.Consumer | None = None
         self._opened: tuple[object, ...] = ()
         self._said: tuple[str, str] | None = None
@@ -82,9 +82,9 @@ class Reading:
     def _take(self, consumer: transport.Consumer) -> tuple[Message | None, bool]:
         """Wait a while for a message, and return whether that took long enough for things to have changed."""
         latest = time.monotonic() + min(_LONGEST_IDLE, settings.AGENT_LEASE_SECONDS / 3)
-        self._rest(0)
+        self._sleep(0)
         message, has_waited = consumer.take(), False
-        while message is None and time.monotonic() < latest and self._rest(_IDLE_SECONDS):
+        while message is None and time.monotonic() < latest and self._sleep(_IDLE_SECONDS):
             message, has_waited = consumer.take(), True
         return message, has_waited
 
@@ -106,22 +106,22 @@ class Reading:
         self._failures += 1
         return self._wait()
 
-    def _stumble(self, state: str, said: str) -> float:
+    def _stumble(self, state: str, reason: str) -> float:
         self.close()
-        self._note(state, said)
+        self._note(state, reason)
         self._failures += 1
         return self._wait()
 
     def _wait(self) -> float:
         return min(2.0 ** min(self._failures - 1, 10), _LONGEST_WAIT)
 
-    def _note(self, state: str, said: str) -> None:
-        if self._said == (state, said):
+    def _note(self, state: str, note: str) -> None:
+        if self._said == (state, note):
             return
-        self._said = state, said
+        self._said = state, note
         if state == State.TROUBLE:
-            log.warning("The queue of the trigger %s cannot be read: %s", self.trigger_id, said)
-        Reader.objects.filter(trigger=self.trigger_id).update(state=state, said=said[:500], since=now())
+            log.warning("The queue of the trigger %s cannot be read: %s", self.trigger_id, note)
+        Reader.objects.filter(trigger=self.trigger_id).update(state=state, said=note[:500], since=now())
 
     def close(self) -> None:
         if self._consumer is not None:

@@ -42,7 +42,7 @@ def offer() -> int:
 
 def read(trigger_id: uuid.UUID, holder: uuid.UUID) -> None:
     """Read until the process stops, the trigger does, or somebody else has it."""
-    reading = Reading(trigger_id, holder, _rest)
+    reading = Reading(trigger_id, holder, _sleep_without_connections)
     try:
         while not runner.stopping.is_set():
             wait = reading.step()
@@ -60,7 +60,7 @@ def read(trigger_id: uuid.UUID, holder: uuid.UUID) -> None:
         _forget(trigger_id)
 
 
-def _rest(seconds: float) -> bool:
+def _sleep_without_connections(seconds: float) -> bool:
     connections.close_all()
     return not runner.stopping.wait(seconds)
 
@@ -69,7 +69,7 @@ def _sleep(trigger_id: uuid.UUID, holder: uuid.UUID, seconds: float) -> bool:
     """Wait without holding a connection to the database, and keep the lease."""
     latest = time.monotonic() + seconds
     while (left := latest - time.monotonic()) > 0:
-        if not _rest(min(left, _LONGEST_NAP)):
+        if not _sleep_without_connections(min(left, _LONGEST_NAP)):
             return False
         if left > _LONGEST_NAP and not lease.renew(trigger_id, holder):
             return False

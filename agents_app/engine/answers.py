@@ -14,7 +14,7 @@ _LONGEST_NAME, _LONGEST_ARGUMENTS = 200, 64_000
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RequestedCall:
     """One call the model asks for. `problem` is why it cannot even be decided about."""
 
     id: str
@@ -29,7 +29,7 @@ class Answer:
 
     message: dict[str, Any]
     text: str
-    calls: tuple[Wanted, ...]
+    calls: tuple[RequestedCall, ...]
     finish: str
 
 
@@ -54,23 +54,23 @@ def _clean(text: str) -> str:
     return text.replace("\x00", "\ufffd")
 
 
-def _calls(value: Any) -> tuple[Wanted, ...]:
-    found: list[Wanted] = []
-    seen: set[str] = set()
-    for number, one in enumerate(value if isinstance(value, list) else [], 1):
-        function = one.get("function") if isinstance(one, dict) else None
+def _calls(value: Any) -> tuple[RequestedCall, ...]:
+    calls: list[RequestedCall] = []
+    ids: set[str] = set()
+    for number, call in enumerate(value if isinstance(value, list) else [], 1):
+        function = call.get("function") if isinstance(call, dict) else None
         function = function if isinstance(function, dict) else {}
-        identifier, name = one.get("id") if isinstance(one, dict) else None, function.get("name")
-        if not isinstance(identifier, str) or not identifier or len(identifier) > _LONGEST_NAME or identifier in seen:
+        identifier, name = call.get("id") if isinstance(call, dict) else None, function.get("name")
+        if not isinstance(identifier, str) or not identifier or len(identifier) > _LONGEST_NAME or identifier in ids:
             identifier = f"call_{number}"
         identifier = _clean(identifier)
-        seen.add(identifier)
+        ids.add(identifier)
         name = _clean(name) if isinstance(name, str) else ""
         arguments, problem = _arguments(function.get("arguments"))
         if number > MOST_CALLS:
             arguments, problem = None, f"One answer may ask for {MOST_CALLS} calls; this was one too many."
-        found.append(Wanted(identifier, name[:_LONGEST_NAME], arguments, problem))
-    return tuple(found)
+        calls.append(RequestedCall(identifier, name[:_LONGEST_NAME], arguments, problem))
+    return tuple(calls)
 
 
 def _arguments(value: Any) -> tuple[dict[str, Any] | None, str]:
@@ -89,7 +89,7 @@ def _arguments(value: Any) -> tuple[dict[str, Any] | None, str]:
     return read, ""
 
 
-def _as_sent(call: Wanted) -> dict[str, Any]:
+def _as_sent(call: RequestedCall) -> dict[str, Any]:
     """Return a call as it stands in the conversation: readable, also where the model's own words were not."""
     arguments = json.dumps(call.arguments or {}, ensure_ascii=False)
     return {"id": call.id, "type": "function", "function": {"name": call.name or "unnamed", "arguments": arguments}}

@@ -19,8 +19,8 @@ _LONGEST_TROUBLE = 1000
 
 def end(run: Run, state: str, *, code: str = "", trouble: str = "", output: Any = None) -> None:
     """End a run as its worker, or under its row's lock. The database refuses every change of state after that."""
-    held = Run.objects.filter(pk=run.pk, fence=run.fence).exclude(state__in=Run.OVER)
-    ended = held.update(
+    leased = Run.objects.filter(pk=run.pk, fence=run.fence).exclude(state__in=Run.OVER)
+    ended = leased.update(
         state=state,
         code=code,
         trouble=trouble[:_LONGEST_TROUBLE],

@@ -58,8 +58,8 @@ def _name() -> str:
 
 def change(run: Run, **fields: object) -> None:
     """Write to the run as its worker, and extend the lease. Locks the row until the end of a transaction."""
-    held = Run.objects.filter(pk=run.pk, fence=run.fence).exclude(state__in=Run.OVER)
-    if not held.update(lease_until=Now() + _length(), **_unless_cancelling(fields)):
+    leased = Run.objects.filter(pk=run.pk, fence=run.fence).exclude(state__in=Run.OVER)
+    if not leased.update(lease_until=Now() + _length(), **_unless_cancelling(fields)):
         raise LeaseLost
 
 
@@ -78,8 +78,8 @@ def put_down(run: Run, **fields: object) -> None:
     Unless it says otherwise, its time stands still from then on until somebody has it.
     """
     fields.setdefault("waiting_since", fields.get("wake_at") or now())
-    held = Run.objects.filter(pk=run.pk, fence=run.fence).exclude(state__in=Run.OVER)
-    if not held.update(lease_until=None, worker="", **_unless_cancelling(fields)):
+    leased = Run.objects.filter(pk=run.pk, fence=run.fence).exclude(state__in=Run.OVER)
+    if not leased.update(lease_until=None, worker="", **_unless_cancelling(fields)):
         raise LeaseLost
 
 

@@ -26,7 +26,7 @@ MOST_ATTEMPTS = 3
 _PAUSE, _LONGEST_WAIT = 2.0, 300.0
 
 
-class Answered(NamedTuple):
+class ModelAnswer(NamedTuple):
     answer: Answer
     model: str
     prompt_tokens: int
@@ -47,7 +47,7 @@ class Unknown(NamedTuple):
     """The call may have been made, but its end could not be read; the log will say."""
 
 
-Outcome = Answered | Trouble | Unknown
+Outcome = ModelAnswer | Trouble | Unknown
 
 
 @dataclass(slots=True)
@@ -146,7 +146,7 @@ def answered(body: bytes, model: str, cost_micros: int) -> Outcome:
     usage = orjson.loads(body).get("usage") or {}
     counts = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
     prompt, completion = (count if isinstance(count, int) and 0 < count < 2**31 else 0 for count in counts)
-    return Answered(answer, model, prompt, completion, cost_micros)
+    return ModelAnswer(answer, model, prompt, completion, cost_micros)
 
 
 def _of_refusal(refusal: Refusal) -> Trouble:

@@ -12,14 +12,14 @@ from django.db.models import F
 from django.db.models.functions import Greatest, Now
 
 from agents_app.engine import compaction, lease, limits, recovery
-from agents_app.engine.answers import Answer, Wanted
+from agents_app.engine.answers import Answer, RequestedCall
 from agents_app.engine.approval_requests import ask
 from agents_app.engine.history import messages_of
 from agents_app.engine.identity import RunIdentity
 from agents_app.engine.model_calls import (
     MOST_ATTEMPTS,
-    Answered,
     Line,
+    ModelAnswer,
     Outcome,
     Trouble,
     Unknown,
@@ -77,7 +77,7 @@ def go_on(turn: Turn, steps: Sequence[Step], step: Step) -> bool | None:
 def _recovered(turn: Turn, steps: Sequence[Step], step: Step) -> Outcome:
     """Return what came of a call somebody else has made. Hooks see its answer before it counts, maybe once more."""
     outcome, body = recovery.look_up(step)
-    if not isinstance(outcome, Answered):
+    if not isinstance(outcome, ModelAnswer):
         return outcome
     try:
         messages = messages_of(turn.run, turn.definition, [one for one in steps if one.number < step.number])
@@ -181,7 +181,7 @@ def _failures_before(steps: Sequence[Step], step: Step) -> int:
     return count
 
 
-def _keep(turn: Turn, steps: Sequence[Step], step: Step, outcome: Answered) -> None:
+def _keep(turn: Turn, steps: Sequence[Step], step: Step, outcome: ModelAnswer) -> None:
     """Write the answer, what it cost, and the calls it asks for, in one transaction."""
     run, answer = turn.run, outcome.answer
     refused = [call for call in answer.calls if call.problem]
@@ -211,7 +211,7 @@ def _keep(turn: Turn, steps: Sequence[Step], step: Step, outcome: Answered) -> N
             note_refusal(run, one, code="invalid_arguments", reason=one.trouble)
 
 
-def _planned(turn: Turn, step: Step, number: int, call: Wanted) -> Step:
+def _planned(turn: Turn, step: Step, number: int, call: RequestedCall) -> Step:
     planned = Step(
         run=turn.run,
         number=number,

@@ -18,14 +18,14 @@ from console.gateway.errors import TOO_LATE
 from usage_app.models import Reservation
 
 
-class Found(NamedTuple):
+class PastOutcome(NamedTuple):
     """What came of a call; with an answer, its text as it stands in the log."""
 
     outcome: Outcome
     body: bytes = b""
 
 
-def look_up(step: Step) -> Found:
+def look_up(step: Step) -> PastOutcome:
     """Return what came of the call a step has begun."""
     assert step.request_id is not None
     # Asked first: a call that ends between the two questions has its line by the second.
@@ -33,19 +33,21 @@ def look_up(step: Step) -> Found:
     event = AuditEvent.objects.filter(pk=step.request_id).first()
     if event is None:
         if is_open or not _is_settled(step):
-            return Found(Unknown())
-        return Found(Trouble("not_sent", "The worker stopped before it asked the model.", 0, counts=False))
+            return PastOutcome(Unknown())
+        return PastOutcome(Trouble("not_sent", "The worker stopped before it asked the model.", 0, counts=False))
     if event.status != Status.OK:
         is_cut = event.status == Status.INTERRUPTED or event.code in {LOST, TOO_LATE}
         message = "The worker stopped during the call." if is_cut else "The call failed."
         is_unsent = event.status == Status.REFUSED or event.code == TOO_LATE
-        return Found(Trouble(event.code or event.status, message, 0, counts=not is_unsent))
+        return PastOutcome(Trouble(event.code or event.status, message, 0, counts=not is_unsent))
     kept = Payload.objects.filter(event_id=event.pk, kind="output").first()
     # What the log took out of an answer, or cut from it, cannot be put back; only then it is asked for again.
     if kept is None or kept.is_cut or kept.redactions:
-        return Found(Trouble("answer_not_kept", "The worker stopped, and the log does not keep the whole answer.", 0))
+        return PastOutcome(
+            Trouble("answer_not_kept", "The worker stopped, and the log does not keep the whole answer.", 0)
+        )
     body = kept.body.encode()
-    return Found(answered(body, event.model, event.cost_micros), body)
+    return PastOutcome(answered(body, event.model, event.cost_micros), body)
 
 
 def _is_settled(step: Step) -> bool:

@@ -62,7 +62,7 @@ async def call_tool(kind: str, call: ToolCall, *, latest: float) -> Outcome:
             if time.monotonic() > latest:  # hooks may take their time
                 return TooLate()
             outcome = await KINDS[kind].call(call)
-        return await _shown(call, outcome)
+        return await _show_to_hooks(call, outcome)
     except hooks.HookFailed as stopped:
         return ToolFailed(stopped.sentence)
     except ToolFailed as failed:
@@ -74,7 +74,7 @@ async def call_tool(kind: str, call: ToolCall, *, latest: float) -> Outcome:
         return ToolFailed("Something broke in the tool.", is_unknown=True)
 
 
-async def _shown(call: ToolCall, outcome: Outcome) -> Outcome:
+async def _show_to_hooks(call: ToolCall, outcome: Outcome) -> Outcome:
     """Show a result to the hooks; one they stop is kept from the model, though the call was made."""
     if isinstance(outcome, Result):
         try:

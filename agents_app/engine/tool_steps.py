@@ -38,9 +38,9 @@ def take_further(turn: Turn, steps: Sequence[Step]) -> bool | None:
     ready: list[Step] = []
     with transaction.atomic():
         lease.change(run)
-        asked = approvals_of([step for step in mine if step.decisions or step.state != State.PLANNED])
+        approvals = approvals_of([step for step in mine if step.decisions or step.state != State.PLANNED])
         for step in mine:
-            _advance_step(turn, steps, step, asked.get(step.pk, []), ready)
+            _advance_step(turn, steps, step, approvals.get(step.pk, []), ready)
     if not ready:
         return _wait(turn)
     if pause := make_calls(turn, ready):
@@ -49,10 +49,10 @@ def take_further(turn: Turn, steps: Sequence[Step]) -> bool | None:
     return None
 
 
-def _advance_step(turn: Turn, steps: Sequence[Step], step: Step, asked: list[Approval], ready: list[Step]) -> None:
+def _advance_step(turn: Turn, steps: Sequence[Step], step: Step, approvals: list[Approval], ready: list[Step]) -> None:
     """Take one step as far as it gets without a call; those that may be called become `ready`."""
     if step.kind != Step.Kind.TOOL:
-        if asked and apply_decision(turn, step, asked[-1]) == Applied.GO_ON:
+        if approvals and apply_decision(turn, step, approvals[-1]) == Applied.GO_ON:
             step.state = State.PLANNED
             step.save(update_fields=["state"])
         return
@@ -63,15 +63,15 @@ def _advance_step(turn: Turn, steps: Sequence[Step], step: Step, asked: list[App
             if until <= now():
                 turn.end_step(step, State.DONE, output={**(step.output or {}), "content": "The wait is over."})
             return
-        expire(asked[-1])
-        if apply_decision(turn, step, asked[-1]) != Applied.GO_ON:
+        expire(approvals[-1])
+        if apply_decision(turn, step, approvals[-1]) != Applied.GO_ON:
             return
         step.state = State.PLANNED
         step.save(update_fields=["state"])
     tool = turn.tools.get(step.tool_name)
-    begun = [(one, turn.tools[one.tool_name]) for one in ready]
+    begun = [(earlier, turn.tools[earlier.tool_name]) for earlier in ready]
     if step.state == State.PLANNED and (tool is None or limits.has_room_beside(turn.run, step, tool, begun)):
-        _decide(turn, steps, step, asked, ready)
+        _decide(turn, steps, step, approvals, ready)
 
 
 def _until(step: Step) -> datetime | None:
@@ -80,7 +80,7 @@ def _until(step: Step) -> datetime | None:
     return datetime.fromisoformat(until) if until else None
 
 
-def _decide(turn: Turn, steps: Sequence[Step], step: Step, asked: list[Approval], ready: list[Step]) -> None:
+def _decide(turn: Turn, steps: Sequence[Step], step: Step, approvals: list[Approval], ready: list[Step]) -> None:
     run = turn.run
     if not step.decisions:
         earlier = [one for one in steps if one.kind == Step.Kind.TOOL and one.number < step.number]
@@ -97,7 +97,7 @@ def _decide(turn: Turn, steps: Sequence[Step], step: Step, asked: list[Approval]
     mark = {"tool": mark_of(tool)} if tool else {}
     is_other = mark.get("tool") != _mark_asked_about(step, mark)
     step.decisions = [*step.decisions, decision.as_kept() | mark]
-    approved = [one for one in asked if one.state == Approval.State.APPROVED]
+    approved = [one for one in approvals if one.state == Approval.State.APPROVED]
     if decision.effect == DENY:
         _deny(turn, step, decision)
     elif run.is_step_by_step and not any(one.kind == Kind.STEP for one in approved):
@@ -166,8 +166,8 @@ def _wait(turn: Turn) -> bool | None:
     with transaction.atomic():
         turn.look()  # holds the row: who cancels from here on finds a run that waits
         waiting = list(Step.objects.filter(run=run).exclude(state__in=Step.OVER))
-        asked = Approval.objects.filter(step__in=[step.pk for step in waiting])
-        latest = {one.step_id: one for one in asked.order_by("created_at", "id")}
+        approvals = Approval.objects.filter(step__in=[step.pk for step in waiting])
+        latest = {approval.step_id: approval for approval in approvals.order_by("created_at", "id")}
         moments: list[datetime] = []
         for step in waiting:
             if step.state in {State.PLANNED, State.INTENDED}:

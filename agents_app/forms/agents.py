@@ -69,9 +69,9 @@ class SettingsForm(forms.Form):
                 audience.choices = [choice for choice in Audience.choices if choice[0] != Audience.TEAMS]
 
     def changes(self) -> dict[str, Any]:
-        given = dict(self.cleaned_data)
-        given["shared_with"] = [*given.get("shared_with", ()), *self.unseen]
-        return given
+        cleaned = dict(self.cleaned_data)
+        cleaned["shared_with"] = [*cleaned.get("shared_with", ()), *self.unseen]
+        return cleaned
 
 
 class PublishForm(forms.Form):

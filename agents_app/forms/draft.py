@@ -147,18 +147,18 @@ class DraftForm(forms.Form):
         return value
 
     def clean(self) -> dict[str, Any]:
-        given = self.cleaned_data
-        self._check("prompt_slug", self._prompt(given.get("prompt_slug", ""), ""))
-        self._check("which", self._prompt("", given.get("which", "")))
-        if "more" in given:
-            self._check("more", {"parameters": given["more"]})
+        cleaned = self.cleaned_data
+        self._check("prompt_slug", self._prompt(cleaned.get("prompt_slug", ""), ""))
+        self._check("which", self._prompt("", cleaned.get("which", "")))
+        if "more" in cleaned:
+            self._check("more", {"parameters": cleaned["more"]})
         for name in _SIMPLE:
-            if given.get(name) is not None:
-                self._check(name, {"parameters": {name: given[name]}})
-        self._check("knowledge", {"knowledge": given.get("knowledge", [])})
-        questions = given.get("suggested_questions", "").splitlines()
+            if cleaned.get(name) is not None:
+                self._check(name, {"parameters": {name: cleaned[name]}})
+        self._check("knowledge", {"knowledge": cleaned.get("knowledge", [])})
+        questions = cleaned.get("suggested_questions", "").splitlines()
         self._check("suggested_questions", {"suggested_questions": questions})
-        return given
+        return cleaned
 
     def _check(self, name: str, fields: dict[str, Any]) -> None:
         """Say what is wrong with a field at that field."""
@@ -171,18 +171,18 @@ class DraftForm(forms.Form):
 
     def definition(self) -> dict[str, Any]:
         """Return the fields of a checked form as services take them."""
-        given = self.cleaned_data
-        parameters = dict(given["more"]) | {name: given[name] for name in _SIMPLE if given[name] is not None}
-        values = {variable["name"]: given[f"var-{variable['name']}"] for variable in self.variables}
+        cleaned = self.cleaned_data
+        parameters = dict(cleaned["more"]) | {name: cleaned[name] for name in _SIMPLE if cleaned[name] is not None}
+        values = {variable["name"]: cleaned[f"var-{variable['name']}"] for variable in self.variables}
         return {
-            **self._prompt(given["prompt_slug"], given["which"]),
+            **self._prompt(cleaned["prompt_slug"], cleaned["which"]),
             "prompt_variables": {name: value for name, value in values.items() if value not in (None, "")},
-            "alias": given["alias"],
+            "alias": cleaned["alias"],
             "parameters": parameters,
-            "limits": self._other_limits | {name: given[name] for name in CALL_LIMITS if given[name] is not None},
-            "knowledge": given["knowledge"],
-            "opening_message": given["opening_message"],
-            "suggested_questions": given["suggested_questions"].splitlines(),
+            "limits": self._other_limits | {name: cleaned[name] for name in CALL_LIMITS if cleaned[name] is not None},
+            "knowledge": cleaned["knowledge"],
+            "opening_message": cleaned["opening_message"],
+            "suggested_questions": cleaned["suggested_questions"].splitlines(),
         }
 
 

@@ -111,18 +111,18 @@ class GrantForm(forms.Form):
         return list(rules)
 
     def clean(self) -> dict[str, Any]:
-        given = self.cleaned_data
+        cleaned = self.cleaned_data
         found = {}
         for name in self.names:
             try:
-                constraint = self._constraint(name, given.get(f"kind-{name}", ""), given.get(f"value-{name}", ""))
+                constraint = self._constraint(name, cleaned.get(f"kind-{name}", ""), cleaned.get(f"value-{name}", ""))
                 if constraint:
                     check_grants([{"tool": self._tool.slug, "arguments": {name: constraint}}])
                     found[name] = constraint
             except BadInput as wrong:
                 self.add_error(f"value-{name}", wrong.message)
-        given["constraints"] = found
-        return given
+        cleaned["constraints"] = found
+        return cleaned
 
     def _constraint(self, name: str, kind: str, text: str) -> dict[str, Any]:
         """Return what a kind and a typed value come to; BadInput says what to type."""
@@ -159,14 +159,14 @@ class GrantForm(forms.Form):
 
     def grant(self) -> dict[str, Any]:
         """Return the grant of a checked form."""
-        given = self.cleaned_data
+        cleaned = self.cleaned_data
         said = {
-            "mode": given["mode"],
-            "arguments": given["constraints"],
-            "rules": given["rules"],
-            "most_calls": given["most_calls"],
-            "editable": [name for name in self.names if given.get(f"edit-{name}")],
-            "others_approve": given["others_approve"],
+            "mode": cleaned["mode"],
+            "arguments": cleaned["constraints"],
+            "rules": cleaned["rules"],
+            "most_calls": cleaned["most_calls"],
+            "editable": [name for name in self.names if cleaned.get(f"edit-{name}")],
+            "others_approve": cleaned["others_approve"],
         }
         return {"tool": self._tool.slug, **{word: value for word, value in said.items() if value}}
 
@@ -270,10 +270,10 @@ class LimitsForm(forms.Form):
         return value
 
     def definition(self) -> dict[str, Any]:
-        given = self.cleaned_data
+        cleaned = self.cleaned_data
         others = {name: limit for name, limit in self._draft.limits.items() if name not in RUN_LIMITS}
         return {
-            "limits": others | {name: given[name] for name in RUN_LIMITS if given[name] is not None},
-            "input_schema": given["input_schema"],
-            "output_schema": given["output_schema"],
+            "limits": others | {name: cleaned[name] for name in RUN_LIMITS if cleaned[name] is not None},
+            "input_schema": cleaned["input_schema"],
+            "output_schema": cleaned["output_schema"],
         }

@@ -54,10 +54,10 @@ class DocumentForm(forms.Form):
         return file
 
     def clean(self) -> dict[str, Any]:
-        given = super().clean() or self.cleaned_data
-        if not self.errors and not (given.get("text") or given.get("file") or given.get("url")):
+        cleaned = super().clean() or self.cleaned_data
+        if not self.errors and not (cleaned.get("text") or cleaned.get("file") or cleaned.get("url")):
             self.add_error("text", "Paste a document, choose a file, or write its address.")
-        return given
+        return cleaned
 
     def document(self) -> str:
         """Return the document given; empty when it is to be fetched from its address."""

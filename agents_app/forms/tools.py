@@ -97,10 +97,10 @@ class ServerForm(forms.Form):
             del self.fields["clear_secret"]
 
     def changes(self) -> dict[str, Any]:
-        given = {name: value for name, value in self.cleaned_data.items() if name != "clear_secret"}
+        cleaned = {name: value for name, value in self.cleaned_data.items() if name != "clear_secret"}
         if "is_enabled" in self.fields:
-            given["secret"] = given.get("secret") or ("" if self.cleaned_data.get("clear_secret") else None)
-        return given
+            cleaned["secret"] = cleaned.get("secret") or ("" if self.cleaned_data.get("clear_secret") else None)
+        return cleaned
 
 
 class QueueForm(ShortNamed):

@@ -16,16 +16,16 @@ def outside(constraints: Constraints, arguments: Mapping[str, Any]) -> tuple[str
     for name, constraint in constraints.items():
         if name not in arguments:
             return name, "is missing, and the agent may only call with a certain one"
-        if wanted := _wanted(constraint, arguments[name]):
-            return name, wanted
+        if unmet := _unmet(constraint, arguments[name]):
+            return name, unmet
     return None
 
 
-def _wanted(constraint: Constraint, value: Any) -> str:
+def _unmet(constraint: Constraint, value: Any) -> str:
     """Return what the first word that does not hold wants, empty when all hold."""
     for word, limit in constraint.items():
-        if wanted := _WORDS[word](limit, value):
-            return wanted
+        if unmet := _WORDS[word](limit, value):
+            return unmet
     return ""
 
 
@@ -41,7 +41,9 @@ def _equals(limit: Any, value: Any) -> str:
 
 
 def _one_of(limit: list[Any], value: Any) -> str:
-    return "" if any(_same(one, value) for one in limit) else f"must be one of {', '.join(map(repr, limit[:10]))}"
+    return (
+        "" if any(_same(allowed, value) for allowed in limit) else f"must be one of {', '.join(map(repr, limit[:10]))}"
+    )
 
 
 def _min(limit: float, value: Any) -> str:
@@ -61,22 +63,22 @@ def _prefix(limit: str, value: Any) -> str:
 
 
 def _host(limit: list[str], value: Any) -> str:
-    wanted = f"must be an http address at {', '.join(limit[:10])}"
+    complaint = f"must be an http address at {', '.join(limit[:10])}"
     # Browsers and libraries disagree about these characters, so an address with one could mean another host.
     if not isinstance(value, str) or any(c in value for c in "\\\t\r\n ") or not value.isprintable():
-        return wanted
+        return complaint
     try:
         parts = urlsplit(value)
         host = (parts.hostname or "").rstrip(".").lower()
     except ValueError:
-        return wanted
+        return complaint
     if parts.scheme not in {"http", "https"} or not host or "@" in parts.netloc:
-        return wanted
-    for one in limit:
-        one = one.lower()
-        if host == one or (one.startswith("*.") and host.endswith(one[1:])):
+        return complaint
+    for allowed in limit:
+        allowed = allowed.lower()
+        if host == allowed or (allowed.startswith("*.") and host.endswith(allowed[1:])):
             return ""
-    return wanted
+    return complaint
 
 
 _WORDS = {

@@ -45,7 +45,7 @@ class Grant:
 
 def grants_of(value: Any) -> dict[str, Grant]:
     """Return checked grants by the name of their tool."""
-    return {one["tool"]: _grant(one, f"grants.{at}") for at, one in enumerate(value)}
+    return {grant["tool"]: _grant(grant, f"grants.{at}") for at, grant in enumerate(value)}
 
 
 def check_grants(value: Any) -> list[dict[str, Any]]:
@@ -54,12 +54,12 @@ def check_grants(value: Any) -> list[dict[str, Any]]:
         raise BadInput("grants must be a list.", param="grants")
     if len(value) > MOST_GRANTS:
         raise BadInput(f"An agent may call at most {MOST_GRANTS} tools.", param="grants")
-    seen = set()
+    slugs = set()
     for at, one in enumerate(value):
         grant = _grant(one, f"grants.{at}")
-        if grant.tool in seen:
+        if grant.tool in slugs:
             raise BadInput(f"The tool {grant.tool!r} is granted twice.", param=f"grants.{at}.tool")
-        seen.add(grant.tool)
+        slugs.add(grant.tool)
     return [dict(one) for one in value]
 
 

@@ -91,17 +91,17 @@ def fields_of(schema: Mapping[str, Any] | None) -> list[Field]:
     ]
 
 
-def _kind(said: Mapping[str, Any]) -> str:
-    if said.get("enum"):
+def _kind(property: Mapping[str, Any]) -> str:
+    if property.get("enum"):
         return "choice"
-    kind = said.get("type")
+    kind = property.get("type")
     if kind in {"number", "integer"}:
         return "number"
     if kind == "boolean":
         return "boolean"
     if kind in {"object", "array"}:
         return "json"
-    most = said.get("maxLength")
+    most = property.get("maxLength")
     return "text" if isinstance(most, int) and most <= 200 else "long"
 
 
@@ -113,9 +113,9 @@ def waiting(approvals: QuerySet[Approval]) -> QuerySet[Approval]:
     )
 
 
-def cards(approvals: Sequence[Approval], seen: QuerySet[Approval], why_not: Callable[[Approval], str]) -> list[Card]:
+def cards(approvals: Sequence[Approval], visible: QuerySet[Approval], why_not: Callable[[Approval], str]) -> list[Card]:
     """Return everything about several approvals; `seen` are the approvals of whoever looks."""
-    lasts = lasts_like(approvals, seen)
+    lasts = lasts_like(approvals, visible)
     return [card(approval, why_not(approval), lasts.get(approval.pk)) for approval in approvals]
 
 
@@ -143,9 +143,9 @@ def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2 if isinstance(value, dict | list) else None)
 
 
-def _spelled(written: str) -> str:
+def _spelled(text: str) -> str:
     """Return JSON for a field, in which no mark can stand: what hides or turns its neighbours is written as \\u202e."""
-    return hidden_characters.HIDDEN.sub(lambda found: json.dumps(found[0])[1:-1], written)
+    return hidden_characters.HIDDEN.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def _limit(rule: Mapping[str, Any] | None) -> str:
@@ -166,12 +166,12 @@ def _limit(rule: Mapping[str, Any] | None) -> str:
     return ", ".join(found)
 
 
-def last_like(approval: Approval, seen: QuerySet[Approval]) -> Approval | None:
+def last_like(approval: Approval, visible: QuerySet[Approval]) -> Approval | None:
     """Return the last call of the same tool by the same agent that somebody approved, of those one may see."""
-    return lasts_like([approval], seen).get(approval.pk)
+    return lasts_like([approval], visible).get(approval.pk)
 
 
-def lasts_like(approvals: Sequence[Approval], seen: QuerySet[Approval]) -> dict[uuid.UUID, Approval]:
+def lasts_like(approvals: Sequence[Approval], visible: QuerySet[Approval]) -> dict[uuid.UUID, Approval]:
     """Return `last_like` of several approvals, by their ids, in one query. Those that have none are left out."""
     calls = {
         approval.pk: (approval.team_id, approval.run.agent_id, approval.tool_name)
@@ -181,11 +181,11 @@ def lasts_like(approvals: Sequence[Approval], seen: QuerySet[Approval]) -> dict[
     if not calls:
         return {}
     teams, agents, tools = map(set, zip(*calls.values(), strict=True))
-    alike = seen.filter(state=State.APPROVED, kind=_CALL, team__in=teams, run__agent__in=agents, tool_name__in=tools)
+    alike = visible.filter(state=State.APPROVED, kind=_CALL, team__in=teams, run__agent__in=agents, tool_name__in=tools)
     of_each = ("team_id", "run__agent_id", "tool_name")
     newest = alike.exclude(pk__in=calls).order_by(*of_each, "-decided_at", "-pk").distinct(*of_each)
-    found = Approval.objects.filter(pk__in=newest.values("pk")).select_related("run__agent")
-    by_call = {(one.team_id, one.run.agent_id, one.tool_name): one for one in found}
+    latest = Approval.objects.filter(pk__in=newest.values("pk")).select_related("run__agent")
+    by_call = {(one.team_id, one.run.agent_id, one.tool_name): one for one in latest}
     return {pk: by_call[call] for pk, call in calls.items() if call in by_call}
 
 

@@ -26,16 +26,16 @@ class Comparison:
     figures: list[tuple[str, int, int, str]]  # name, old, new, how it is shown
 
 
-def neighbour(run: Run, seen: QuerySet[Run]) -> Run | None:
+def neighbour(run: Run, visible: QuerySet[Run]) -> Run | None:
     """Return the run this one repeats, or the one of the same agent before it."""
-    rows = seen.select_related("agent__team", "team", "version")
+    rows = visible.select_related("agent__team", "team", "version")
     if run.parent_id and (parent := rows.filter(pk=run.parent_id).first()):
         return parent
     return rows.filter(agent=run.agent_id, pk__lt=run.pk).order_by("-pk").first()
 
 
-def candidates(run: Run, seen: QuerySet[Run]) -> list[Run]:
-    return list(seen.filter(agent=run.agent_id).exclude(pk=run.pk).order_by("-pk")[:30])
+def candidates(run: Run, visible: QuerySet[Run]) -> list[Run]:
+    return list(visible.filter(agent=run.agent_id).exclude(pk=run.pk).order_by("-pk")[:30])
 
 
 def comparison(old: Run, new: Run, *, with_content: bool) -> Comparison:

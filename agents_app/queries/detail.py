@@ -44,7 +44,7 @@ def moves_of(agent: Agent) -> list[AgentMove]:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownState:
     """The instructions as a call in production gets them; `problem` says why there are none."""
 
     ref: str
@@ -53,15 +53,15 @@ class Shown:
     problem: str = ""
 
 
-def instructions(agent: Agent, definition: Definition) -> Shown:
+def instructions(agent: Agent, definition: Definition) -> ShownState:
     try:
         filled = rendered(agent.team_id, definition)
     except Refusal as refusal:
-        return Shown(str(ref_of(definition)), [], 0, refusal.message)
+        return ShownState(str(ref_of(definition)), [], 0, refusal.message)
     if filled is None:
-        return Shown("", [], 0, "No prompt is chosen yet.")
+        return ShownState("", [], 0, "No prompt is chosen yet.")
     texts = [(title_of(message["role"]), str(message["content"])) for message in filled.rendered.messages]
-    return Shown(filled.version.ref, texts, estimate_tokens("\n".join(text for _, text in texts)))
+    return ShownState(filled.version.ref, texts, estimate_tokens("\n".join(text for _, text in texts)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def _lines(definition: Definition) -> dict[str, str]:
     found = {"Prompt": str(ref) if ref else "", "Alias": definition.alias}
     found |= {f"Variable {name}": as_text(value) for name, value in sorted(definition.prompt_variables.items())}
     found |= {f"Parameter {name}": as_text(value) for name, value in sorted(definition.parameters.items())}
-    found |= {LIMIT_TITLES[name]: limit_text(name, value) for name, value in _known(definition.limits).items()}
+    found |= {LIMIT_TITLES[name]: limit_text(name, value) for name, value in _set_limits(definition.limits).items()}
     found |= {f"Tool {name}": "\n".join(in_words(grant)) for name, grant in grants_of(definition.grants).items()}
     found["Documents"] = "\n".join(definition.knowledge)
     found["Input"] = as_text(definition.input_schema) if definition.input_schema else ""
@@ -117,9 +117,9 @@ def _lines(definition: Definition) -> dict[str, str]:
     return {name: text for name, text in found.items() if text}
 
 
-def _known(limits: Mapping[str, Any]) -> dict[str, int]:
+def _set_limits(limits: Mapping[str, Any]) -> dict[str, int]:
     return {name: limits[name] for name in LIMIT_TITLES if limits.get(name)}
 
 
 def shown_limits(definition: Definition) -> list[tuple[str, str]]:
-    return [(LIMIT_TITLES[name], limit_text(name, value)) for name, value in _known(definition.limits).items()]
+    return [(LIMIT_TITLES[name], limit_text(name, value)) for name, value in _set_limits(definition.limits).items()]

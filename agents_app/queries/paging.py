@@ -13,10 +13,10 @@ _LONGEST = 200
 _M = TypeVar("_M", bound=Model)
 
 
-def asked(given: Mapping[str, str]) -> tuple[str, int]:
+def search_in(query: Mapping[str, str]) -> tuple[str, int]:
     """Return the words and the number of the page that stand in an address."""
-    words = given.get("q", "").replace("\0", "").strip()[:_LONGEST]
-    return words, parsing.number(given.get("page", ""), 1)
+    words = query.get("q", "").replace("\0", "").strip()[:_LONGEST]
+    return words, parsing.number(query.get("page", ""), 1)
 
 
 def page_of(rows: QuerySet[_M], words: str, number: int) -> Page[_M]:

@@ -58,7 +58,7 @@ def laid_out(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def given(values: dict[str, Any]) -> str:
+def input_text(values: dict[str, Any]) -> str:
     """Return what a run was given as people read it: a message alone as its words, more than that by name."""
     return laid_out(values["message"] if set(values) == {"message"} else values)
 
@@ -82,21 +82,21 @@ def step_of(run: Run, number: int) -> Step | None:
     return Step.objects.filter(run=run, number=number).select_related("tool").first()
 
 
-def open_approvals(run: Run, seen: QuerySet[Approval]) -> list[Approval]:
+def open_approvals(run: Run, visible: QuerySet[Approval]) -> list[Approval]:
     """Return what the run waits for, the most pressing first; `seen` are the approvals of whoever looks."""
-    rows = seen.filter(run=run, state=Approval.State.WAITING)
+    rows = visible.filter(run=run, state=Approval.State.WAITING)
     return list(rows.select_related("run__agent__team", "run__version", "step", "team").order_by("expires_at", "pk"))
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class AnsweredQuestion:
     """A question about a run; the answer in pieces: texts, and the numbers of the steps they cite."""
 
     question: RunQuestion
     pieces: list[tuple[str, int | None]]
 
 
-def questions_of(run: Run) -> list[Answered]:
+def questions_of(run: Run) -> list[AnsweredQuestion]:
     numbers = frozenset(Step.objects.filter(run=run).values_list("number", flat=True))
     asked = list(RunQuestion.objects.filter(run=run).order_by("-created_at", "-id")[:MOST_QUESTIONS])[::-1]
-    return [Answered(one, cited(one.answer, numbers)) for one in asked]
+    return [AnsweredQuestion(one, cited(one.answer, numbers)) for one in asked]

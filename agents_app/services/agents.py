@@ -59,7 +59,7 @@ def _check_audience(team: Team, audience: str, shared_with: Iterable[Team]) -> l
     return teams
 
 
-def _shown(agent: Agent) -> dict[str, Any]:
+def _logged(agent: Agent) -> dict[str, Any]:
     return {
         "name": agent.name,
         "description": agent.description,
@@ -88,7 +88,7 @@ def create_agent(
     agent.shared_with.set(teams)
     fields = pinned(team, checked(definition))
     agent.draft = AgentDraft.objects.create(agent=agent, changed_by_name=actor.name[:200], **fields)
-    record_change(actions.AGENT_CREATED, actor, agent, {"after": _shown(agent) | {"slug": slug} | fields})
+    record_change(actions.AGENT_CREATED, actor, agent, {"after": _logged(agent) | {"slug": slug} | fields})
     return agent
 
 
@@ -109,7 +109,7 @@ def change_agent(
     """
     agent = locked(agent)
     check_revision(f"the settings of {agent}", agent.settings_revision, seen_revision)
-    before = _shown(agent)
+    before = _logged(agent)
     agent.name, agent.description = _check_words(
         agent.name if name is None else name, agent.description if description is None else description
     )
@@ -118,7 +118,7 @@ def change_agent(
         teams = _check_audience(agent.team, audience, agent.shared_with.all() if shared_with is None else shared_with)
         agent.audience = audience
         agent.shared_with.set(teams)
-    after = _shown(agent)
+    after = _logged(agent)
     if before != after:
         agent.settings_revision += 1
         agent.save(update_fields=["name", "description", "audience", "settings_revision"])
@@ -145,7 +145,7 @@ def archive_agent(*, actor: Actor, agent: Agent) -> None:
     agent.archived_at = now()
     agent.save(update_fields=["archived_at"])
     live = agent.live.number if agent.live else None
-    record_change(actions.AGENT_ARCHIVED, actor, agent, {"before": _shown(agent) | {"live": live}})
+    record_change(actions.AGENT_ARCHIVED, actor, agent, {"before": _logged(agent) | {"live": live}})
 
 
 @transaction.atomic
@@ -155,5 +155,5 @@ def delete_agent(*, actor: Actor, agent: Agent) -> None:
     if agent.versions.exists():
         raise StillUsed(f"{agent.name} was published, so records speak of it; archive it instead.")
     _check_free(agent)
-    record_change(actions.AGENT_DELETED, actor, agent, {"before": _shown(agent)})
+    record_change(actions.AGENT_DELETED, actor, agent, {"before": _logged(agent)})
     agent.delete()

@@ -196,15 +196,15 @@ def _locked(approval: Approval) -> Approval:
     """Return an approval that still waits, its run's row and its own held until commit, in the engine's order."""
     Run.objects.select_for_update(no_key=True).get(pk=approval.run_id)
     rows = Approval.objects.select_for_update(no_key=True, of=("self",))
-    found = rows.select_related("run__agent__team", "run__team", "run__version", "step", "team").get(pk=approval.pk)
-    if found.state == Approval.State.WAITING and found.expires_at > now():
-        return found
-    if found.decided_by_name:
-        verb = "approved" if found.state == Approval.State.APPROVED else "rejected"
-        raise AlreadyDecided(f"{found.decided_by_name} {verb} this at {found.decided_at:%H:%M:%S} UTC.")
-    if found.state == Approval.State.CANCELLED:
+    row = rows.select_related("run__agent__team", "run__team", "run__version", "step", "team").get(pk=approval.pk)
+    if row.state == Approval.State.WAITING and row.expires_at > now():
+        return row
+    if row.decided_by_name:
+        verb = "approved" if row.state == Approval.State.APPROVED else "rejected"
+        raise AlreadyDecided(f"{row.decided_by_name} {verb} this at {row.decided_at:%H:%M:%S} UTC.")
+    if row.state == Approval.State.CANCELLED:
         raise AlreadyDecided("The run ended, so there is nothing to decide any more.")
-    raise AlreadyDecided(f"The time to decide ended at {found.expires_at:%Y-%m-%d %H:%M:%S} UTC.")
+    raise AlreadyDecided(f"The time to decide ended at {row.expires_at:%Y-%m-%d %H:%M:%S} UTC.")
 
 
 def _edit(approval: Approval, edited: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ from console.teams.actors import Actor
 from console.teams.models import Team
 
 
-def _shown(broker: Broker) -> dict[str, Any]:
+def _logged(broker: Broker) -> dict[str, Any]:
     return {"name": broker.name, "address": broker.address}
 
 
@@ -38,7 +38,7 @@ def create_broker(*, actor: Actor, team: Team, slug: str, name: str = "", url: s
         secret=encrypt(url.strip()),
     )
     insert(broker, Conflict(f"{team} has a broker {slug!r} already.", param="slug"))
-    record_change(actions.BROKER_CREATED, actor, broker, {"after": {"slug": slug} | _shown(broker)})
+    record_change(actions.BROKER_CREATED, actor, broker, {"after": {"slug": slug} | _logged(broker)})
     return broker
 
 
@@ -49,19 +49,19 @@ def change_broker(
     """Change what is given. With another address, readers continue there from their next message on."""
     broker = hold(broker, "team")
     check_revision("this broker", broker.revision, seen_revision, StaleTool)
-    before, is_other = _shown(broker), False
+    before, is_other = _logged(broker), False
     if name is not None:
         broker.name = texts.line(name, "name", most=80, is_required=True)
     if url:
         broker.address = parsed(url).shown[:500]
         is_other = not _is_at(broker, url.strip())
         broker.secret = encrypt(url.strip())
-    if before == _shown(broker) and not is_other:
+    if before == _logged(broker) and not is_other:
         return broker
     broker.revision += 1
     broker.trouble, broker.checked_at = "", None
     broker.save()
-    detail = changes(before, _shown(broker))
+    detail = changes(before, _logged(broker))
     record_change(actions.BROKER_CHANGED, actor, broker, detail | ({"secret": "changed"} if is_other else {}))
     return broker
 
@@ -95,5 +95,5 @@ def delete_broker(*, actor: Actor, broker: Broker) -> None:
     if names := [f"{one.agent.name}: {one.name}" for one in reading.select_related("agent")[:3]]:
         raise StillUsed(f"It is read by {', '.join(names)}. Remove these triggers first.")
     lost = broker.outgoing.filter(sent_at=None).count()
-    record_change(actions.BROKER_DELETED, actor, broker, {"before": _shown(broker) | {"unsent": lost}})
+    record_change(actions.BROKER_DELETED, actor, broker, {"before": _logged(broker) | {"unsent": lost}})
     broker.delete()

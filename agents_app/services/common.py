@@ -11,14 +11,14 @@ from console.teams.actors import Actor
 
 def locked(agent: Agent) -> Agent:
     """Return the agent with its row locked until commit, so that changes of one agent take turns."""
-    found = (
+    row = (
         Agent.objects.select_for_update(no_key=True, of=("self",))
         .select_related("team", "live", "draft")
         .get(pk=agent.pk)
     )
-    if found.archived_at is not None:
-        raise StaleAgent(f"{found.name} was archived at {found.archived_at:%H:%M:%S} UTC.")
-    return found
+    if row.archived_at is not None:
+        raise StaleAgent(f"{row.name} was archived at {row.archived_at:%H:%M:%S} UTC.")
+    return row
 
 
 def record_change(

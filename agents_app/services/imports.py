@@ -55,12 +55,12 @@ def import_operations(
     """
     if not 0 < len(chosen) <= MOST_AT_ONCE:
         raise BadInput(f"Choose 1 to {MOST_AT_ONCE} operations.", param="operations")
-    offered = {one.key: one for one in read_operations(document, server=server, found_at=found_at)}
-    wanted = [_usable(offered, key) for key in chosen]
-    told = sorted({one.origin for one in wanted if one.config["secret"]}) if secret else []
-    if len(told) > 1:
+    offered = {operation.key: operation for operation in read_operations(document, server=server, found_at=found_at)}
+    operations = [_usable(offered, key) for key in chosen]
+    origins = sorted({operation.origin for operation in operations if operation.config["secret"]}) if secret else []
+    if len(origins) > 1:
         raise BadInput(
-            f"The secret would be sent to {', '.join(told)[:300]}. Choose operations of one of them at a time, or "
+            f"The secret would be sent to {', '.join(origins)[:300]}. Choose operations of one of them at a time, or "
             "write the address of the API.",
             param="operations",
         )
@@ -69,22 +69,22 @@ def import_operations(
             actor=actor,
             team=team,
             kind="http",
-            slug=one.slug,
-            name=one.name,
-            description=one.description,
-            parameters=one.parameters,
-            config=one.config,
-            secret=secret if one.config["secret"] else "",
-            effect=Tool.Effect.READ if one.is_read else Tool.Effect.WRITE,
-            is_idempotent=one.is_read,
+            slug=operation.slug,
+            name=operation.name,
+            description=operation.description,
+            parameters=operation.parameters,
+            config=operation.config,
+            secret=secret if operation.config["secret"] else "",
+            effect=Tool.Effect.READ if operation.is_read else Tool.Effect.WRITE,
+            is_idempotent=operation.is_read,
         )
-        for one in wanted
+        for operation in operations
     ]
 
 
 def _usable(offered: Mapping[str, Operation], key: str) -> Operation:
-    one = offered.get(key)
-    if one is None or one.trouble:
-        why = f": {one.trouble}" if one else ", which the document does not have"
+    operation = offered.get(key)
+    if operation is None or operation.trouble:
+        why = f": {operation.trouble}" if operation else ", which the document does not have"
         raise BadInput(f"{key[:100]} cannot be a tool{why}.", param="operations")
-    return one
+    return operation

@@ -13,10 +13,10 @@ from console.teams.actors import Actor
 
 def _locked(firing: Firing) -> Firing:
     rows = Firing.objects.select_for_update(no_key=True, of=("self",))
-    found = rows.select_related("trigger__agent__team", "trigger__agent__live", "trigger__owner").get(pk=firing.pk)
-    if found.state != Firing.State.PARKED or "broker" not in found.trigger.config:
+    row = rows.select_related("trigger__agent__team", "trigger__agent__live", "trigger__owner").get(pk=firing.pk)
+    if row.state != Firing.State.PARKED or "broker" not in row.trigger.config:
         raise Conflict("This message is no longer parked.")
-    return found
+    return row
 
 
 def _note(action: actions.Action, actor: Actor, firing: Firing) -> None:

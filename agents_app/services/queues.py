@@ -53,7 +53,7 @@ def _checked(fields: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _shown(queue: Queue) -> dict[str, Any]:
+def _logged(queue: Queue) -> dict[str, Any]:
     return {name: getattr(queue, name) for name in _FIELDS}
 
 
@@ -62,7 +62,7 @@ def create_queue(*, actor: Actor, team: Team, slug: str, name: str, **fields: An
     """Make a queue of a team. Programs and agents name it by its slug."""
     queue = Queue(team=team, slug=check_short_name(slug, 60), **_checked({"name": name, **fields}))
     insert(queue, Conflict(f"{team} has a queue {slug!r} already.", param="slug"))
-    record(actions.QUEUE_CREATED, actor=actor, target=queue, detail={"after": {"slug": slug} | _shown(queue)})
+    record(actions.QUEUE_CREATED, actor=actor, target=queue, detail={"after": {"slug": slug} | _logged(queue)})
     return queue
 
 
@@ -71,13 +71,13 @@ def change_queue(*, actor: Actor, queue: Queue, seen_revision: int | None = None
     """Change the fields given; Overtaken when somebody changed the queue since it was seen."""
     queue = hold(queue, "team")
     check_revision("this queue", queue.revision, seen_revision)
-    before = _shown(queue)
+    before = _logged(queue)
     for name, value in _checked(fields).items():
         setattr(queue, name, value)
-    if before != _shown(queue):
+    if before != _logged(queue):
         queue.revision += 1
         queue.save(update_fields=[*_FIELDS, "revision"])
-        record(actions.QUEUE_CHANGED, actor=actor, target=queue, detail=changes(before, _shown(queue)))
+        record(actions.QUEUE_CHANGED, actor=actor, target=queue, detail=changes(before, _logged(queue)))
     return queue
 
 
@@ -87,7 +87,7 @@ def archive_queue(*, actor: Actor, queue: Queue) -> None:
     if not Queue.objects.filter(pk=queue.pk, archived_at=None).update(archived_at=now()):
         raise Conflict(f"The queue {queue.slug} is archived already.")
     waiting = queue.items.filter(state__in=[State.READY, State.TAKEN]).count()
-    record(actions.QUEUE_ARCHIVED, actor=actor, target=queue, detail={"before": _shown(queue) | {"waiting": waiting}})
+    record(actions.QUEUE_ARCHIVED, actor=actor, target=queue, detail={"before": _logged(queue) | {"waiting": waiting}})
 
 
 @transaction.atomic
@@ -110,11 +110,11 @@ def renew_queue_secret(*, actor: Actor, queue: Queue, secret: str | None = None)
 @transaction.atomic
 def park(*, actor: Actor, item: QueueItem, trouble: str = "") -> QueueItem:
     """Set an item aside that waits or is taken, so that nobody takes it. Whoever holds it can say nothing any more."""
-    said = trouble or f"{actor.name} set it aside."
-    held = QueueItem.objects.filter(pk=item.pk, state__in=[State.READY, State.TAKEN])
-    if not held.update(
+    reason = trouble or f"{actor.name} set it aside."
+    rows = QueueItem.objects.filter(pk=item.pk, state__in=[State.READY, State.TAKEN])
+    if not rows.update(
         state=State.PARKED,
-        trouble=said[:500],
+        trouble=reason[:500],
         lease_until=None,
         receipt=None,
         fence=F("fence") + 1,

@@ -25,11 +25,11 @@ def rerun_from(*, actor: Actor, agent: Agent, run: Run, number: int, origin: Ori
     and cost begin at nothing, but how often a tool may be called, or the same in a row, counts what was taken over.
     """
     base = base_of(run, number)
-    made = _repeat(actor, agent, base, origin)
-    if not RunNote.objects.filter(run=made).exists():
+    new = _repeat(actor, agent, base, origin)
+    if not RunNote.objects.filter(run=new).exists():
         notes = written_by(base.taken_over)
-        RunNote.objects.bulk_create([RunNote(run=made, name=name, text=text) for name, text in notes.items()])
-    return made
+        RunNote.objects.bulk_create([RunNote(run=new, name=name, text=text) for name, text in notes.items()])
+    return new
 
 
 def _repeat(actor: Actor, agent: Agent, base: Base, origin: Origin) -> Run:

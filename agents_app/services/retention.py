@@ -33,17 +33,17 @@ def forget() -> dict[str, int]:
         .exclude(pk__in=unsent)
     )
     done = {
-        "emptied": _each(over.filter(ended_at__lt=content, forgotten_at=None), _empty),
-        "outgoing": _each(Outgoing.objects.filter(sent_at__lt=content), _remove),
-        "firings": _each(firings, _remove),
-        "runs": _each(over.filter(ended_at__lt=records), _remove),
+        "emptied": _in_portions(over.filter(ended_at__lt=content, forgotten_at=None), _empty),
+        "outgoing": _in_portions(Outgoing.objects.filter(sent_at__lt=content), _remove),
+        "firings": _in_portions(firings, _remove),
+        "runs": _in_portions(over.filter(ended_at__lt=records), _remove),
     }
     if any(done.values()):
         record(actions.RETENTION_APPLIED, actor=SYSTEM, target_name="runs of agents", detail=done)
     return done
 
 
-def _each(rows: QuerySet[Any], do: Callable[[QuerySet[Any]], None]) -> int:
+def _in_portions(rows: QuerySet[Any], do: Callable[[QuerySet[Any]], None]) -> int:
     """Do it to all of them, a few at a time so that no lock is held for long, and return how many there were."""
     done = 0
     while ids := list(rows.order_by("pk").values_list("pk", flat=True)[:_AT_ONCE]):

@@ -89,8 +89,8 @@ def start_run(
     definition = definition or agent.live
     if definition is None or definition.agent_id != agent.pk:
         raise NotReady([f"No version of {agent.name} is published."])
-    given = check_input(definition, input)
-    above = _own(team, origin.called_by or (base.run if base else None))
+    values = check_input(definition, input)
+    above = _run_of_team(team, origin.called_by or (base.run if base else None))
     run = Run(
         agent=agent,
         team=team,
@@ -98,8 +98,8 @@ def start_run(
         definition=fields_of(definition) if isinstance(definition, AgentDraft) else None,
         prompt=base.run.prompt if base and base.first else _pinned(agent, definition, environment),
         environment=environment,
-        title=_title(agent, given, definition.input_schema),
-        input=given,
+        title=_title(agent, values, definition.input_schema),
+        input=values,
         actor_kind=actor.kind,
         actor_id=actor.id,
         actor_name=actor.name[:200],
@@ -108,7 +108,7 @@ def start_run(
         metadata=origin.metadata or (above.metadata if above else None),
         trigger=origin.trigger,
         trigger_name=origin.trigger_name[:200],
-        set_up_by_id=origin.set_up_by_id or _set_up_by(actor, _own(team, origin.called_by)),
+        set_up_by_id=origin.set_up_by_id or _set_up_by(actor, _run_of_team(team, origin.called_by)),
         dedupe_key=origin.dedupe_key,
         parent=base.run if base else None,
         parent_step=base.first if base else None,
@@ -128,7 +128,7 @@ def start_run(
     return run
 
 
-def _own(team: Team, above: Run | None) -> Run | None:
+def _run_of_team(team: Team, above: Run | None) -> Run | None:
     """Return the run above another if it is this team's."""
     return above if above is not None and above.team_id == team.pk else None
 
@@ -192,11 +192,13 @@ def check_input(definition: Definition, value: Any) -> dict[str, Any]:
     try:
         return check_arguments(definition.input_schema or MESSAGE_SCHEMA, value)
     except BadInput as wrong:
-        said = wrong.message.removeprefix("The arguments do not fit: ")
+        complaint = wrong.message.removeprefix("The arguments do not fit: ")
         if not isinstance(value, dict):
             names = (definition.input_schema or MESSAGE_SCHEMA).get("properties") or {"message": {}}
-            said = "It is a JSON object, such as " + json.dumps(dict.fromkeys(list(names)[:3], "…"), ensure_ascii=False)
-        raise BadInput(f"The input does not fit. {said}", param="input", code="input_does_not_fit") from None
+            complaint = "It is a JSON object, such as " + json.dumps(
+                dict.fromkeys(list(names)[:3], "…"), ensure_ascii=False
+            )
+        raise BadInput(f"The input does not fit. {complaint}", param="input", code="input_does_not_fit") from None
 
 
 def _depth(agent: Agent, called_by: Run | None) -> int:

@@ -37,7 +37,7 @@ _FIELDS = ("name", "address", "is_enabled")
 Transport = ToolServer.Transport
 
 
-def _shown(server: ToolServer) -> dict[str, Any]:
+def _logged(server: ToolServer) -> dict[str, Any]:
     return {name: getattr(server, name) for name in _FIELDS} | {"secret": "set" if server.secret else "not set"}
 
 
@@ -84,17 +84,17 @@ def create_server(
         secret=encrypt(secret) if secret else "",
     )
     insert(server, Conflict(f"{team} has a tool server {slug!r} already.", param="slug"))
-    after = {"slug": slug, "transport": transport} | _shown(server)
+    after = {"slug": slug, "transport": transport} | _logged(server)
     record_change(actions.TOOL_SERVER_CREATED, actor, server, {"after": after})
     return server
 
 
 def _locked(server: ToolServer, seen_revision: int | None = None) -> ToolServer:
-    found = hold(server, "team")
-    if found.deleted_at is not None:
-        raise StaleTool(f"{found.name} was removed at {found.deleted_at:%H:%M:%S} UTC.")
-    check_revision("this server", found.revision, seen_revision, StaleTool)
-    return found
+    locked = hold(server, "team")
+    if locked.deleted_at is not None:
+        raise StaleTool(f"{locked.name} was removed at {locked.deleted_at:%H:%M:%S} UTC.")
+    check_revision("this server", locked.revision, seen_revision, StaleTool)
+    return locked
 
 
 @transaction.atomic
@@ -108,7 +108,7 @@ def change_server(
     server = _locked(server, seen_revision)
     if unknown := set(fields) - set(_FIELDS):
         raise TypeError(f"A server has no {', '.join(sorted(unknown))} to change.")
-    before, origin, kept = _shown(server), _origin(server), server.secret
+    before, origin, old_secret = _logged(server), _origin(server), server.secret
     if "name" in fields:
         server.name = texts.line(fields["name"], "name", most=80, is_required=True)
     if "address" in fields:
@@ -121,8 +121,8 @@ def change_server(
         server.secret = encrypt(secret) if secret else ""
     elif has_moved:
         server.secret = ""
-    after = _shown(server) | ({"secret": "set anew"} if secret else {})
-    if before == after and kept == server.secret:
+    after = _logged(server) | ({"secret": "set anew"} if secret else {})
+    if before == after and old_secret == server.secret:
         return server
     server.revision += 1
     server.save(update_fields=[*_FIELDS, "secret", "revision"])
@@ -142,27 +142,27 @@ def look(*, actor: Actor, server: ToolServer) -> ToolServer:
 
     The network is slow: no transaction is open meanwhile. Trouble is kept and shown, not raised.
     """
-    trouble, found = "", None
+    trouble, offers = "", None
     server.refresh_from_db()
     try:
-        found = sync.run(offers_of(address_of(server), LOOK_SECONDS))
+        offers = sync.run(offers_of(address_of(server), LOOK_SECONDS))
     except ToolFailed as failed:
         trouble = failed.sentence
-    return keep_offers(actor=actor, server=server, found=found, trouble=trouble)
+    return keep_offers(actor=actor, server=server, offers=offers, trouble=trouble)
 
 
 @transaction.atomic
-def keep_offers(*, actor: Actor, server: ToolServer, found: list[Offer] | None, trouble: str = "") -> ToolServer:
+def keep_offers(*, actor: Actor, server: ToolServer, offers: list[Offer] | None, trouble: str = "") -> ToolServer:
     """Keep what a look found, or the trouble it had, and suspend the tools that are not what was reviewed."""
     server = _locked(server)
     server.trouble, server.checked_at = trouble[:500], now()
-    if found is not None:
-        server.found = [offer.as_row() for offer in found]
+    if offers is not None:
+        server.found = [offer.as_row() for offer in offers]
     server.save(update_fields=["trouble", "checked_at", "found"])
-    detail = {"found": len(found)} if found is not None else {"trouble": trouble}
+    detail = {"found": len(offers)} if offers is not None else {"trouble": trouble}
     record_change(actions.TOOL_SERVER_LOOKED_AT, actor, server, detail)
-    if found is not None:
-        _compare(server, {offer.name: offer for offer in found})
+    if offers is not None:
+        _compare(server, {offer.name: offer for offer in offers})
     return server
 
 
@@ -174,7 +174,7 @@ def _compare(server: ToolServer, offers: dict[str, Offer]) -> None:
 
 
 def _offer(server: ToolServer, name: str) -> Offer:
-    offer = next((one for one in offers_in(server.found) if one.name == name), None)
+    offer = next((listed for listed in offers_in(server.found) if listed.name == name), None)
     if offer is None:
         raise BadInput(f"{server.name} does not offer {name[:60]!r}. Look again at what it offers.", param="name")
     if offer.trouble:
@@ -216,7 +216,7 @@ def take_tool(
         is_idempotent=is_idempotent,
     )
     insert(tool, Conflict(f"{slug} is added already.", param="name"))
-    detail = {"slug": slug, "kind": "mcp", "digest": offer.digest} | tools.shown(tool)
+    detail = {"slug": slug, "kind": "mcp", "digest": offer.digest} | tools.logged(tool)
     record_change(actions.TOOL_CREATED, actor, tool, {"after": detail})
     return tool
 
@@ -243,10 +243,10 @@ def review_tool(*, actor: Actor, tool: Tool, seen_digest: str) -> Tool:
 def delete_server(*, actor: Actor, server: ToolServer) -> None:
     """Remove a server none of whose tools the team has any more."""
     server = _locked(server)
-    if left := _tools_of(server):
-        names = first_few([tool.slug for tool in left])
+    if tools := _tools_of(server):
+        names = first_few([tool.slug for tool in tools])
         raise StillUsed(f"{server.name} has the tools {names}. Remove them first, or switch the server off.")
-    before = {"slug": server.slug} | _shown(server)
+    before = {"slug": server.slug} | _logged(server)
     server.deleted_at, server.secret = now(), ""
     server.save(update_fields=["deleted_at", "secret"])
     record_change(actions.TOOL_SERVER_DELETED, actor, server, {"before": before})

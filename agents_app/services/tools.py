@@ -31,7 +31,7 @@ _FIELDS = (
 _OF_SERVERS = frozenset({"name", "effect", "is_idempotent", *_NUMBERS})
 
 
-def shown(tool: Tool) -> dict[str, Any]:
+def logged(tool: Tool) -> dict[str, Any]:
     """Return what the log may say of a tool: everything but the secret itself."""
     return {name: getattr(tool, name) for name in _FIELDS} | {"secret": "set" if tool.secret else "not set"}
 
@@ -90,7 +90,7 @@ def create_tool(
         _check_may_have_secret(of, tool)
         tool.secret = encrypt(secret)
     insert(tool, Conflict(f"{tool.team} has a tool {tool.slug!r} already.", param="slug"))
-    record_change(actions.TOOL_CREATED, actor, tool, {"after": {"slug": slug, "kind": kind} | shown(tool)})
+    record_change(actions.TOOL_CREATED, actor, tool, {"after": {"slug": slug, "kind": kind} | logged(tool)})
     return tool
 
 
@@ -101,11 +101,11 @@ def _check_may_have_secret(kind: Kind, tool: Tool) -> None:
 
 def locked(tool: Tool, seen_revision: int | None = None) -> Tool:
     """Return the tool as it is now, ours until commit; StaleTool when it is not the one that was looked at."""
-    found = hold(tool, "team", "server")
-    if found.deleted_at is not None:
-        raise StaleTool(f"{found.slug} was removed at {found.deleted_at:%H:%M:%S} UTC.")
-    check_revision("this tool", found.revision, seen_revision, StaleTool)
-    return found
+    row = hold(tool, "team", "server")
+    if row.deleted_at is not None:
+        raise StaleTool(f"{row.slug} was removed at {row.deleted_at:%H:%M:%S} UTC.")
+    check_revision("this tool", row.revision, seen_revision, StaleTool)
+    return row
 
 
 @transaction.atomic
@@ -117,7 +117,7 @@ def change_tool(
     kind = kind_of(tool.kind)
     if tool.server is not None and (fixed := set(fields) - _OF_SERVERS):
         raise BadInput(f"The {min(fixed)} of this tool is what its server says.", param=min(fixed))
-    before, origin, kept = shown(tool), kind.origin(tool.config), tool.secret
+    before, origin, old_secret = logged(tool), kind.origin(tool.config), tool.secret
     _apply(tool, kind, fields)
     if secret is not None:
         if secret := check_secret(secret):
@@ -125,8 +125,8 @@ def change_tool(
         tool.secret = encrypt(secret) if secret else ""
     elif tool.secret and (kind.origin(tool.config) != origin or not _sends(tool)):
         tool.secret = ""
-    after = shown(tool) | ({"secret": "set anew"} if secret else {})
-    if before == after and kept == tool.secret:
+    after = logged(tool) | ({"secret": "set anew"} if secret else {})
+    if before == after and old_secret == tool.secret:
         return tool
     tool.revision += 1
     tool.save(update_fields=[*_FIELDS, "secret", "revision"])
@@ -164,7 +164,7 @@ def delete_tool(*, actor: Actor, tool: Tool) -> None:
     if holders := agents_with(tool):
         names = first_few([agent.name for agent in holders])
         raise StillUsed(f"{tool.slug} is granted to {names}. Take it from them first, or switch it off.")
-    before = {"slug": tool.slug, "kind": tool.kind} | shown(tool)
+    before = {"slug": tool.slug, "kind": tool.kind} | logged(tool)
     tool.deleted_at, tool.secret = now(), ""
     tool.save(update_fields=["deleted_at", "secret"])
     record_change(actions.TOOL_DELETED, actor, tool, {"before": before})

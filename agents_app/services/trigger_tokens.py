@@ -25,20 +25,20 @@ def check_given(text: str) -> str:
     return text
 
 
-def add(actor: Actor, trigger: Trigger, given: str | None, overlap: dt.timedelta) -> tuple[TriggerToken, str]:
+def add(actor: Actor, trigger: Trigger, token: str | None, overlap: dt.timedelta) -> tuple[TriggerToken, str]:
     """Make a token and return it with its text; those before continue for `overlap` at most."""
     if not dt.timedelta() <= overlap <= max(OVERLAPS.values()):
         raise BadInput("The token before can go on for up to seven days.", param="overlap_hours")
-    text = check_given(given) if given is not None else keys.generate_hook_token()
+    text = check_given(token) if token is not None else keys.generate_hook_token()
     if TriggerToken.objects.filter(digest=keys.digest(text)).exists():
         raise Conflict("This token is one of a webhook already.")
     end(trigger, overlap)
     if live(trigger).count() >= MOST_LIVE:
         raise Conflict(f"{trigger.name} has {MOST_LIVE} tokens that are good; revoke one first.")
-    made = TriggerToken.objects.create(
+    row = TriggerToken.objects.create(
         trigger=trigger, digest=keys.digest(text), last4=text[-4:], made_by=actor.name[:200]
     )
-    return made, text
+    return row, text
 
 
 def end(trigger: Trigger, overlap: dt.timedelta = dt.timedelta()) -> None:

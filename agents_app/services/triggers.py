@@ -65,7 +65,7 @@ def create_trigger(
         raise Conflict(f"{agent.name} has {MOST_TRIGGERS} triggers; that is the most.")
     config = check_config(agent, kind, config)
     has_token = config.get("auth") == TOKEN
-    given, secret = secret, "" if has_token else _secret(kind, secret)
+    token, secret = secret, "" if has_token else _secret(kind, secret)
     trigger = Trigger.objects.create(
         agent=agent,
         kind=kind,
@@ -78,8 +78,8 @@ def create_trigger(
         set_up_by_id=person_behind(actor),
         next_at=_next(kind, config),
     )
-    _note(actions.TRIGGER_CREATED, actor, trigger, {"after": _shown(trigger)})
-    return trigger, _new_token(actor, trigger, given) if has_token else secret
+    _note(actions.TRIGGER_CREATED, actor, trigger, {"after": _logged(trigger)})
+    return trigger, _new_token(actor, trigger, token) if has_token else secret
 
 
 @transaction.atomic
@@ -101,7 +101,7 @@ def change_trigger(
     """
     trigger = _locked(trigger)
     check_revision("this trigger", trigger.revision, seen_revision)
-    before, took_token = _shown(trigger), takes_token(trigger)
+    before, took_token = _logged(trigger), takes_token(trigger)
     if name is not None:
         trigger.name = texts.line(name, "name", most=80, is_required=True)
     if config is not None:
@@ -112,7 +112,7 @@ def change_trigger(
         trigger.is_enabled = is_enabled
     if owner is not None:
         trigger.owner, trigger.owner_name = owner, str(owner)[:200]
-    after = _shown(trigger)
+    after = _logged(trigger)
     if before == after:
         return trigger
     if any(before[name] != after[name] for name in _SETS_UP):
@@ -157,11 +157,11 @@ def renew_secret(
     return secret
 
 
-def _new_token(actor: Actor, trigger: Trigger, given: str | None, overlap: dt.timedelta = dt.timedelta()) -> str:
-    made, text = trigger_tokens.add(actor, trigger, given, overlap)
-    after: dict[str, Any] = {"token": made.shown}
+def _new_token(actor: Actor, trigger: Trigger, token: str | None, overlap: dt.timedelta = dt.timedelta()) -> str:
+    row, text = trigger_tokens.add(actor, trigger, token, overlap)
+    after: dict[str, Any] = {"token": row.shown}
     if overlap:
-        after["older_end_at"] = made.created_at + overlap
+        after["older_end_at"] = row.created_at + overlap
     _note(actions.TRIGGER_TOKEN_CREATED, actor, trigger, {"after": after})
     return text
 
@@ -180,7 +180,7 @@ def revoke_token(*, actor: Actor, trigger: Trigger, token_id: uuid.UUID) -> None
 def delete_trigger(*, actor: Actor, trigger: Trigger) -> None:
     """Remove it; runs it started continue."""
     trigger = _locked(trigger)
-    _note(actions.TRIGGER_DELETED, actor, trigger, {"before": _shown(trigger)})
+    _note(actions.TRIGGER_DELETED, actor, trigger, {"before": _logged(trigger)})
     trigger.delete()
 
 
@@ -195,16 +195,16 @@ def address_of(trigger: Trigger) -> str:
     return f"{settings.BASE_URL}{reverse('agents:deliver', args=[trigger.pk])}"
 
 
-def _secret(kind: str, given: str | None) -> str:
+def _secret(kind: str, secret: str | None) -> str:
     if kind != Kind.WEBHOOK:
-        if given:
+        if secret:
             raise BadInput(f"A {kind} has no secret.", param="secret")
         return ""
-    if given is None:
+    if secret is None:
         return secrets.token_urlsafe(32)
-    if len(given) < SHORTEST_SECRET:
+    if len(secret) < SHORTEST_SECRET:
         raise BadInput(f"A webhook's secret has {SHORTEST_SECRET} characters or more.", param="secret")
-    return check_secret(given)
+    return check_secret(secret)
 
 
 def check_config(agent: Agent, kind: str, config: Any) -> dict[str, Any]:
@@ -260,7 +260,7 @@ def _next(kind: str, config: dict[str, Any]) -> Any:
     return schedules.next_tick(config["cron"], config["time_zone"], now()) if kind == Kind.SCHEDULE else None
 
 
-def _shown(trigger: Trigger) -> dict[str, Any]:
+def _logged(trigger: Trigger) -> dict[str, Any]:
     names = ("name", "kind", "config", "environment", "is_enabled", "owner_name")
     return {name: getattr(trigger, name) for name in names}
 

@@ -57,8 +57,8 @@ def publish_agent(
     fields = fields_of(agent.draft)
     if agent.live is not None and fields == fields_of(agent.live):
         raise NothingChanged(f"The draft is what version {agent.live.number} says already.")
-    if found := problems(agent.team, agent.draft):
-        raise NotReady(found)
+    if faults := problems(agent.team, agent.draft):
+        raise NotReady(faults)
     person = person_of(actor)
     highest = agent.versions.aggregate(highest=Max("number"))["highest"] or 0
     version = AgentVersion.objects.create(
@@ -89,7 +89,7 @@ def roll_back_agent(*, actor: Actor, agent: Agent, to: AgentVersion, reason: str
         raise stale_move(agent)
     if agent.live_id == to.pk:
         raise NothingChanged(f"Version {to.number} is live already.")
-    if found := problems(agent.team, to):
-        raise NotReady(found)
+    if faults := problems(agent.team, to):
+        raise NotReady(faults)
     _move(actions.AGENT_ROLLED_BACK, actor=actor, agent=agent, to=to, reason=reason)
     return agent

@@ -26,11 +26,11 @@ def only(config: Mapping[str, Any], known: Sequence[str]) -> None:
         raise BadInput("The configuration holds a character that is not text (U+0000).", param="config")
 
 
-def not_there(what: str, there: Iterable[str], *, param: str) -> BadInput:
+def not_there(noun: str, there: Iterable[str], *, param: str) -> BadInput:
     """Return the refusal of a name of what is not there, with what is."""
     names = list(there)
     return BadInput(
-        f"There is no {what}. There {f'are: {first_few(names, 20)}' if names else 'is none yet'}.", param=param
+        f"There is no {noun}. There {f'are: {first_few(names, 20)}' if names else 'is none yet'}.", param=param
     )
 
 

@@ -95,17 +95,19 @@ class ToolForm(forms.Form):
 
     def changes(self) -> dict[str, Any]:
         """Return what a service takes: the fields everybody has, the configuration, and the secret to set."""
-        given = {name: self.cleaned_data[name] for name in _COMMON if name in self.cleaned_data}
-        given["config"] = self.config()
+        cleaned = {name: self.cleaned_data[name] for name in _COMMON if name in self.cleaned_data}
+        cleaned["config"] = self.config()
         if (parameters := self.schema_typed()) is not None:
-            given["parameters"] = parameters
+            cleaned["parameters"] = parameters
         if self.tool is None:
-            given |= {"slug": self.cleaned_data["slug"], "team": self.cleaned_data["team"]}
-            given["secret"] = self.cleaned_data.get("secret") or ""
+            cleaned |= {"slug": self.cleaned_data["slug"], "team": self.cleaned_data["team"]}
+            cleaned["secret"] = self.cleaned_data.get("secret") or ""
         else:
-            given["seen_revision"] = self.cleaned_data["seen_revision"]
-            given["secret"] = self.cleaned_data.get("secret") or ("" if self.cleaned_data.get("clear_secret") else None)
-        return given
+            cleaned["seen_revision"] = self.cleaned_data["seen_revision"]
+            cleaned["secret"] = self.cleaned_data.get("secret") or (
+                "" if self.cleaned_data.get("clear_secret") else None
+            )
+        return cleaned
 
     @property
     def about_fields(self) -> list[forms.BoundField]:

@@ -77,8 +77,8 @@ def example_of(schema: Mapping[str, Any], text: str = "") -> dict[str, Any]:
     return made
 
 
-def _wrong(what: str, path: str) -> BadInput:
-    return BadInput(f"The schema of the arguments{f' at {path}' if path else ''} {what}.", param="parameters")
+def _wrong(fault: str, path: str) -> BadInput:
+    return BadInput(f"The schema of the arguments{f' at {path}' if path else ''} {fault}.", param="parameters")
 
 
 def _check(schema: Any, path: str, depth: int, nodes: _Count) -> None:
@@ -110,10 +110,10 @@ def _anything(value: Any, path: str) -> None:
     return None
 
 
-def _must(is_right: Callable[[Any], bool], what: str) -> Callable[[Any, str], None]:
+def _must(is_right: Callable[[Any], bool], fault: str) -> Callable[[Any, str], None]:
     def check(value: Any, path: str) -> None:
         if not is_right(value):
-            raise _wrong(f"must be {what}", path)
+            raise _wrong(f"must be {fault}", path)
 
     return check
 
@@ -172,32 +172,32 @@ def simplified(
     if patience.left < 0:
         raise TooInvolved("the schemas before it took too long to read; take out what you do not need")
     try:
-        made = _simple(schema, root if isinstance(root, Mapping) else {}, 0, nodes, ())
+        simple = _simple(schema, root if isinstance(root, Mapping) else {}, 0, nodes, ())
     finally:
         patience.left -= nodes.seen + nodes.followed
-    if len(written := json.dumps(made)) > LONGEST:
+    if len(text := json.dumps(simple)) > LONGEST:
         raise TooInvolved(_TOO_LONG)
     try:
-        strict_json.loads(written.encode())
+        strict_json.loads(text.encode())
     except BadInput as wrong:  # NUL, half of a surrogate pair, numbers no other program reads alike
         raise TooInvolved(wrong.message.replace("The body", "its schema").rstrip(".")) from None
-    return made
+    return simple
 
 
-def resolved(node: Any, root: Mapping[str, Any], seen: tuple[str, ...] = ()) -> tuple[Any, tuple[str, ...]]:
+def resolved(node: Any, root: Mapping[str, Any], refs: tuple[str, ...] = ()) -> tuple[Any, tuple[str, ...]]:
     """Return what a node stands for, and the references followed to get there."""
     while isinstance(node, Mapping) and isinstance(ref := node.get("$ref"), str):
         if not ref.startswith("#/") and ref != "#":
             raise TooInvolved("it refers to another document")
         if len(ref) > _LONGEST_REF:  # it is followed again wherever it stands
             raise TooInvolved("its references are too long")
-        if ref in seen:
+        if ref in refs:
             raise TooInvolved("its schema goes in circles")
-        if len(seen) >= 20:
+        if len(refs) >= 20:
             raise TooInvolved("its references are too deep")
-        seen = (*seen, ref)
+        refs = (*refs, ref)
         node = _at(root, ref)
-    return node, seen
+    return node, refs
 
 
 def _too_many() -> TooInvolved:
@@ -216,50 +216,50 @@ def _at(root: Any, ref: str) -> Any:
     return root
 
 
-def _simple(node: Any, root: Mapping[str, Any], depth: int, nodes: _Count, seen: tuple[str, ...]) -> dict[str, Any]:
+def _simple(node: Any, root: Mapping[str, Any], depth: int, nodes: _Count, refs: tuple[str, ...]) -> dict[str, Any]:
     if depth > DEEPEST or not nodes.one_more():
         raise _too_many()
     beside = {k: v for k, v in node.items() if k in _WORDS} if isinstance(node, Mapping) and "$ref" in node else {}
-    before = len(seen)
-    node, seen = resolved(node, root, seen)
-    nodes.followed += sum(1 + len(ref) // 20 for ref in seen[before:])
+    before = len(refs)
+    node, refs = resolved(node, root, refs)
+    nodes.followed += sum(1 + len(ref) // 20 for ref in refs[before:])
     if not isinstance(node, Mapping):
         return {}
     node = {word: node[word] for word in _READ if word in node} | beside
-    made: dict[str, Any] = {}
+    simple: dict[str, Any] = {}
     for word in _KNOWN & node.keys():
         value = node[word]
         if word in _WORDS and isinstance(value, str):
-            made[word] = value[:2_000]
+            simple[word] = value[:2_000]
         elif word == "properties" and isinstance(value, Mapping):
             if len(value) > MOST_NODES:  # also of names that are left out
                 raise _too_many()
-            made[word] = {
-                name: _simple(inner, root, depth + 1, nodes, seen)
+            simple[word] = {
+                name: _simple(inner, root, depth + 1, nodes, refs)
                 for name, inner in value.items()
                 if isinstance(name, str) and NAME.fullmatch(name)
             }
         elif word in {"items", "additionalProperties"} and isinstance(value, Mapping):
-            made[word] = _simple(value, root, depth + 1, nodes, seen)
+            simple[word] = _simple(value, root, depth + 1, nodes, refs)
         elif word in _LISTS and isinstance(value, list):
-            made[word] = [_simple(inner, root, depth + 1, nodes, seen) for inner in value]
+            simple[word] = [_simple(inner, root, depth + 1, nodes, refs) for inner in value]
         elif word not in _LISTS | _WORDS and _fits(word, value):
             if word in _VALUES:
                 nodes.values(value)
-            made[word] = value
-    if "required" in made:
-        made["required"] = [name for name in made["required"] if name in made.get("properties", {})]
-    return _as_of_today(node, made)
+            simple[word] = value
+    if "required" in simple:
+        simple["required"] = [name for name in simple["required"] if name in simple.get("properties", {})]
+    return _as_of_today(node, simple)
 
 
-def _as_of_today(node: Mapping[str, Any], made: dict[str, Any]) -> dict[str, Any]:
+def _as_of_today(node: Mapping[str, Any], simple: dict[str, Any]) -> dict[str, Any]:
     """Say what OpenAPI 3.0 says with true the way JSON schemas say it now."""
-    if node.get("nullable") is True and isinstance(made.get("type"), str):
-        made["type"] = [made["type"], "null"]
+    if node.get("nullable") is True and isinstance(simple.get("type"), str):
+        simple["type"] = [simple["type"], "null"]
     for bound in ("Minimum", "Maximum"):
-        if node.get(f"exclusive{bound}") is True and bound.lower() in made:
-            made[f"exclusive{bound}"] = made.pop(bound.lower())
-    return made
+        if node.get(f"exclusive{bound}") is True and bound.lower() in simple:
+            simple[f"exclusive{bound}"] = simple.pop(bound.lower())
+    return simple
 
 
 def _fits(word: str, value: Any) -> bool:

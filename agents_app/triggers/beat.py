@@ -37,7 +37,7 @@ def serve_queue(queue_id: uuid.UUID) -> None:
     queue = Queue.objects.filter(pk=queue_id).first()
     if queue is None:
         return
-    _guarded(_settle_all, _taken().filter(queue=queue, run__state__in=Run.OVER))
+    _guarded(_settle_all, _taken_items().filter(queue=queue, run__state__in=Run.OVER))
     for trigger in readers_of(queue).select_related(*_AT_HAND):
         _guarded(_take, trigger)
 
@@ -121,12 +121,12 @@ def _begin(trigger: Trigger, queue: Queue) -> bool:
         return False
     assert item.receipt is not None
     try:
-        given = input_for(trigger, PLAIN, item.body)
+        values = input_for(trigger, PLAIN, item.body)
     except Refusal as refusal:
         queues.finish(queue=queue, item_id=item.pk, receipt=item.receipt, trouble=refusal.message)
         return True
     # Attempts are counted again when somebody puts an item back; each time it is taken has a fence of its own.
-    firing, _ = fire(trigger, f"{item.pk.hex}:{item.fence}", given, body=item.body, called_by=item.put_by_run)
+    firing, _ = fire(trigger, f"{item.pk.hex}:{item.fence}", values, body=item.body, called_by=item.put_by_run)
     if firing.run_id is None:
         queues.give_back(queue=queue, item_id=item.pk, receipt=item.receipt, trouble=firing.trouble)
     else:
@@ -136,15 +136,15 @@ def _begin(trigger: Trigger, queue: Queue) -> bool:
 
 def settle() -> None:
     """Write the results of ended runs back to their items, and keep the items of those that continue."""
-    _settle_all(_taken())
+    _settle_all(_taken_items())
 
 
-def _taken() -> QuerySet[QueueItem]:
+def _taken_items() -> QuerySet[QueueItem]:
     return QueueItem.objects.filter(state=QueueItem.State.TAKEN, run__isnull=False).select_related("run", "queue")
 
 
-def _settle_all(taken: QuerySet[QueueItem]) -> None:
-    for item in taken.order_by("lease_until")[:1_000]:
+def _settle_all(items: QuerySet[QueueItem]) -> None:
+    for item in items.order_by("lease_until")[:1_000]:
         assert item.run is not None and item.receipt is not None
         try:
             _settle(item, item.run)

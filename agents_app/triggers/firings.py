@@ -23,7 +23,7 @@ def actor_of(trigger: Trigger) -> Actor:
 
 
 def fire(
-    trigger: Trigger, key: str, given: dict[str, Any], *, body: Any = None, called_by: Run | None = None
+    trigger: Trigger, key: str, values: dict[str, Any], *, body: Any = None, called_by: Run | None = None
 ) -> tuple[Firing, bool]:
     """Start the run, and return whether this is new. A refusal is kept with the firing: nobody waits for an answer.
 
@@ -35,7 +35,7 @@ def fire(
     try:
         with transaction.atomic():
             firing = Firing.objects.create(trigger=trigger, key=key)
-            firing.run = start(trigger, key, given, called_by)
+            firing.run = start(trigger, key, values, called_by)
             firing.save(update_fields=["run"])
             Trigger.objects.filter(pk=trigger.pk).update(last_at=now(), trouble="")
             return firing, True
@@ -50,7 +50,7 @@ def fire(
 
 @transaction.atomic
 def fire_once(
-    trigger: Trigger, keys: tuple[str, ...], since: dt.datetime | None, given: dict[str, Any], **more: Any
+    trigger: Trigger, keys: tuple[str, ...], since: dt.datetime | None, values: dict[str, Any], **more: Any
 ) -> tuple[Firing, bool]:
     """Start the run of a delivery unless the same came under one of these keys, after `since` where that is given.
 
@@ -64,7 +64,7 @@ def fire_once(
         return earlier, False
     if earlier is not None:
         earlier.delete()
-    return fire(trigger, keys[0], given, **more)
+    return fire(trigger, keys[0], values, **more)
 
 
 def input_for(trigger: Trigger, source: str, value: Any) -> dict[str, Any]:
@@ -73,12 +73,12 @@ def input_for(trigger: Trigger, source: str, value: Any) -> dict[str, Any]:
     return input_of(source, value, asks_for_message=live is None or not live.input_schema)
 
 
-def start(trigger: Trigger, key: str, given: dict[str, Any], called_by: Run | None = None) -> Run:
+def start(trigger: Trigger, key: str, values: dict[str, Any], called_by: Run | None = None) -> Run:
     """Start the run of one tick, delivery or message: the same key starts one. Raises what `start_run` refuses."""
     return start_run(
         actor=actor_of(trigger),
         agent=trigger.agent,
-        input={**trigger.config.get("input", {}), **given},
+        input={**trigger.config.get("input", {}), **values},
         environment=trigger.environment,
         origin=Origin(
             trigger.kind,

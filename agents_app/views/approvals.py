@@ -33,10 +33,10 @@ _MORE_TIME = 3600
 def approvals(request: TeamRequest) -> HttpResponse:
     """What waits for the caller, the most pressing open; or what was decided."""
     scope = scope_of(request)
-    seen = access.approvals_for(request.caller)
+    visible = access.approvals_for(request.caller)
     mine = access.approvals_for(request.caller, to="decide")
     if scope:
-        seen, mine = seen.filter(team=scope), mine.filter(team=scope)
+        visible, mine = visible.filter(team=scope), mine.filter(team=scope)
     rows = list(queries.waiting(mine)[: queries.MOST_WAITING])
     is_piece = is_htmx(request) and request.GET.get("piece") == "waiting"
     if is_piece and request.GET.get("have", "") == have(rows):
@@ -47,8 +47,8 @@ def approvals(request: TeamRequest) -> HttpResponse:
         "cards": cards,
         "has_several": len(_calls_of(cards)) > 1,
         "have": have(rows),
-        "decided": queries.decided(seen),
-        "week": queries.week(seen),
+        "decided": queries.decided(visible),
+        "week": queries.week(visible),
         "shows_decided": request.GET.get("show") == "decided",
     }
     return render(request, "agents/approvals/list.html#waiting" if is_piece else "agents/approvals/list.html", context)
@@ -82,8 +82,8 @@ def several(request: TeamRequest) -> HttpResponse:
             message = f"{plural(len(decisions) - len(refused), 'call')} {verb}."
             if not refused:
                 return go(request, reverse("agents:approvals"), message)
-            seen = access.approvals_for(request.caller).select_related("run__agent").in_bulk(list(refused))
-            context["refused"] = [(seen.get(approval_id), str(why)) for approval_id, why in refused.items()]
+            visible = access.approvals_for(request.caller).select_related("run__agent").in_bulk(list(refused))
+            context["refused"] = [(visible.get(approval_id), str(why)) for approval_id, why in refused.items()]
             status, context["message"] = 409, message
     mine = access.approvals_for(request.caller, to="decide")
     rows = queries.waiting(mine.filter(team=scope) if scope else mine)[: queries.MOST_WAITING]
@@ -106,38 +106,38 @@ def _ticked(request: TeamRequest) -> list[services.Decision]:
 @require_safe
 def approval(request: TeamRequest, approval_id: uuid.UUID) -> HttpResponse:
     """One approval: what mails and notices link to."""
-    found = access.approval_for(request.caller, approval_id)
-    return render(request, "agents/approvals/detail.html", _page(request, found))
+    row = access.approval_for(request.caller, approval_id)
+    return render(request, "agents/approvals/detail.html", _page(request, row))
 
 
-def _page(request: TeamRequest, found: Approval, **more: Any) -> dict[str, Any]:
-    why_not, seen = services.why_not_decide(request.caller.actor, found), access.approvals_for(request.caller)
-    card = queries.card(found, why_not, queries.last_like(found, seen), more.get("typed"))
-    return {"active": ACTIVE, "card": card, "is_open": found.state == "waiting", **more}
+def _page(request: TeamRequest, row: Approval, **more: Any) -> dict[str, Any]:
+    why_not, visible = services.why_not_decide(request.caller.actor, row), access.approvals_for(request.caller)
+    card = queries.card(row, why_not, queries.last_like(row, visible), more.get("typed"))
+    return {"active": ACTIVE, "card": card, "is_open": row.state == "waiting", **more}
 
 
 @needs("view_team")
 @require_POST
 def decide(request: TeamRequest, approval_id: uuid.UUID) -> HttpResponse:
     """Approve, or reject, exactly what the person saw."""
-    found = access.approval_for(request.caller, approval_id)
+    row = access.approval_for(request.caller, approval_id)
     is_approved = request.POST.get("decision") == "approve"
     try:
         services.decide_approval(
             actor=request.caller.actor,
-            approval=found,
+            approval=row,
             is_approved=is_approved,
             seen_sha256=request.POST.get("seen_sha256", ""),
             message=request.POST.get("message", ""),
-            edited_arguments=_edited(request, found) if is_approved else None,
-            answer=_answer(request, found) if is_approved else None,
+            edited_arguments=_edited(request, row) if is_approved else None,
+            answer=_answer(request, row) if is_approved else None,
         )
     except Refusal as refusal:
-        found = access.approval_for(request.caller, approval_id)
-        context = _page(request, found, refused=refusal.message, typed=request.POST)
+        row = access.approval_for(request.caller, approval_id)
+        context = _page(request, row, refused=refusal.message, typed=request.POST)
         return render(request, "agents/approvals/detail.html", context, status=refusal.status)
     message = "Approved. The run continues." if is_approved else "Rejected. The agent is informed."
-    back = reverse("agents:run", args=[found.run.public_id])
+    back = reverse("agents:run", args=[row.run.public_id])
     if request.POST.get("back") == "inbox":
         back = reverse("agents:approvals")
     return go(request, back, message)
@@ -147,13 +147,13 @@ def decide(request: TeamRequest, approval_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def extend(request: TeamRequest, approval_id: uuid.UUID) -> HttpResponse:
     """Give it an hour more than it has."""
-    found = access.approval_for(request.caller, approval_id)
-    message, left = "Extended by one hour.", max(0, math.ceil((found.expires_at - now()).total_seconds()))
+    row = access.approval_for(request.caller, approval_id)
+    message, left = "Extended by one hour.", max(0, math.ceil((row.expires_at - now()).total_seconds()))
     try:
-        services.extend_approval(actor=request.caller.actor, approval=found, seconds=left + _MORE_TIME)
+        services.extend_approval(actor=request.caller.actor, approval=row, seconds=left + _MORE_TIME)
     except Refusal as refusal:
         message = refusal.message
-    return go(request, reverse("agents:approval", args=[found.pk]), message)
+    return go(request, reverse("agents:approval", args=[row.pk]), message)
 
 
 def _edited(request: TeamRequest, approval: Approval) -> dict[str, Any] | None:

@@ -25,8 +25,8 @@ def new_broker(request: TeamRequest) -> HttpResponse:
     form = BrokerForm(posted(request), teams=teams, initial={"team": request.GET.get("team", "")})
     if form.is_valid():
         with refusals_at(form):
-            made = services.create_broker(actor=request.caller.actor, **form.cleaned_data)
-            return go(request, url_of(made), f"Connected {made.name}. Test the connection.")
+            broker = services.create_broker(actor=request.caller.actor, **form.cleaned_data)
+            return go(request, url_of(broker), f"Connected {broker.name}. Test the connection.")
     context = {**frame(request, "queues"), "form": form}
     return render(request, "agents/tools/broker_form.html", context, status=status_of(form))
 
@@ -62,10 +62,10 @@ def edit_broker(request: TeamRequest, broker_id: UUID) -> HttpResponse:
 def look_at_broker(request: TeamRequest, broker_id: UUID) -> HttpResponse:
     row = access.broker_for(request.caller, broker_id, to="connect")
     try:
-        said = services.look_at_broker(actor=request.caller.actor, broker=row)
+        message = services.look_at_broker(actor=request.caller.actor, broker=row)
     except Refusal as refusal:
-        said = refusal.message
-    return go(request, url_of(row), said or "Connection and sign-in work.")
+        message = refusal.message
+    return go(request, url_of(row), message or "Connection and sign-in work.")
 
 
 @needs("manage_team")

@@ -52,10 +52,10 @@ def _named_as(template: Template) -> dict[str, str]:
 
 
 def _create_agent(request: TeamRequest, form: NewAgentForm) -> Agent:
-    given = dict(form.cleaned_data)
-    if template := given.pop("template"):
-        return create_from_template(actor=request.caller.actor, template=template, **given)
-    return agents.create_agent(actor=request.caller.actor, **given)
+    cleaned = dict(form.cleaned_data)
+    if template := cleaned.pop("template"):
+        return create_from_template(actor=request.caller.actor, template=template, **cleaned)
+    return agents.create_agent(actor=request.caller.actor, **cleaned)
 
 
 @needs("build")
@@ -121,13 +121,13 @@ def _looked_at(request: TeamRequest, agent: Agent, form: DraftForm) -> HttpRespo
     if typed is not None:
         more["instructions"] = detail.instructions(agent, typed)
     else:
-        more["instructions"] = detail.Shown("", [], 0, "Some fields hold what cannot be used; they say what.")
+        more["instructions"] = detail.ShownState("", [], 0, "Some fields hold what cannot be used; they say what.")
     if do == "try":
         more["tried"] = _tried(request, agent, typed)
     if do == "preview" and is_htmx(request):
         form = DraftForm(agent=agent, draft=agent.draft)
     status = 200 if is_htmx(request) or is_whole else 422
-    return _page(request, agent, form, status=status, piece=_PIECES[do], **more)
+    return _page(request, agent, form, status=status, partial=_PIECES[do], **more)
 
 
 def _tried(request: TeamRequest, agent: Agent, typed: AgentDraft | None) -> Tried:
@@ -148,7 +148,7 @@ def _tried(request: TeamRequest, agent: Agent, typed: AgentDraft | None) -> Trie
 
 
 def _page(
-    request: TeamRequest, agent: Agent, form: DraftForm, *, status: int = 200, piece: str = "", **more: Any
+    request: TeamRequest, agent: Agent, form: DraftForm, *, status: int = 200, partial: str = "", **more: Any
 ) -> HttpResponse:
     context: dict[str, Any] = {
         **frame(request, agent, "edit"),
@@ -161,5 +161,5 @@ def _page(
         "may_read_log": request.caller.may("view_audit", agent.team_id),
         **more,
     }
-    template = f"agents/edit.html#{piece}" if piece and is_htmx(request) else "agents/edit.html"
+    template = f"agents/edit.html#{partial}" if partial and is_htmx(request) else "agents/edit.html"
     return render(request, template, context, status=status)

@@ -32,8 +32,8 @@ def frame(request: TeamRequest, agent: Agent, tab: str) -> dict[str, Any]:
     is_inside = request.caller.may("view_team", agent.team_id)
     may_use = agent.live is not None and access.may(request.caller, agent, "use")
     # Asked on most pages only where there is something to publish or to try.
-    found = SimpleLazyObject(lambda: checks(agent.team, agent.draft))
-    is_ready = SimpleLazyObject(lambda: all(check.is_met for check in found))
+    faults = SimpleLazyObject(lambda: checks(agent.team, agent.draft))
+    is_ready = SimpleLazyObject(lambda: all(check.is_met for check in faults))
     return {
         "active": ACTIVE,
         "agent": agent,
@@ -42,7 +42,7 @@ def frame(request: TeamRequest, agent: Agent, tab: str) -> dict[str, Any]:
         "versions": versions,
         "next_number": (versions[0].number if versions else 0) + 1,
         "is_changed": is_changed(agent),
-        "checks": found,
+        "checks": faults,
         "is_ready": is_ready,
         "may_edit": may_edit,
         "may_use": may_use,
@@ -58,10 +58,10 @@ def _tabs(agent: Agent, current: str, uses: int, *, is_inside: bool, has_two: bo
     def tab(label: str, name: str, count: int | None = None) -> Tab:
         return Tab(label, reverse(f"agents:{name}", args=[agent.slug]), count, name == current)
 
-    found = [tab("Overview", "agent")]
+    tabs = [tab("Overview", "agent")]
     if has_two and is_inside:
-        found.append(tab("Compare", "compare"))
+        tabs.append(tab("Compare", "compare"))
     if is_inside:
-        found.append(tab("Triggers", "triggers"))
-        found += [tab("Where used", "where_used", uses), tab("Settings", "settings")]
-    return found
+        tabs.append(tab("Triggers", "triggers"))
+        tabs += [tab("Where used", "where_used", uses), tab("Settings", "settings")]
+    return tabs

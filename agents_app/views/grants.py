@@ -12,7 +12,7 @@ from agents_app.forms.grants import GrantForm, LimitsForm
 from agents_app.grants.pinned import tools_of
 from agents_app.models import Agent
 from agents_app.queries import grants as queries
-from agents_app.queries.paging import asked
+from agents_app.queries.paging import search_in
 from agents_app.services import drafts
 from agents_app.views.frame import frame
 from console.core.forms import posted, refusals_at, status_of
@@ -25,7 +25,7 @@ from console.teams.callers import TeamRequest
 @require_safe
 def choose_tool(request: TeamRequest, slug: str) -> HttpResponse:
     agent = access.agent_for(request.caller, slug, to="edit")
-    words, number = asked(request.GET)
+    words, number = search_in(request.GET)
     page = queries.grantable(agent, agent.draft, words, number)
     context = {**frame(request, agent, "grants"), "page": page, "words": words}
     template = "agents/grants/choose.html"
@@ -36,16 +36,16 @@ def choose_tool(request: TeamRequest, slug: str) -> HttpResponse:
 def grant(request: TeamRequest, slug: str, tool: str) -> HttpResponse:
     """Say what the agent may call a tool with."""
     agent = access.agent_for(request.caller, slug, to="edit")
-    found = tools_of(agent.team, [tool]).get(tool)
-    if found is None:
+    row = tools_of(agent.team, [tool]).get(tool)
+    if row is None:
         raise Http404("The team has no such tool.")
-    form = GrantForm(posted(request), draft=agent.draft, tool=found)
+    form = GrantForm(posted(request), draft=agent.draft, tool=row)
     if form.is_valid():
-        kept = [one for one in agent.draft.grants if one["tool"] != tool]
+        others = [other for other in agent.draft.grants if other["tool"] != tool]
         with refusals_at(form):
-            _save(request, agent, form, grants=[*kept, form.grant()])
+            _save(request, agent, form, grants=[*others, form.grant()])
             return go(request, reverse("agents:edit", args=[slug]), f"Granted {tool} in the draft.")
-    context = {**frame(request, agent, "grants"), "form": form, "tool": found}
+    context = {**frame(request, agent, "grants"), "form": form, "tool": row}
     return render(request, "agents/grants/grant.html", context, status=status_of(form))
 
 
@@ -53,10 +53,10 @@ def grant(request: TeamRequest, slug: str, tool: str) -> HttpResponse:
 @require_POST
 def withdraw(request: TeamRequest, slug: str, tool: str) -> HttpResponse:
     agent = access.agent_for(request.caller, slug, to="edit")
-    kept = [one for one in agent.draft.grants if one["tool"] != tool]
-    if len(kept) == len(agent.draft.grants):
+    others = [other for other in agent.draft.grants if other["tool"] != tool]
+    if len(others) == len(agent.draft.grants):
         raise Http404("The draft grants no such tool.")
-    drafts.save_draft(actor=request.caller.actor, agent=agent, seen_revision=agent.draft.revision, grants=kept)
+    drafts.save_draft(actor=request.caller.actor, agent=agent, seen_revision=agent.draft.revision, grants=others)
     message = f"The draft grants {tool} no more. What is live changes when you publish."
     return go(request, reverse("agents:edit", args=[slug]), message)
 

@@ -60,16 +60,16 @@ def _deliver(request: HttpRequest, trigger_id: uuid.UUID, body: bytes) -> HttpRe
     if not trigger.is_enabled:
         return _refused(request, 409, "switched_off", "This webhook is switched off.")
     value, _ = strict_json.loads(body)
-    given = input_for(trigger, source, value)
+    values = input_for(trigger, source, value)
     more = {"body": value, "called_by": run_said(headers.get("x-facet-run", ""))}
     if key:
-        firing, is_new = fire(trigger, key, given, **more)
+        firing, is_new = fire(trigger, key, values, **more)
     elif named := identity.id_of(headers):
-        firing, is_new = fire_once(trigger, (named,), None, given, **more)
+        firing, is_new = fire_once(trigger, (named,), None, values, **more)
     else:
         moment = now()
         keys = identity.window_keys(identity.content_of(source, value, body), moment)
-        firing, is_new = fire_once(trigger, keys, moment - identity.WINDOW, given, **more)
+        firing, is_new = fire_once(trigger, keys, moment - identity.WINDOW, values, **more)
     if firing.state == Firing.State.PARKED:
         return _refused(request, 422, "not_started", firing.trouble)
     run = firing.run.public_id if firing.run else None

@@ -27,35 +27,35 @@ def import_tools(request: TeamRequest) -> HttpResponse:
         teams=teams,
         initial={"team": request.GET.get("team", "")},
     )
-    found, chosen = [], set(request.POST.getlist("operations"))
+    operations, chosen = [], set(request.POST.getlist("operations"))
     if is_post and form.is_valid():
-        given = form.cleaned_data
+        cleaned = form.cleaned_data
         try:
-            document = form.document() or imports.fetch_document(given["url"])
-            found = imports.read_operations(document, server=given["server"], found_at=given["url"])
+            document = form.document() or imports.fetch_document(cleaned["url"])
+            operations = imports.read_operations(document, server=cleaned["server"], found_at=cleaned["url"])
             if request.POST.get("do") == "import":
-                made = imports.import_operations(
+                tools = imports.import_operations(
                     actor=request.caller.actor,
-                    team=given["team"],
+                    team=cleaned["team"],
                     document=document,
                     chosen=chosen,
-                    server=given["server"],
-                    found_at=given["url"],
-                    secret=given["secret"],
+                    server=cleaned["server"],
+                    found_at=cleaned["url"],
+                    secret=cleaned["secret"],
                 )
-                message = f"Created {plural(len(made), 'tool')}. Try them, then grant them to an agent."
+                message = f"Created {plural(len(tools), 'tool')}. Try them, then grant them to an agent."
                 return go(request, reverse("agents:tools"), message)
             form.carry(document)
         except Refusal as refusal:
             refuse(form, refusal)
-            if found:
+            if operations:
                 form.carry(document)
     has_failed = is_post and bool(form.errors)
     context = {
         **frame(request, "tools"),
         "form": form,
-        "found": [(one, one.key in chosen) for one in found],
-        "usable": sum(not one.trouble for one in found),
-        "needs_secret": any(one.config.get("secret") for one in found),
+        "found": [(operation, operation.key in chosen) for operation in operations],
+        "usable": sum(not operation.trouble for operation in operations),
+        "needs_secret": any(operation.config.get("secret") for operation in operations),
     }
     return render(request, "agents/tools/import.html", context, status=422 if has_failed else 200)

@@ -17,7 +17,7 @@ from agents_app.queries import detail
 from agents_app.queries.choices import collections_of
 from agents_app.queries.grants import granted
 from agents_app.queries.listing import listing
-from agents_app.queries.paging import asked
+from agents_app.queries.paging import search_in
 from agents_app.tools.schemas import example_of
 from agents_app.views.frame import ACTIVE, frame
 from console.core import parsing
@@ -32,9 +32,9 @@ from prompts_app.access import prompts_for
 @require_safe
 def agents(request: TeamRequest) -> HttpResponse:
     """The agents of the caller's teams and those shared with them; `?team=` narrows to one team's own."""
-    shown = in_scope(request, access.agents_for(request.caller))
-    words, number = asked(request.GET)
-    page, rows = listing(shown, words, number)
+    visible = in_scope(request, access.agents_for(request.caller))
+    words, number = search_in(request.GET)
+    page, rows = listing(visible, words, number)
     may_build = request.caller.may("build")
     context = {
         "active": ACTIVE,
@@ -51,28 +51,28 @@ def agents(request: TeamRequest) -> HttpResponse:
 @require_safe
 def agent(request: TeamRequest, slug: str) -> HttpResponse:
     """What answers now, or what is being built while nothing does."""
-    found = access.agent_for(request.caller, slug)
-    return state_page(request, found, found.live or found.draft)
+    row = access.agent_for(request.caller, slug)
+    return state_page(request, row, row.live or row.draft)
 
 
 @needs("view_team")
 @require_safe
 def version(request: TeamRequest, slug: str, number: int) -> HttpResponse:
-    found = access.agent_for(request.caller, slug, to="inspect")
-    return state_page(request, found, access.version_for(found, number))
+    agent = access.agent_for(request.caller, slug, to="inspect")
+    return state_page(request, agent, access.version_for(agent, number))
 
 
-def state_page(request: TeamRequest, agent: Agent, shown: AgentVersion | AgentDraft) -> HttpResponse:
+def state_page(request: TeamRequest, agent: Agent, state: AgentVersion | AgentDraft) -> HttpResponse:
     """Show one state of an agent: a version, or its draft."""
     context: dict[str, Any] = {
         **frame(request, agent, "agent"),
-        "shown": shown,
-        "number": shown.number if isinstance(shown, AgentVersion) else None,
-        "instructions": detail.instructions(agent, shown),
-        "limits": detail.shown_limits(shown),
-        "granted": granted(agent, shown),
-        "documents": _documents(agent, shown),
-        "can_open_prompt": prompts_for(request.caller).filter(slug=shown.prompt_slug).exists(),
+        "shown": state,
+        "number": state.number if isinstance(state, AgentVersion) else None,
+        "instructions": detail.instructions(agent, state),
+        "limits": detail.shown_limits(state),
+        "granted": granted(agent, state),
+        "documents": _documents(agent, state),
+        "can_open_prompt": prompts_for(request.caller).filter(slug=state.prompt_slug).exists(),
         "moves": detail.moves_of(agent),
         "base_url": settings.BASE_URL,
     }
@@ -82,28 +82,28 @@ def state_page(request: TeamRequest, agent: Agent, shown: AgentVersion | AgentDr
     return render(request, "agents/detail.html", context)
 
 
-def _documents(agent: Agent, shown: AgentVersion | AgentDraft) -> list[tuple[str, Collection | None]]:
+def _documents(agent: Agent, state: AgentVersion | AgentDraft) -> list[tuple[str, Collection | None]]:
     """Return the names it answers from, each with the collection that its team means, which all of the team see."""
-    meant = {one.slug: one for one in collections_of(agent.team)} if shown.knowledge else {}
-    return [(slug, meant.get(slug)) for slug in shown.knowledge]
+    collections = {collection.slug: collection for collection in collections_of(agent.team)} if state.knowledge else {}
+    return [(slug, collections.get(slug)) for slug in state.knowledge]
 
 
 @needs("view_team")
 @require_safe
 def compare(request: TeamRequest, slug: str) -> HttpResponse:
     """Two versions beside each other; the newest with the one before unless the address says which."""
-    found = access.agent_for(request.caller, slug, to="inspect")
-    context = frame(request, found, "compare")
+    agent = access.agent_for(request.caller, slug, to="inspect")
+    context = frame(request, agent, "compare")
     newest = context["versions"][0].number if context["versions"] else 1
-    new = access.version_for(found, parsing.number(request.GET.get("b", ""), newest))
-    old = access.version_for(found, parsing.number(request.GET.get("a", ""), max(1, new.number - 1)))
+    new = access.version_for(agent, parsing.number(request.GET.get("b", ""), newest))
+    old = access.version_for(agent, parsing.number(request.GET.get("a", ""), max(1, new.number - 1)))
     context |= {
         "old": old,
         "new": new,
-        "numbers": [one.number for one in context["versions"]],
+        "numbers": [version.number for version in context["versions"]],
         "was": f"v{old.number}",
         "now": f"v{new.number}",
-        "differences": detail.differences(old, new, found.team_id),
+        "differences": detail.differences(old, new, agent.team_id),
     }
     return render(request, "agents/compare.html", context)
 
@@ -111,9 +111,9 @@ def compare(request: TeamRequest, slug: str) -> HttpResponse:
 @needs("view_team")
 @require_safe
 def where_used(request: TeamRequest, slug: str) -> HttpResponse:
-    found = access.agent_for(request.caller, slug, to="inspect")
-    all_uses = uses.uses_of(found)
+    agent = access.agent_for(request.caller, slug, to="inspect")
+    all_uses = uses.uses_of(agent)
     mine = set(teams_for(request.caller).values_list("pk", flat=True))
-    shown = [use for use in all_uses if use.team_id in mine]
-    context = {**frame(request, found, "where_used"), "uses": shown, "hidden": len(all_uses) - len(shown)}
+    visible = [use for use in all_uses if use.team_id in mine]
+    context = {**frame(request, agent, "where_used"), "uses": visible, "hidden": len(all_uses) - len(visible)}
     return render(request, "agents/where_used.html", context)

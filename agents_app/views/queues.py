@@ -29,12 +29,12 @@ PER_PAGE = 100
 @require_safe
 def queues(request: TeamRequest) -> HttpResponse:
     scope = scope_of(request)
-    shown, brokers = access.queues_for(request.caller), access.brokers_for(request.caller)
+    visible, brokers = access.queues_for(request.caller), access.brokers_for(request.caller)
     if scope:
-        shown, brokers = shown.filter(team=scope), brokers.filter(team=scope)
+        visible, brokers = visible.filter(team=scope), brokers.filter(team=scope)
     context = {
         **frame(request, "queues"),
-        "queues": queries.queue_rows(shown),
+        "queues": queries.queue_rows(visible),
         "brokers": external_queues.broker_rows(brokers),
         "may_connect": access.teams_to_connect(request.caller).exists(),
     }
@@ -47,8 +47,8 @@ def new_queue(request: TeamRequest) -> HttpResponse:
     form = QueueForm(posted(request), teams=teams, initial={"team": request.GET.get("team", "")})
     if form.is_valid():
         with refusals_at(form):
-            made = services.create_queue(actor=request.caller.actor, **form.cleaned_data)
-            return go(request, url_of(made), f"Created {made.name}.")
+            queue = services.create_queue(actor=request.caller.actor, **form.cleaned_data)
+            return go(request, url_of(queue), f"Created {queue.name}.")
     context = {**frame(request, "queues"), "form": form}
     return render(request, "agents/tools/queue_form.html", context, status=status_of(form))
 
@@ -67,20 +67,20 @@ def _page(request: TeamRequest, queue_id: UUID, *, secret: str = "", is_renewed:
     items = row.items.select_related("run").order_by("-created_at", "-id")
     if state in QueueItem.State.values:
         items = items.filter(state=state)
-    if wanted := parse_id(request.GET.get("item", ""), "item_"):
-        items = items.filter(pk=wanted)
-    shown = list(items[:PER_PAGE])
+    if item_id := parse_id(request.GET.get("item", ""), "item_"):
+        items = items.filter(pk=item_id)
+    page = list(items[:PER_PAGE])
     may_read = access.may_read_items(request.caller, row.team)
     states = [(value, getattr(row, f"are_{value}"), value == state) for value in QueueItem.State.values]
     context = {
         **frame(request, "queues"),
         "queue": row,
         "state": state,
-        "wanted": f"item_{wanted.hex}" if wanted else "",
+        "wanted": f"item_{item_id.hex}" if item_id else "",
         "states": states,
-        "items": [(item, written_json(item.body) if may_read else "", _result(item, may_read)) for item in shown],
-        "seen": access.runs_seen(request.caller, (item.run_id for item in shown)),
-        "is_cut": len(shown) == PER_PAGE,
+        "items": [(item, written_json(item.body) if may_read else "", _result(item, may_read)) for item in page],
+        "seen": access.runs_seen(request.caller, (item.run_id for item in page)),
+        "is_cut": len(page) == PER_PAGE,
         "may_read": may_read,
         "may_edit": request.caller.may("build", row.team_id),
         "secret": secret,

@@ -35,12 +35,12 @@ _BY_HAND = services.Origin(Run.Trigger.CONSOLE)
 @require_safe
 def runs(request: TeamRequest) -> HttpResponse:
     """The runs the caller may see, newest first; the list asks again while something moves."""
-    shown = in_scope(request, access.runs_for(request.caller), "agent__team")
+    visible = in_scope(request, access.runs_for(request.caller), "agent__team")
     agent = request.GET.get("agent", "").replace("\0", "")[:60]
     if agent:
-        shown = shown.filter(agent__slug=agent)
+        visible = visible.filter(agent__slug=agent)
     state = request.GET.get("state", "")
-    page = queries.page(shown, state, request.GET.get("cursor", ""))
+    page = queries.page(visible, state, request.GET.get("cursor", ""))
     filters = [(name, label, name == state) for name, (label, _) in queries.FILTERS.items()]
     context = {"active": ACTIVE, "page": page, "state": state, "filters": filters, "agent": agent}
     if is_htmx(request) and request.GET.get("piece") == "list":
@@ -53,16 +53,20 @@ def runs(request: TeamRequest) -> HttpResponse:
 @require_safe
 def run(request: TeamRequest, run_id: str) -> HttpResponse:
     """What a run did and does, and what it waits for."""
-    found = access.run_for(request.caller, run_id)
-    piece = request.GET.get("piece") if is_htmx(request) else ""
-    seen = access.approvals_for(request.caller)
-    if piece == "cards" and not found.is_over and request.GET.get("have") == have(run_page.open_approvals(found, seen)):
+    row = access.run_for(request.caller, run_id)
+    partial = request.GET.get("piece") if is_htmx(request) else ""
+    approvals = access.approvals_for(request.caller)
+    if (
+        partial == "cards"
+        and not row.is_over
+        and request.GET.get("have") == have(run_page.open_approvals(row, approvals))
+    ):
         # What a person is typing there must not be swapped away. A run that is over gets an answer that asks no more.
         return HttpResponse(status=204)
-    context = page_of(request, found, request.GET.get("step", "")) | {"piece": piece}
-    if piece == "state":
-        return render(request, "agents/runs/detail.html#state", context, status=STOP_POLLING if found.is_over else 200)
-    if piece == "cards":
+    context = page_of(request, row, request.GET.get("step", "")) | {"piece": partial}
+    if partial == "state":
+        return render(request, "agents/runs/detail.html#state", context, status=STOP_POLLING if row.is_over else 200)
+    if partial == "cards":
         return render(request, "agents/runs/detail.html#cards", context)
     return render(request, "agents/runs/detail.html", context)
 
@@ -88,7 +92,7 @@ def page_of(request: TeamRequest, run: Run, number: str = "") -> dict[str, Any]:
         "have": have(approvals),
         "questions": run_page.questions_of(run) if may_read else [],
         "may_ask": may_read and request.caller.user is not None and run.steps_done > 0 and not run.forgotten_at,
-        "input": run_page.given(run.input) if may_read else "",
+        "input": run_page.input_text(run.input) if may_read else "",
         "output": run_page.outcome(run.output) if may_read else "",
         "may_read": may_read,
         "may_read_log": request.caller.may("view_audit", run.team_id),
@@ -112,12 +116,12 @@ def have(approvals: Sequence[Approval]) -> str:
 
 @needs("view_team")
 def cancel_run(request: TeamRequest, run_id: str) -> HttpResponse:
-    found = access.run_for(request.caller, run_id, to="cancel")
+    run = access.run_for(request.caller, run_id, to="cancel")
     if request.method != "POST":
-        return render(request, "agents/runs/cancel.html", {"active": ACTIVE, "run": found})
-    url = reverse("agents:run", args=[found.public_id])
+        return render(request, "agents/runs/cancel.html", {"active": ACTIVE, "run": run})
+    url = reverse("agents:run", args=[run.public_id])
     try:
-        services.cancel_run(actor=request.caller.actor, run=found)
+        services.cancel_run(actor=request.caller.actor, run=run)
     except Refusal as refusal:
         return go(request, url, refusal.message)
     return go(request, url, "No further step starts. A call in progress is aborted within seconds.")
@@ -127,35 +131,35 @@ def cancel_run(request: TeamRequest, run_id: str) -> HttpResponse:
 @require_POST
 def run_again(request: TeamRequest, run_id: str) -> HttpResponse:
     """Start a new run of the same version with the same input, in the name of whoever asks."""
-    found = access.run_for(request.caller, run_id)
-    if not access.may_read(request.caller, found):
+    run = access.run_for(request.caller, run_id)
+    if not access.may_read(request.caller, run):
         raise Http404("There is no such run.")
-    agent = access.agent_for(request.caller, found.agent.slug, to="use")
+    agent = access.agent_for(request.caller, run.agent.slug, to="use")
     try:
-        made = reruns.rerun(actor=request.caller.actor, agent=agent, run=found, origin=_BY_HAND)
+        new = reruns.rerun(actor=request.caller.actor, agent=agent, run=run, origin=_BY_HAND)
     except Refusal as refusal:
-        return go(request, reverse("agents:run", args=[found.public_id]), refusal.message)
-    return go(request, reverse("agents:run", args=[made.public_id]), "Started a new run with the same input.")
+        return go(request, reverse("agents:run", args=[run.public_id]), refusal.message)
+    return go(request, reverse("agents:run", args=[new.public_id]), "Started a new run with the same input.")
 
 
 @needs("use_models")
 def run_again_from(request: TeamRequest, run_id: str, number: int) -> HttpResponse:
     """Start a new run that takes over what came before one of this run's steps, and asks the model again from there."""
-    found = access.run_for(request.caller, run_id)
-    if not access.may_read(request.caller, found):
+    run = access.run_for(request.caller, run_id)
+    if not access.may_read(request.caller, run):
         raise Http404("There is no such run.")
-    agent = access.agent_for(request.caller, found.agent.slug, to="use")
-    base = base_of(found, number)
+    agent = access.agent_for(request.caller, run.agent.slug, to="use")
+    base = base_of(run, number)
     trouble = ""
     if request.method == "POST":
         try:
-            made = reruns.rerun_from(actor=request.caller.actor, agent=agent, run=found, number=number, origin=_BY_HAND)
+            new = reruns.rerun_from(actor=request.caller.actor, agent=agent, run=run, number=number, origin=_BY_HAND)
         except Refusal as refusal:
             trouble = refusal.message
         else:
             message = f"Started a new run from step {base.first}. The steps before it are reused."
-            return go(request, reverse("agents:run", args=[made.public_id]), message)
-    context = {"active": ACTIVE, "run": found, "row": queries.Row(found), "base": base, "trouble": trouble}
+            return go(request, reverse("agents:run", args=[new.public_id]), message)
+    context = {"active": ACTIVE, "run": run, "row": queries.Row(run), "base": base, "trouble": trouble}
     return render(request, "agents/runs/again.html", context, status=422 if trouble else 200)
 
 
@@ -163,8 +167,8 @@ def run_again_from(request: TeamRequest, run_id: str, number: int) -> HttpRespon
 @require_POST
 def ask(request: TeamRequest, run_id: str) -> HttpResponse:
     """Ask the run why. The answer rests on the recorded steps; asking can call no tool."""
-    found = access.run_for(request.caller, run_id)
-    if not access.may_read(request.caller, found):
+    run = access.run_for(request.caller, run_id)
+    if not access.may_read(request.caller, run):
         raise PermissionDenied(
             "Only the person who started the run, and people who may read content, can see what it did."
         )
@@ -172,33 +176,33 @@ def ask(request: TeamRequest, run_id: str) -> HttpResponse:
         raise PermissionDenied("Runs are asked by people.")
     question, trouble = request.POST.get("question", ""), ""
     try:
-        questions.ask_run(actor=request.caller.actor, user=request.caller.user, run=found, question=question)
+        questions.ask_run(actor=request.caller.actor, user=request.caller.user, run=run, question=question)
         question = ""
     except (Refusal, ProviderError) as error:
         trouble = error.message
-    context = page_of(request, found) | {"typed_question": question, "ask_trouble": trouble}
+    context = page_of(request, run) | {"typed_question": question, "ask_trouble": trouble}
     status = 422 if trouble else 200
     if is_htmx(request):
         return render(request, "agents/runs/detail.html#ask", context, status=status)
     if trouble:
         return render(request, "agents/runs/detail.html", context, status=status)
-    return go(request, reverse("agents:run", args=[found.public_id]) + "#ask")
+    return go(request, reverse("agents:run", args=[run.public_id]) + "#ask")
 
 
 @needs("view_team")
 @require_safe
 def compare(request: TeamRequest, run_id: str) -> HttpResponse:
     """Two runs beside each other, step by step; without `with` the one it runs again, or the one before."""
-    found = access.run_for(request.caller, run_id)
-    seen = access.runs_for(request.caller)
+    run = access.run_for(request.caller, run_id)
+    visible = access.runs_for(request.caller)
     other_id = request.GET.get("with", "")
-    other = access.run_for(request.caller, other_id) if other_id else comparison.neighbour(found, seen)
-    readable = [access.may_read(request.caller, one) for one in (found, other) if one is not None]
+    other = access.run_for(request.caller, other_id) if other_id else comparison.neighbour(run, visible)
+    readable = [access.may_read(request.caller, side) for side in (run, other) if side is not None]
     context = {
         "active": ACTIVE,
-        "run": found,
+        "run": run,
         "other": other,
-        "comparison": comparison.comparison(other, found, with_content=all(readable)) if other is not None else None,
-        "candidates": comparison.candidates(found, seen),
+        "comparison": comparison.comparison(other, run, with_content=all(readable)) if other is not None else None,
+        "candidates": comparison.candidates(run, visible),
     }
     return render(request, "agents/runs/compare.html", context)

@@ -24,8 +24,8 @@ from console.teams.callers import TeamRequest
 @needs("view_team")
 @require_safe
 def servers(request: TeamRequest) -> HttpResponse:
-    shown = in_scope(request, access.servers_for(request.caller))
-    context = {**frame(request, "servers"), "servers": queries.server_rows(shown)}
+    visible = in_scope(request, access.servers_for(request.caller))
+    context = {**frame(request, "servers"), "servers": queries.server_rows(visible)}
     return render(request, "agents/tools/servers.html", context)
 
 
@@ -35,11 +35,11 @@ def new_server(request: TeamRequest) -> HttpResponse:
     form = ServerForm(posted(request), teams=teams, initial={"team": request.GET.get("team", "")})
     if form.is_valid():
         with refusals_at(form):
-            made = services.create_server(actor=request.caller.actor, **form.changes())
+            server = services.create_server(actor=request.caller.actor, **form.changes())
             # Asked at once: whoever typed an address wants to know whether anybody answers there, and what it offers.
-            made = services.look(actor=request.caller.actor, server=made)
-            offers = f"It offers {plural(len(made.found), 'tool')}; add those that agents may be granted."
-            return go(request, url_of(made), f"Connected {made.name}. {offers}" if not made.trouble else "")
+            server = services.look(actor=request.caller.actor, server=server)
+            offers = f"It offers {plural(len(server.found), 'tool')}; add those that agents may be granted."
+            return go(request, url_of(server), f"Connected {server.name}. {offers}" if not server.trouble else "")
     context = {**frame(request, "servers"), "form": form}
     return render(request, "agents/tools/server_form.html", context, status=status_of(form))
 
@@ -79,7 +79,7 @@ def take_tool(request: TeamRequest, server_id: UUID) -> HttpResponse:
     row = access.server_for(request.caller, server_id, to="edit")
     is_read = request.POST.get("effect") == Tool.Effect.READ
     try:
-        made = services.take_tool(
+        tool = services.take_tool(
             actor=request.caller.actor,
             server=row,
             name=request.POST.get("name", ""),
@@ -89,7 +89,7 @@ def take_tool(request: TeamRequest, server_id: UUID) -> HttpResponse:
         )
     except Refusal as refusal:
         return _page(request, row, refused=refusal.message, status=409)
-    return go(request, url_of(row), f"{made.slug} can be granted to agents now.")
+    return go(request, url_of(row), f"{tool.slug} can be granted to agents now.")
 
 
 @needs("build")

@@ -15,7 +15,7 @@ from agents_app.grants.pinned import lost_by
 from agents_app.models import Tool
 from agents_app.queries import choices
 from agents_app.queries import tools as queries
-from agents_app.queries.paging import asked
+from agents_app.queries.paging import search_in
 from agents_app.services import servers, tool_tryout
 from agents_app.services import tools as services
 from agents_app.tools.base import Kind, written_json
@@ -35,9 +35,9 @@ from console.teams.models import Team
 @needs("view_team")
 @require_safe
 def tools(request: TeamRequest) -> HttpResponse:
-    shown = in_scope(request, access.tools_for(request.caller))
-    words, number = asked(request.GET)
-    page, rows = queries.tool_rows(shown, words, number)
+    visible = in_scope(request, access.tools_for(request.caller))
+    words, number = search_in(request.GET)
+    page, rows = queries.tool_rows(visible, words, number)
     context = {**frame(request, "tools"), "page": page, "rows": rows, "words": words}
     return render(request, "agents/tools/list.html#list" if is_htmx(request) else "agents/tools/list.html", context)
 
@@ -64,11 +64,11 @@ def new_tool(request: TeamRequest) -> HttpResponse:
     form = FORMS.get(slug, ToolForm)(posted(request), kind=kind, teams=teams, initial=start)
     if form.is_valid():
         with refusals_at(form):
-            made = services.create_tool(actor=request.caller.actor, kind=slug, **form.changes())
-            if waiting is not None and waiting.team_id == made.team_id:
-                message = f"Created {made.name}, which {waiting.name} may call as its grant says."
+            tool = services.create_tool(actor=request.caller.actor, kind=slug, **form.changes())
+            if waiting is not None and waiting.team_id == tool.team_id:
+                message = f"Created {tool.name}, which {waiting.name} may call as its grant says."
                 return go(request, reverse("agents:edit", args=[waiting.slug]), message)
-            return go(request, url_of(made), f"Created {made.name}. Try it, then grant it to an agent.")
+            return go(request, url_of(tool), f"Created {tool.name}. Try it, then grant it to an agent.")
     context = {**frame(request, "tools"), "form": form, "kind": kind, "waiting": waiting}
     context |= _named(kind, *([waiting.team] if waiting else teams))
     return render(request, "agents/tools/form.html", context, status=status_of(form))
@@ -134,12 +134,12 @@ def edit_tool(request: TeamRequest, tool_id: UUID) -> HttpResponse:
     if row.server_id:  # what the server says of it is not ours to write
         del form.fields["description"]
     if form.is_valid():
-        given = form.changes()
+        changes = form.changes()
         if row.server_id:
-            given.pop("config")
+            changes.pop("config")
         with refusals_at(form):
-            services.change_tool(actor=request.caller.actor, tool=row, **given)
-            return go(request, url_of(row), f"Changed {given['name']}.")
+            services.change_tool(actor=request.caller.actor, tool=row, **changes)
+            return go(request, url_of(row), f"Changed {changes['name']}.")
     context = {**frame(request, "tools"), "form": form, "kind": kind, "tool": row, **_named(kind, row.team)}
     return render(request, "agents/tools/form.html", context, status=status_of(form))
 

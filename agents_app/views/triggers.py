@@ -36,7 +36,7 @@ def triggers(request: TeamRequest, slug: str) -> HttpResponse:
     return _page(request, agent)
 
 
-def _page(request: TeamRequest, agent: Agent, *, made: Trigger | None = None, secret: str = "") -> HttpResponse:
+def _page(request: TeamRequest, agent: Agent, *, trigger: Trigger | None = None, secret: str = "") -> HttpResponse:
     may_read = access.may_read_items(request.caller, agent.team)
     firings = list(external_queues.others(agent)[:_MOST_FIRINGS])
     context = {
@@ -47,10 +47,10 @@ def _page(request: TeamRequest, agent: Agent, *, made: Trigger | None = None, se
         "firings": firings,
         "seen": access.runs_seen(request.caller, (firing.run_id for firing in firings)),
         "base_url": settings.BASE_URL,
-        "made": made,
+        "made": trigger,
         "secret": secret,
-        "example": payloads.example_of(made.config.get("source", "")) if made else "",
-        "is_token": made is not None and takes_token(made),
+        "example": payloads.example_of(trigger.config.get("source", "")) if trigger else "",
+        "is_token": trigger is not None and takes_token(trigger),
     }
     response = render(request, "agents/triggers/list.html", context)
     if secret:
@@ -68,7 +68,7 @@ def new_trigger(request: TeamRequest, slug: str, kind: str) -> HttpResponse:
     if form.is_valid() and request.caller.user is not None:
         fields = form.cleaned_data
         with refusals_at(form):
-            made, secret = services.create_trigger(
+            trigger, secret = services.create_trigger(
                 actor=request.caller.actor,
                 agent=agent,
                 owner=request.caller.user,
@@ -78,8 +78,10 @@ def new_trigger(request: TeamRequest, slug: str, kind: str) -> HttpResponse:
                 environment=fields["environment"],
             )
             if secret:
-                return _page(request, agent, made=made, secret=secret)
-            return go(request, reverse("agents:triggers", args=[slug]), f"{made.name} starts {agent.name} from now on.")
+                return _page(request, agent, trigger=trigger, secret=secret)
+            return go(
+                request, reverse("agents:triggers", args=[slug]), f"{trigger.name} starts {agent.name} from now on."
+            )
     context = {
         **frame(request, agent, "triggers"),
         "form": form,
@@ -110,7 +112,7 @@ def edit_trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> Http
             )
             if took_token != takes_token(changed):
                 secret = services.renew_secret(actor=request.caller.actor, trigger=changed)
-                return _page(request, changed.agent, made=changed, secret=secret)
+                return _page(request, changed.agent, trigger=changed, secret=secret)
             return go(request, reverse("agents:triggers", args=[slug]), f"{changed.name} is changed.")
     context = {
         **frame(request, trigger.agent, "triggers"),
@@ -126,10 +128,10 @@ def edit_trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> Http
 
 def _trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> Trigger:
     agent = access.agent_for(request.caller, slug, to="edit")
-    found = Trigger.objects.filter(agent=agent, pk=trigger_id).select_related("agent__team", "agent__live").first()
-    if found is None:
+    trigger = Trigger.objects.filter(agent=agent, pk=trigger_id).select_related("agent__team", "agent__live").first()
+    if trigger is None:
         raise Http404("There is no such trigger.")
-    return found
+    return trigger
 
 
 @needs("build")
@@ -155,7 +157,7 @@ def renew_trigger(request: TeamRequest, slug: str, trigger_id: uuid.UUID) -> Htt
         secret = services.renew_secret(actor=request.caller.actor, trigger=trigger)
     except Refusal as refusal:
         return go(request, reverse("agents:triggers", args=[slug]), refusal.message)
-    return _page(request, trigger.agent, made=trigger, secret=secret)
+    return _page(request, trigger.agent, trigger=trigger, secret=secret)
 
 
 def _renew_token(request: TeamRequest, trigger: Trigger) -> HttpResponse:
@@ -164,7 +166,7 @@ def _renew_token(request: TeamRequest, trigger: Trigger) -> HttpResponse:
         with refusals_at(form):
             overlap = OVERLAPS[form.cleaned_data["overlap"]]
             token = services.renew_secret(actor=request.caller.actor, trigger=trigger, overlap=overlap)
-            return _page(request, trigger.agent, made=trigger, secret=token)
+            return _page(request, trigger.agent, trigger=trigger, secret=token)
     context = {**frame(request, trigger.agent, "triggers"), "trigger": trigger, "form": form}
     context["has_token"] = live(trigger).exists()
     return render(request, "agents/triggers/new_token.html", context, status=status_of(form))

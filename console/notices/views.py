@@ -111,7 +111,7 @@ def channel(request: TeamRequest, channel_id: uuid.UUID) -> HttpResponse:
     return _page(request, row, status=status_of(form), form=form)
 
 
-def _page(request: TeamRequest, row: Channel, *, piece: str = "", status: int = 200, **more: Any) -> HttpResponse:
+def _page(request: TeamRequest, row: Channel, *, partial: str = "", status: int = 200, **more: Any) -> HttpResponse:
     context = {
         **_around(row.team),
         "channel": row,
@@ -120,7 +120,9 @@ def _page(request: TeamRequest, row: Channel, *, piece: str = "", status: int = 
         **more,
     }
     template = "notices/channel.html"
-    return render(request, f"{template}#{piece}" if piece and is_htmx(request) else template, context, status=status)
+    return render(
+        request, f"{template}#{partial}" if partial and is_htmx(request) else template, context, status=status
+    )
 
 
 @needs(access.RIGHT)
@@ -130,7 +132,7 @@ def test_channel(request: TeamRequest, channel_id: uuid.UUID) -> HttpResponse:
     row = access.channel_for(request.caller, channel_id)
     outcome = channel_tests.try_channel(actor=request.caller.actor, channel=row)
     row.refresh_from_db(fields=["delivered_at", "problem", "problem_at"])
-    return _page(request, row, piece="connection", outcome=outcome)
+    return _page(request, row, partial="connection", outcome=outcome)
 
 
 @needs(access.RIGHT)

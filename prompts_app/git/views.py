@@ -25,8 +25,8 @@ def git(request: TeamRequest) -> HttpResponse:
     """Show the repository, or connect one; POST saves the form."""
     remote = remotes.connected()
     if request.method != "POST":
-        piece = "state" if request.GET.get("piece") == "state" and remote else ""
-        return _page(request, piece=piece)
+        partial = "state" if request.GET.get("piece") == "state" and remote else ""
+        return _page(request, partial=partial)
     form = RemoteForm(request.POST, remote=remote)
     if form.is_valid():
         given = form.fields_to_set() | {"seen_revision": form.cleaned_data["seen_revision"]}
@@ -37,14 +37,14 @@ def git(request: TeamRequest) -> HttpResponse:
                 remotes.change(actor=request.caller.actor, credential=form.credential_to_set(), **given)
             message = "Saved." if remote else "Connected. Test it, then sync for the first time."
             return go(request, reverse("prompts_git:git"), message)
-    return _page(request, piece="form", status=422 if is_htmx(request) else status_of(form), form=form)
+    return _page(request, partial="form", status=422 if is_htmx(request) else status_of(form), form=form)
 
 
 @needs(OPERATOR)
 @require_POST
 def test(request: TeamRequest) -> HttpResponse:
     """Ask the repository whether it answers, now."""
-    return _page(request, piece="state", outcome=syncing.check(actor=request.caller.actor))
+    return _page(request, partial="state", outcome=syncing.check(actor=request.caller.actor))
 
 
 @needs(OPERATOR)
@@ -79,7 +79,7 @@ def disconnect(request: TeamRequest) -> HttpResponse:
     return go(request, reverse("prompts_git:git"), "Disconnected. The repository keeps what is in it.")
 
 
-def _page(request: TeamRequest, *, piece: str = "", status: int = 200, **more: Any) -> HttpResponse:
+def _page(request: TeamRequest, *, partial: str = "", status: int = 200, **more: Any) -> HttpResponse:
     remote = remotes.connected()
     syncs = list(GitSync.objects.all()[:_SHOWN])
     context = {
@@ -93,4 +93,6 @@ def _page(request: TeamRequest, *, piece: str = "", status: int = 200, **more: A
         **more,
     }
     template = "prompts/git.html"
-    return render(request, f"{template}#{piece}" if piece and is_htmx(request) else template, context, status=status)
+    return render(
+        request, f"{template}#{partial}" if partial and is_htmx(request) else template, context, status=status
+    )

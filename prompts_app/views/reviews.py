@@ -38,7 +38,7 @@ def reviews(request: TeamRequest) -> HttpResponse:
 def review(request: TeamRequest, slug: str, review_id: uuid.UUID) -> HttpResponse:
     """One wish to publish: the change line by line, what was said about it, and the decision."""
     prompt, row = _review(request, slug, review_id)
-    return _page(request, prompt, row, piece="change")
+    return _page(request, prompt, row, partial="change")
 
 
 def _review(request: TeamRequest, slug: str, review_id: uuid.UUID) -> tuple[Prompt, Review]:
@@ -51,7 +51,7 @@ def _page(
     prompt: Prompt,
     row: Review,
     *,
-    piece: str = "",
+    partial: str = "",
     status: int = 200,
     comment: CommentForm | None = None,
     decision: DecisionForm | None = None,
@@ -61,7 +61,9 @@ def _page(
     context["comment"] = comment or CommentForm()
     context["decision"] = decision or DecisionForm()
     template = "prompts/review.html"
-    return render(request, f"{template}#{piece}" if piece and is_htmx(request) else template, context, status=status)
+    return render(
+        request, f"{template}#{partial}" if partial and is_htmx(request) else template, context, status=status
+    )
 
 
 def review_context(request: TeamRequest, prompt: Prompt, row: Review, *, is_saying: bool = True) -> dict[str, Any]:
@@ -124,7 +126,7 @@ def comment(request: TeamRequest, slug: str, review_id: uuid.UUID) -> HttpRespon
             context = {**review_context(request, prompt, row, is_saying=False), "comment": CommentForm()}
             url = reverse("prompts:review", args=[slug, review_id])
             return done(request, url, "prompts/review.html#change", context, "Added your comment.")
-    return _page(request, prompt, row, piece="change", comment=form, status=422)
+    return _page(request, prompt, row, partial="change", comment=form, status=422)
 
 
 @needs("approve")

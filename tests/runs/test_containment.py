@@ -64,7 +64,7 @@ class Hook:
 @pytest.fixture
 def hook(monkeypatch: pytest.MonkeyPatch) -> Hook:
     hook = Hook()
-    loaded = {"watch": plugins.Loaded("watch", "watching", "1", hook)}
+    loaded = {"watch": plugins.LoadedPlugin("watch", "watching", "1", hook)}
     monkeypatch.setattr(plugins, "allowed", lambda group: loaded if group == plugins.HOOKS else {})
     return hook
 

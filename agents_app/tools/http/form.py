@@ -82,14 +82,14 @@ class HttpForm(ToolForm):
         return shape
 
     def clean(self) -> dict[str, Any]:
-        given = super().clean() or self.cleaned_data
+        cleaned = super().clean() or self.cleaned_data
         for name in ("body_from", "secret_in"):
-            given[name] = "" if given.get(name) == "none" else given.get(name, "")
-        if given.get("body_from") == configuration.REST and not given.get("schema") and "schema" not in self.errors:
+            cleaned[name] = "" if cleaned.get(name) == "none" else cleaned.get(name, "")
+        if cleaned.get("body_from") == configuration.REST and not cleaned.get("schema") and "schema" not in self.errors:
             self.add_error("schema", "Describe the arguments: without, there are none, and the body is always empty.")
-        if given.get("secret") and not given.get("secret_in"):
+        if cleaned.get("secret") and not cleaned.get("secret_in"):
             self.add_error("secret_in", "Choose where the secret goes, or empty it: so, it would never be sent.")
-        return given
+        return cleaned
 
     def typed_as(self, tool: Tool) -> dict[str, Any]:
         config = tool.config
@@ -109,17 +109,17 @@ class HttpForm(ToolForm):
         }
 
     def config(self) -> dict[str, Any]:
-        given = self.cleaned_data
-        body = given.get("body_from") or None
-        secret = {"in": given["secret_in"], "name": given["secret_name"], "prefix": given["secret_prefix"]}
+        cleaned = self.cleaned_data
+        body = cleaned.get("body_from") or None
+        secret = {"in": cleaned["secret_in"], "name": cleaned["secret_name"], "prefix": cleaned["secret_prefix"]}
         return {
-            "method": given["method"],
-            "url": given["url"],
-            "headers": given.get("typed_headers") or {},
-            "body": given.get("shape") if body == "shape" else body,
-            "encoding": given.get("encoding") or "json",
-            "secret": secret if given.get("secret_in") else None,
-            "pick": given.get("pick") or "",
+            "method": cleaned["method"],
+            "url": cleaned["url"],
+            "headers": cleaned.get("typed_headers") or {},
+            "body": cleaned.get("shape") if body == "shape" else body,
+            "encoding": cleaned.get("encoding") or "json",
+            "secret": secret if cleaned.get("secret_in") else None,
+            "pick": cleaned.get("pick") or "",
         }
 
     def schema_typed(self) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def _body(config: Mapping[str, Any], arguments: Mapping[str, Any], headers: dict
         if not has_type:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         pairs = [(k, v) for k, value in content.items() for v in (value if isinstance(value, list) else [value])]
-        return urlencode([(k, template.written(v)) for k, v in pairs if v is not None]).encode()
+        return urlencode([(k, template.as_written(v)) for k, v in pairs if v is not None]).encode()
     if not has_type:
         headers["Content-Type"] = "application/json"
     return json.dumps(content, ensure_ascii=False).encode()
@@ -107,13 +107,13 @@ def _result(answer: web.Answer, pick: str, most_bytes: int, *, changes: bool, se
     if 300 <= answer.status < 400 and answer.status != 304:
         return Result(f"The server answered {answer.status} and leads elsewhere; that is not followed.", True, note)
     if answer.status >= 400:
-        said = web.without_secret(_shown(answer, "")[0], secret)
+        said = web.without_secret(_picked(answer, "")[0], secret)
         return Result(cut(f"The server answered {answer.status}.\n{said}", most_bytes), True, note)
-    content, is_there = _shown(answer, pick)
+    content, is_there = _picked(answer, pick)
     return Result(cut(web.without_secret(content, secret), most_bytes), not is_there, note)
 
 
-def _shown(answer: web.Answer, pick: str) -> tuple[str, bool]:
+def _picked(answer: web.Answer, pick: str) -> tuple[str, bool]:
     """Return the part of an answer the model reads, and whether it was there."""
     kind = answer.content_type.partition(";")[0].strip().lower()
     if not answer.body:
@@ -124,7 +124,7 @@ def _shown(answer: web.Answer, pick: str) -> tuple[str, bool]:
         except (ValueError, RecursionError):
             return answer.text if not pick else "The answer is not JSON, so nothing can be picked from it.", not pick
         try:
-            return template.written(web.pointed(value, pick)), True
+            return template.as_written(web.pointed(value, pick)), True
         except RecursionError:  # read, but too deep to be written
             return answer.text, True
         except ToolFailed as nothing:

@@ -65,30 +65,30 @@ class _Source:
 
 def operations(document: Mapping[str, Any], *, server: str = "", found_at: str = "") -> list[Operation]:
     """Return every operation. `server` stands for the document's own; a relative one is below `found_at`."""
-    found: list[Operation] = []
+    listed: list[Operation] = []
     source = _Source(document, server, found_at, Patience())
     for path, item in document["paths"].items():
-        if len(found) >= MOST_OPERATIONS:
+        if len(listed) >= MOST_OPERATIONS:
             break
         try:
             item = _resolved(item, document)
         except TooInvolved as involved:
-            found.append(_operation("ANY", str(path), {}))
-            found[-1].trouble = str(involved)
+            listed.append(_operation("ANY", str(path), {}))
+            listed[-1].trouble = str(involved)
             continue
         for method in METHODS:
             operation = item.get(method.lower())
-            if not isinstance(operation, Mapping) or len(found) >= MOST_OPERATIONS:
+            if not isinstance(operation, Mapping) or len(listed) >= MOST_OPERATIONS:
                 continue
-            made = _operation(method, str(path), operation)
+            parsed = _operation(method, str(path), operation)
             try:
-                _fill(made, source, item, operation)
+                _fill(parsed, source, item, operation)
             except TooInvolved as involved:
-                made.trouble = str(involved)
+                parsed.trouble = str(involved)
             except BadInput as wrong:
-                made.trouble = wrong.message
-            found.append(made)
-    return _with_own_names(found)
+                parsed.trouble = wrong.message
+            listed.append(parsed)
+    return _with_own_names(listed)
 
 
 def _resolved(node: Any, document: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -112,13 +112,13 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> Operatio
     return Operation(method, path, slug, title if title.isprintable() else slug, description)
 
 
-def _with_own_names(found: list[Operation]) -> list[Operation]:
-    seen: dict[str, int] = {}
-    for one in found:
-        seen[one.slug] = seen.get(one.slug, 0) + 1
-        if seen[one.slug] > 1:
-            one.slug = f"{one.slug}_{seen[one.slug]}"
-    return found
+def _with_own_names(operations: list[Operation]) -> list[Operation]:
+    counts: dict[str, int] = {}
+    for operation in operations:
+        counts[operation.slug] = counts.get(operation.slug, 0) + 1
+        if counts[operation.slug] > 1:
+            operation.slug = f"{operation.slug}_{counts[operation.slug]}"
+    return operations
 
 
 class _Arguments:
@@ -190,18 +190,18 @@ class _Arguments:
         return f"{{{_BODY}}}", "json"
 
 
-def _fill(made: Operation, source: _Source, item: Mapping[str, Any], operation: Mapping[str, Any]) -> None:
+def _fill(target: Operation, source: _Source, item: Mapping[str, Any], operation: Mapping[str, Any]) -> None:
     """Say what tool an operation is; TooInvolved and BadInput say why it is none."""
-    if not made.path.startswith("/"):  # `.evil.example/` would make another host of the server's
+    if not target.path.startswith("/"):  # `.evil.example/` would make another host of the server's
         raise TooInvolved("its path does not begin with a slash")
-    arguments = _Arguments(source, made.path)
+    arguments = _Arguments(source, target.path)
     for parameter in _parameters(source.document, item, operation):
         arguments.take(parameter)
-    body, encoding = arguments.take_body(operation) if made.method not in SAFE else (None, "json")
+    body, encoding = arguments.take_body(operation) if target.method not in SAFE else (None, "json")
     query = f"?{'&'.join(arguments.query)}" if arguments.query else ""
-    made.config = checked_config(
+    target.config = checked_config(
         {
-            "method": made.method,
+            "method": target.method,
             "url": _server(source, item, operation).rstrip("/") + arguments.path + query,
             "headers": arguments.headers,
             "body": body,
@@ -209,8 +209,8 @@ def _fill(made: Operation, source: _Source, item: Mapping[str, Any], operation: 
             "secret": _secret(source.document, operation),
         }
     )
-    made.parameters = {"type": "object", "properties": arguments.properties, "required": arguments.required}
-    if len(json.dumps(made.parameters)) > LONGEST:
+    target.parameters = {"type": "object", "properties": arguments.properties, "required": arguments.required}
+    if len(json.dumps(target.parameters)) > LONGEST:
         raise TooInvolved(f"its schemas are longer than {LONGEST:,} characters together")
 
 
@@ -231,11 +231,11 @@ def _parameters(
     return list(found.values())
 
 
-def _argument(name: str, taken: Mapping[str, Any]) -> str:
+def _argument(name: str, names: Mapping[str, Any]) -> str:
     """Return a parameter's name as an argument's, its own one."""
     plain = re.sub(r"[^A-Za-z0-9_.$-]", "_", name)[:60] or "value"
     argument, count = plain, 1
-    while argument in taken:
+    while argument in names:
         count += 1
         argument = f"{plain}_{count}"
     return argument

@@ -22,7 +22,7 @@ def names_in(value: Any) -> set[str]:
     return {name for inner in value for name in names_in(inner)} if isinstance(value, list) else set()
 
 
-def written(value: Any) -> str:
+def as_written(value: Any) -> str:
     """Return an argument as a text: what JSON writes, but for texts themselves."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
@@ -32,8 +32,8 @@ def _filled(template: str, arguments: Mapping[str, Any], *, is_encoded: bool) ->
     if any(arguments.get(name) is None for name in PLACE.findall(template)):
         return None
 
-    def fill(found: re.Match[str]) -> str:
-        text = written(arguments[found[1]])
+    def fill(match: re.Match[str]) -> str:
+        text = as_written(arguments[match[1]])
         return quote(text, safe="") if is_encoded else text
 
     return PLACE.sub(fill, template)
@@ -61,7 +61,7 @@ def _pairs(part: str, arguments: Mapping[str, Any]) -> list[str]:
     name, _, value = part.partition("=")
     whole = _WHOLE.match(value)
     if whole and isinstance(arguments.get(whole[1]), list):
-        return [f"{name}={quote(written(argument), safe='')}" for argument in arguments[whole[1]]]
+        return [f"{name}={quote(as_written(argument), safe='')}" for argument in arguments[whole[1]]]
     filled = _filled(value, arguments, is_encoded=True)
     return [] if filled is None else [f"{name}={filled}" if value else part]
 

@@ -99,12 +99,12 @@ class Knowledge:
         )
 
 
-def _format(found: Found) -> str:
+def _format(passage: Found) -> str:
     """Return a passage so that its words cannot name another source."""
     return as_source(
-        found.text,
-        document=found.document,
-        version=found.version,
-        heading=found.heading,
-        collection=found.collection,
+        passage.text,
+        document=passage.document,
+        version=passage.version,
+        heading=passage.heading,
+        collection=passage.collection,
     )

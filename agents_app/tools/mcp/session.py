@@ -52,37 +52,41 @@ async def visit(address: Address, seconds: float, work: Callable[[Any, _Visit], 
     # Imported here and below, only where servers are used: it is large.
     from mcp.shared.exceptions import MCPError
 
-    seen, done, refusal = _Visit(), [], ToolFailed("The server did not answer.")
+    progress, done, refusal = _Visit(), [], ToolFailed("The server did not answer.")
     try:
-        async with within(seconds), _streams(address, seconds, seen) as (read, write), _session(read, write) as session:
+        async with (
+            within(seconds),
+            _streams(address, seconds, progress) as (read, write),
+            _session(read, write) as session,
+        ):
             try:
                 await _greet(session)
-                done.append(await work(session, seen))
+                done.append(await work(session, progress))
             except ToolFailed as failed:
                 refusal = failed
             except MCPError as refused:
-                refusal = _refusal(refused.error, address, seen)
+                refusal = _refusal(refused.error, address, progress)
     except TimeoutError:
-        raise ToolFailed("The server took too long.", is_unknown=seen.is_sent) from None
+        raise ToolFailed("The server took too long.", is_unknown=progress.is_sent) from None
     except ToolFailed:
         raise
     except Exception as broken:  # what the library makes of trouble, often a group
         if not done:
-            raise _failure(seen, broken) from None
+            raise _failure(progress, broken) from None
     if done:
         return done[0]
-    if seen.trouble is not None:
-        raise _failure(seen, None)
+    if progress.trouble is not None:
+        raise _failure(progress, None)
     # A status of 400 to 499 says that nothing was done; before the call was sent nothing was anyway.
-    refusal.is_unknown &= seen.is_sent and not 400 <= seen.status < 500
+    refusal.is_unknown &= progress.is_sent and not 400 <= progress.status < 500
     raise refusal
 
 
-def _refusal(error: Any, address: Address, seen: _Visit) -> ToolFailed:
+def _refusal(error: Any, address: Address, visit: _Visit) -> ToolFailed:
     """Return what an error in place of an answer comes to: the library makes such of answers it cannot read, too."""
     from mcp_types import CONNECTION_CLOSED, INVALID_PARAMS, METHOD_NOT_FOUND, PARSE_ERROR
 
-    if not seen.is_sent:
+    if not visit.is_sent:
         return ToolFailed("The server refused.")
     if error.code in {PARSE_ERROR, CONNECTION_CLOSED}:
         return ToolFailed("The server does not answer as an MCP server does.", is_unknown=True)
@@ -90,14 +94,14 @@ def _refusal(error: Any, address: Address, seen: _Visit) -> ToolFailed:
     return ToolFailed(f"The server refused: {line}", is_unknown=error.code not in {INVALID_PARAMS, METHOD_NOT_FOUND})
 
 
-def _failure(seen: _Visit, broken: Exception | None) -> ToolFailed:
-    if seen.trouble is not None:
-        return failure(seen.trouble, may_have_happened=seen.is_sent)
-    return ToolFailed("The server does not answer as an MCP server does.", is_unknown=seen.is_sent)
+def _failure(visit: _Visit, broken: Exception | None) -> ToolFailed:
+    if visit.trouble is not None:
+        return failure(visit.trouble, may_have_happened=visit.is_sent)
+    return ToolFailed("The server does not answer as an MCP server does.", is_unknown=visit.is_sent)
 
 
 @asynccontextmanager
-async def _streams(address: Address, seconds: float, seen: _Visit) -> AsyncIterator[tuple[Any, Any]]:
+async def _streams(address: Address, seconds: float, visit: _Visit) -> AsyncIterator[tuple[Any, Any]]:
     if address.is_program:
         async with _program(address.where) as streams:
             yield streams
@@ -115,7 +119,7 @@ async def _streams(address: Address, seconds: float, seen: _Visit) -> AsyncItera
         async with http, streamable_http_client(address.where, http_client=http) as streams:
             yield streams
     finally:
-        seen.trouble, seen.status = way.trouble, way.status
+        visit.trouble, visit.status = way.trouble, way.status
 
 
 @asynccontextmanager
@@ -185,7 +189,7 @@ def _read(tools: list[Any]) -> list[Offer]:
 
 
 async def offers_of(address: Address, seconds: float) -> list[Offer]:
-    async def work(session: Any, seen: _Visit) -> list[Offer]:
+    async def work(session: Any, visit: _Visit) -> list[Offer]:
         return await asyncio.to_thread(_read, await _tools_of(session))  # it may take a second
 
     return await visit(address, seconds, work)
@@ -196,11 +200,11 @@ async def call_offer(
 ) -> Any:
     """Call a tool that still says what it said when it was reviewed; Changed when it does not."""
 
-    async def work(session: Any, seen: _Visit) -> Any:
+    async def work(session: Any, visit: _Visit) -> Any:
         tool = next((one for one in await _tools_of(session) if one.name == name), None)
         if tool is None or digest_of(tool.name, tool.description or "", tool.input_schema) != digest:
             return Changed(tool is None)
-        seen.is_sent = True
+        visit.is_sent = True
         meta = {"facet/idempotency-key": key} | ({"facet/run": address.run} if address.run else {})
         return await session.call_tool(name, arguments, meta=meta)
 

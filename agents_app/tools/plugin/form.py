@@ -22,8 +22,8 @@ class PluginForm(ToolForm):
         self.fields["description"].help_text = "Empty: what the package says of it."
 
     def changes(self) -> dict[str, Any]:
-        given = super().changes()
-        if not given["description"]:
-            thing = plugins.allowed(plugins.TOOLS)[given["config"]["plugin"]].thing
-            given["description"] = str(getattr(thing, "description", "") or given["name"])[:2_000]
-        return given
+        cleaned = super().changes()
+        if not cleaned["description"]:
+            tool = plugins.allowed(plugins.TOOLS)[cleaned["config"]["plugin"]].object
+            cleaned["description"] = str(getattr(tool, "description", "") or cleaned["name"])[:2_000]
+        return cleaned

@@ -42,24 +42,24 @@ class Plugin:
         return "No package with tools is installed and allowed here (PLUGINS_ALLOWED)."
 
     def schema(self, config: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-        thing = _thing(config["plugin"], param="plugin")
+        tool = _tool_named(config["plugin"], param="plugin")
         try:
-            return schemas.checked(getattr(thing, "parameters", None))
+            return schemas.checked(getattr(tool, "parameters", None))
         except BadInput as wrong:
             raise BadInput(f"The plug-in cannot be used. {wrong.message}", param="plugin") from None
 
     def check(self, config: Mapping[str, Any]) -> dict[str, Any]:
         config_fields.only(config, ("plugin",))
         name = config_fields.text(config, "plugin", most=100, is_required=True)
-        _thing(name, param="plugin")
+        _tool_named(name, param="plugin")
         return {"plugin": name}
 
     def origin(self, config: Mapping[str, Any]) -> str:
         return ""
 
     async def call(self, call: ToolCall) -> Result:
-        found = plugins.allowed(plugins.TOOLS).get(str(call.config["plugin"]))
-        if found is None or found.thing is None:
+        plugin = plugins.allowed(plugins.TOOLS).get(str(call.config["plugin"]))
+        if plugin is None or plugin.object is None:
             raise ToolFailed("The plug-in is not installed here any more, or not allowed.")
         context = Context(
             run_id=str(call.run_id or ""),
@@ -70,7 +70,7 @@ class Plugin:
         )
         try:
             answer = await plugins.run(
-                found.package, found.thing.call, dict(call.arguments), context, seconds=call.seconds
+                plugin.package, plugin.object.call, dict(call.arguments), context, seconds=call.seconds
             )
         except TimeoutError:
             raise ToolFailed("The plug-in took too long.", is_unknown=True) from None
@@ -79,19 +79,19 @@ class Plugin:
         except Exception as broken:
             if getattr(type(broken), "is_for_model", False):
                 return Result(cut(str(broken), call.most_bytes), True, type(broken).__name__)
-            log.exception("The plug-in %s broke.", found.name)
+            log.exception("The plug-in %s broke.", plugin.name)
             raise ToolFailed("The plug-in broke.", is_unknown=True) from None
-        return Result(cut(_as_text(answer), call.most_bytes), note=f"{found.package} {found.version}")
+        return Result(cut(_as_text(answer), call.most_bytes), note=f"{plugin.package} {plugin.version}")
 
 
-def _thing(name: str, *, param: str) -> Any:
-    found = plugins.allowed(plugins.TOOLS)
-    if name not in found:
-        known = ", ".join(found) or "none"
-        raise BadInput(f"No allowed package brings a tool {name[:60]!r}; there are {known}.", param=param)
-    if found[name].trouble:
-        raise BadInput(f"{name}: {found[name].trouble}", param=param)
-    return found[name].thing
+def _tool_named(name: str, *, param: str) -> Any:
+    installed = plugins.allowed(plugins.TOOLS)
+    if name not in installed:
+        names = ", ".join(installed) or "none"
+        raise BadInput(f"No allowed package brings a tool {name[:60]!r}; there are {names}.", param=param)
+    if installed[name].trouble:
+        raise BadInput(f"{name}: {installed[name].trouble}", param=param)
+    return installed[name].object
 
 
 def _as_text(answer: Any) -> str:

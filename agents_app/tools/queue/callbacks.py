@@ -27,9 +27,9 @@ def check_callback_addresses(addresses: Sequence[str]) -> list[str]:
 
 def is_named(url: str, addresses: Sequence[str]) -> bool:
     """Return whether an address is one of these or below one: same scheme, host and port, and its path continues."""
-    wanted = _read(url)
+    target = _read(url)
     named = filter(None, map(_read, addresses))
-    return wanted is not None and any(_is_below(wanted, one) for one in named)
+    return target is not None and any(_is_below(target, prefix) for prefix in named)
 
 
 def _read(url: str) -> Target | None:
@@ -39,10 +39,10 @@ def _read(url: str) -> Target | None:
         return None
 
 
-def _is_below(wanted: Target, named: Target) -> bool:
-    if (wanted.scheme, wanted.host.lower(), wanted.port) != (named.scheme, named.host.lower(), named.port):
+def _is_below(target: Target, named: Target) -> bool:
+    if (target.scheme, target.host.lower(), target.port) != (named.scheme, named.host.lower(), named.port):
         return False
-    path, start = wanted.path or "/", named.path or "/"
+    path, start = target.path or "/", named.path or "/"
     return not _may_lead_up(path) and (path == start or path.startswith(start.rstrip("/") + "/"))
 
 

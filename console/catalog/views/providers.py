@@ -83,7 +83,7 @@ def provider(request: TeamRequest, slug: str) -> HttpResponse:
         with refusals_at(form):
             services.change_provider(actor=request.caller.actor, provider=row, secret=form.secret_to_set(), **fields)
             return go(request, _url(row), f"Changed {fields['name']}.")
-    return _page(request, row, piece="form", status=422 if is_htmx(request) else status_of(form), form=form)
+    return _page(request, row, partial="form", status=422 if is_htmx(request) else status_of(form), form=form)
 
 
 @needs(OPERATOR)
@@ -95,7 +95,7 @@ def test_provider(request: TeamRequest, slug: str) -> HttpResponse:
     unknown = set(outcome.models) - {version.name for version in queries.versions_of(row)}
     prices = published(row, sorted(unknown)) if len(outcome.models) <= _MOST_PRICED else NOT_ASKED
     row.refresh_from_db(fields=["tested_at", "was_test_ok"])
-    return _page(request, row, piece="tested", outcome=outcome, price_list=prices)
+    return _page(request, row, partial="tested", outcome=outcome, price_list=prices)
 
 
 # A form has at most 500 fields, and a model four; a longer list is imported without prices, and each as its name tells.
@@ -122,7 +122,7 @@ def import_models(request: TeamRequest, slug: str) -> HttpResponse:
     except Refusal as refusal:
         status = 422 if is_htmx(request) else 409
         again = _offered_again(request.POST)
-        return _page(request, row, piece="import_refusal", status=status, refused=refusal.message, **again)
+        return _page(request, row, partial="import_refusal", status=status, refused=refusal.message, **again)
     message = f"Added {plural(len(made), 'model')}. Check limits and prices before you pin them."
     return go(request, _url(row), message)
 
@@ -146,7 +146,7 @@ def delete_provider(request: TeamRequest, slug: str) -> HttpResponse:
     try:
         services.delete_provider(actor=request.caller.actor, provider=row)
     except Refusal as refusal:
-        return _page(request, row, piece="refusal", status=422 if is_htmx(request) else 409, refused=refusal.message)
+        return _page(request, row, partial="refusal", status=422 if is_htmx(request) else 409, refused=refusal.message)
     return go(request, reverse("catalog:providers"), f"Removed {row.name}.")
 
 
@@ -176,7 +176,7 @@ def _url(row: Provider) -> str:
     return reverse("catalog:provider", args=[row.slug])
 
 
-def _page(request: TeamRequest, row: Provider, *, piece: str = "", status: int = 200, **more: Any) -> HttpResponse:
+def _page(request: TeamRequest, row: Provider, *, partial: str = "", status: int = 200, **more: Any) -> HttpResponse:
     versions, lately = queries.versions_of(row), queries.incidents(row)
     known = {version.name for version in versions}
     outcome, offered = more.get("outcome"), more.get("price_list", NOT_ASKED)
@@ -199,4 +199,6 @@ def _page(request: TeamRequest, row: Provider, *, piece: str = "", status: int =
         **more,
     }
     template = "catalog/provider.html"
-    return render(request, f"{template}#{piece}" if piece and is_htmx(request) else template, context, status=status)
+    return render(
+        request, f"{template}#{partial}" if partial and is_htmx(request) else template, context, status=status
+    )

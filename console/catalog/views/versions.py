@@ -34,7 +34,7 @@ def version(request: TeamRequest, version_id: uuid.UUID) -> HttpResponse:
     prices = published(row.provider, [row.name])
     found = prices.prices.get(row.name)
     form = PriceForm(initial=asdict(found) if found else {})
-    return _page(request, row, piece="price", form=form, looked_up=True, price_list=prices, published=found)
+    return _page(request, row, partial="price", form=form, looked_up=True, price_list=prices, published=found)
 
 
 @needs(OPERATOR)
@@ -85,7 +85,7 @@ def set_price(request: TeamRequest, version_id: uuid.UUID) -> HttpResponse:
         with refusals_at(form):
             _set_price(request.caller.actor, row, form)
             return go(request, reverse("catalog:version", args=[row.pk]), f"Set a price of {row}.")
-    return _page(request, row, piece="price", status=422, form=form)
+    return _page(request, row, partial="price", status=422, form=form)
 
 
 @needs(OPERATOR)
@@ -97,11 +97,13 @@ def retire_version(request: TeamRequest, version_id: uuid.UUID) -> HttpResponse:
     try:
         services.retire_version(actor=request.caller.actor, version=row)
     except Refusal as refusal:
-        return _page(request, row, piece="refusal", status=422 if is_htmx(request) else 409, refused=refusal.message)
+        return _page(request, row, partial="refusal", status=422 if is_htmx(request) else 409, refused=refusal.message)
     return go(request, reverse("catalog:version", args=[row.pk]), f"Retired {row}.")
 
 
-def _page(request: TeamRequest, row: ModelVersion, *, piece: str = "", status: int = 200, **more: Any) -> HttpResponse:
+def _page(
+    request: TeamRequest, row: ModelVersion, *, partial: str = "", status: int = 200, **more: Any
+) -> HttpResponse:
     prices = list(row.prices.all())
     moment = now()
     context = {
@@ -119,4 +121,6 @@ def _page(request: TeamRequest, row: ModelVersion, *, piece: str = "", status: i
         **more,
     }
     template = "catalog/version.html"
-    return render(request, f"{template}#{piece}" if piece and is_htmx(request) else template, context, status=status)
+    return render(
+        request, f"{template}#{partial}" if partial and is_htmx(request) else template, context, status=status
+    )

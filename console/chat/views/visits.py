@@ -53,10 +53,10 @@ def visits(request: TeamRequest, widget_id: uuid.UUID) -> HttpResponse:
 def visit(request: TeamRequest, widget_id: uuid.UUID, conversation_id: uuid.UUID) -> HttpResponse:
     """One conversation, followed live: its pieces ask again, and are told when nothing changed (204)."""
     found = access.visit_for(request.caller, widget_id, conversation_id)
-    piece = request.headers.get("HX-Target", "") if is_htmx(request) else ""
-    if piece in {"thread", "foot"} and request.GET.get("seen") == _seen(found, piece):
+    partial = request.headers.get("HX-Target", "") if is_htmx(request) else ""
+    if partial in {"thread", "foot"} and request.GET.get("seen") == _seen(found, partial):
         return HttpResponse(status=204)
-    return _page(request, found, piece=piece if piece in {"thread", "foot"} else "")
+    return _page(request, found, partial=partial if partial in {"thread", "foot"} else "")
 
 
 @needs("view_audit")
@@ -69,12 +69,12 @@ def of_record(request: TeamRequest, reference: str) -> HttpResponse:
     return redirect("chat:visit", found.widget_id, found.pk)
 
 
-def _seen(found: Conversation, piece: str) -> str:
-    return queries.state_of(found) if piece == "thread" else str(found.taken_by_id or "")
+def _seen(found: Conversation, partial: str) -> str:
+    return queries.state_of(found) if partial == "thread" else str(found.taken_by_id or "")
 
 
 def _page(
-    request: TeamRequest, found: Conversation, *, piece: str = "", status: int = 200, **more: Any
+    request: TeamRequest, found: Conversation, *, partial: str = "", status: int = 200, **more: Any
 ) -> HttpResponse:
     caller = request.caller
     earlier = parse_id(request.GET.get("before", ""))
@@ -93,7 +93,7 @@ def _page(
         "may_read_log": caller.may("view_audit", found.team_id),
         **more,
     }
-    template = f"chat/widgets/visit.html#{piece}" if piece else "chat/widgets/visit.html"
+    template = f"chat/widgets/visit.html#{partial}" if partial else "chat/widgets/visit.html"
     response = render(request, template, context, status=status)
     patch_vary_headers(response, ["HX-Request", "HX-Target"])
     return response
@@ -150,4 +150,4 @@ def answer(request: TeamRequest, widget_id: uuid.UUID, conversation_id: uuid.UUI
     found.refresh_from_db()
     if not is_htmx(request):
         return go(request, _url(found))
-    return _page(request, found, piece="thread")
+    return _page(request, found, partial="thread")

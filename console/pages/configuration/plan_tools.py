@@ -213,7 +213,7 @@ class ToolPlan:
     def _keep_offers(self, server: ToolServer, name: str) -> None:
         offers = self.offers.get(name)
         if isinstance(offers, list):
-            server_services.keep_offers(actor=self.plan.actor, server=server, found=offers)
+            server_services.keep_offers(actor=self.plan.actor, server=server, offers=offers)
 
     def _offer(self, entry: Entry, server: str, offer: Entry) -> None:
         """Take a tool over, review it again, or change what the team says of it."""

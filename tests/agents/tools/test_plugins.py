@@ -108,7 +108,7 @@ def bring(monkeypatch):
     """Have a package bring something that misbehaves."""
 
     def bring(act, *groups):
-        loaded = {"bad": plugins.Loaded("bad", "bad-package", "1", Thing(act))}
+        loaded = {"bad": plugins.LoadedPlugin("bad", "bad-package", "1", Thing(act))}
         monkeypatch.setattr(plugins, "allowed", lambda group: loaded if group in groups else {})
 
     return bring
