@@ -28,7 +28,7 @@ class Filled(NamedTuple):
 
 
 def _version(prompt: PromptShape, number: int) -> VersionShape:
-    found = shapes.kept((prompt.id, number))
+    found = shapes.cached((prompt.id, number))
     if found is None:
         raise NotRead((prompt.id, number))
     return found

@@ -64,7 +64,7 @@ def shape_of(version: PromptVersion) -> VersionShape:
     )
 
 
-def kept(key: Key) -> VersionShape | None:
+def cached(key: Key) -> VersionShape | None:
     """Return a version this process has read before; asks no database."""
     return _kept.get(key)
 

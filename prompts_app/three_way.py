@@ -89,10 +89,10 @@ def _region(base: Sequence[str], theirs: Sequence[str], mine: Sequence[str]) -> 
     return Region(kind, tuple(base), tuple(theirs), tuple(mine))
 
 
-def has_conflict(found: Sequence[Region]) -> bool:
-    return any(region.kind == "conflict" for region in found)
+def has_conflict(regions: Sequence[Region]) -> bool:
+    return any(region.kind == "conflict" for region in regions)
 
 
-def merge(found: Sequence[Region]) -> str:
+def merge(regions: Sequence[Region]) -> str:
     """Return the text with both people's changes. Ask `has_conflict` first."""
-    return "\n".join(line for region in found for line in region.merged)
+    return "\n".join(line for region in regions for line in region.merged)

@@ -25,7 +25,7 @@ def count(metric: str, number: int) -> str:
     return formatting.tokens(number) if metric == Metric.TOKENS else formatting.number(number)
 
 
-def shown(metric: str, amount: int) -> str:
+def in_words(metric: str, amount: int) -> str:
     return money(amount) if metric == Metric.COST else count(metric, amount)
 
 

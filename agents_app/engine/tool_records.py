@@ -50,7 +50,7 @@ def note_call(
         closed_at=max(closed_at or now(), began),
         type=EventType.TOOL,
         status=status,
-        given=canonical(step.arguments),
+        input=canonical(step.arguments),
         output=output,
         code=code[:60],
         reason=reason,

@@ -42,8 +42,8 @@ def batches_for(caller: Caller, team: Team | None = None) -> QuerySet[Batch]:
     return batches if team is None else batches.filter(team=team)
 
 
-def owns(caller: Caller, made: File | Batch) -> bool:
-    return made.key_id in caller.own_keys or (caller.user is not None and made.person_id == caller.user.pk)
+def owns(caller: Caller, row: File | Batch) -> bool:
+    return row.key_id in caller.own_keys or (caller.user is not None and row.person_id == caller.user.pk)
 
 
 def may_read(caller: Caller, file: File) -> bool:
@@ -51,8 +51,8 @@ def may_read(caller: Caller, file: File) -> bool:
     return owns(caller, file) or caller.may("read_content", file.team_id)
 
 
-def may_change(caller: Caller, made: File | Batch) -> bool:
-    return owns(caller, made) or caller.may("manage_keys", made.team_id)
+def may_change(caller: Caller, row: File | Batch) -> bool:
+    return owns(caller, row) or caller.may("manage_keys", row.team_id)
 
 
 def file_for(caller: Caller, file_id: uuid.UUID, *, to: str = "see") -> File:

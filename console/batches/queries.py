@@ -107,9 +107,9 @@ def error_groups(batch: Batch) -> list[ErrorGroup]:
     return [
         ErrorGroup(
             code=group["error_code"],
-            message=_shown(examples[group["first"]].error_message),
+            message=_visible(examples[group["first"]].error_message),
             count=group["count"],
-            example=_shown(examples[group["first"]].custom_id),
+            example=_visible(examples[group["first"]].custom_id),
             number=group["first"],
         )
         for group in groups
@@ -117,7 +117,7 @@ def error_groups(batch: Batch) -> list[ErrorGroup]:
     ]
 
 
-def _shown(text: str) -> str:
+def _visible(text: str) -> str:
     """Make characters visible that would change how the text around them reads."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 

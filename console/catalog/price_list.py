@@ -71,12 +71,12 @@ def _price(model: ModelInfo, day: datetime) -> dict[str, Any]:
     return price
 
 
-def _long(said: dict[str, Any]) -> dict[str, str | None]:
+def _long(entry: dict[str, Any]) -> dict[str, str | None]:
     """Return the price above the one length from which all of it is dearer in proportion; nothing where that is not so.
 
     It holds for more tokens of input than that, as here.
     """
-    prices = {part: price for part, name in _NAMES.items() if (price := said.get(name)) is not None}
+    prices = {part: price for part, name in _NAMES.items() if (price := entry.get(name)) is not None}
     starts = {tuple(tier.start for tier in price.tiers) for price in prices.values() if isinstance(price, TieredPrices)}
     if len(starts) != 1 or len(start := starts.pop()) != 1:
         return {}
@@ -90,8 +90,8 @@ def _long(said: dict[str, Any]) -> dict[str, str | None]:
     return {"long_above": str(start[0]), **amounts}
 
 
-def _dearness(said: dict[str, Any]) -> tuple[Decimal, Decimal]:
-    amounts = (_amount(said.get(name)) for name in ("output_mtok", "input_mtok"))
+def _dearness(entry: dict[str, Any]) -> tuple[Decimal, Decimal]:
+    amounts = (_amount(entry.get(name)) for name in ("output_mtok", "input_mtok"))
     output, taken_in = (Decimal(amount or 0) for amount in amounts)
     return output, taken_in
 

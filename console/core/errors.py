@@ -67,9 +67,9 @@ class Overtaken(Conflict):
     """Somebody else saved what was looked at before it was decided on."""
 
 
-def check_revision(row: object, revision: int, seen: int | None, refusal: type[Overtaken] = Overtaken) -> None:
+def check_revision(row: object, revision: int, seen_revision: int | None, refusal: type[Overtaken] = Overtaken) -> None:
     """Refuse a change that was decided on an older state. None: nobody looked, as in a file that is applied."""
-    if seen is not None and revision != seen:
+    if seen_revision is not None and revision != seen_revision:
         raise refusal(f"Somebody changed {row} after you opened it. Look again before you decide.")
 
 

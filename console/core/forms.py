@@ -100,7 +100,7 @@ def refuse(form: forms.BaseForm, refusal: Refusal) -> None:
     values are those of now. What differs from these is named, unless all it asks is why (`reason`, or the field it
     names as `says_why`): then the refusal says all there is.
     """
-    if isinstance(refusal, Overtaken) and _seen(form):
+    if isinstance(refusal, Overtaken) and _seen_fields(form):
         form.add_error(None, ValidationError(_decide_anew(form, refusal), code=_OVERTAKEN))
         return
     named = refusal.param or ""
@@ -112,7 +112,7 @@ def refuse(form: forms.BaseForm, refusal: Refusal) -> None:
 def _decide_anew(form: forms.BaseForm, refusal: Overtaken) -> str:
     """Let a form that showed an older state be sent again as it stands; return what to say about it."""
     sent = form.data.copy()  # type: ignore[attr-defined]
-    for name in _seen(form):
+    for name in _seen_fields(form):
         now_is = form[name].initial
         sent[form.add_prefix(name)] = "" if now_is is None else str(now_is)  # None: it is not there any more
     form.data = sent
@@ -123,7 +123,7 @@ def _decide_anew(form: forms.BaseForm, refusal: Overtaken) -> str:
     return what_differs(refusal, [f"“{field.label}”" for field in shown if _differs(field)])
 
 
-def _seen(form: forms.BaseForm) -> list[str]:
+def _seen_fields(form: forms.BaseForm) -> list[str]:
     return [name for name in form.fields if name.startswith("seen_")]
 
 

@@ -79,9 +79,9 @@ class _Text:
                 return ""
             self.read()
 
-    def take(self, wanted: str) -> None:
-        if self.next() != wanted:
-            self.fail(f"{wanted} is missing")
+    def take(self, token: str) -> None:
+        if self.next() != token:
+            self.fail(f"{token} is missing")
         self.at += 1
 
     def until(self, end: str) -> Iterator[int]:
@@ -132,5 +132,5 @@ class _Text:
         raise TooLarge(f"{named or 'A name'} is larger than {self.longest:,} bytes.", param=named or None)
 
     @staticmethod
-    def fail(said: str, named: str = "") -> NoReturn:
-        raise BadInput(f"The body is not JSON: {said}.", param=named or None)
+    def fail(message: str, named: str = "") -> NoReturn:
+        raise BadInput(f"The body is not JSON: {message}.", param=named or None)

@@ -28,13 +28,13 @@ def count_held(rows: QuerySet[_M]) -> int:
     return rows.count()  # as it is now that others are done
 
 
-def insert(row: Model, taken: Refusal) -> None:
+def insert(row: Model, refusal: Refusal) -> None:
     """Save a new row; raise `taken` if there is one with its name already. The surrounding transaction continues."""
     try:
         with transaction.atomic():
             row.save(force_insert=True)
     except IntegrityError:
-        raise taken from None
+        raise refusal from None
 
 
 def lost(error: BaseException) -> Refusal | None:

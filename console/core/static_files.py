@@ -18,7 +18,7 @@ class AddressedByContent(StaticFilesStorage):
 
 
 def _version(name: str) -> str:
-    path = _found(name)
+    path = _find(name)
     try:
         return "" if path is None else _digest(path, path.stat().st_mtime_ns)
     except OSError:  # gone since, while a newer release is put in its place
@@ -26,7 +26,7 @@ def _version(name: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _found(name: str) -> Path | None:
+def _find(name: str) -> Path | None:
     found = finders.find(name)
     return Path(found) if isinstance(found, str) else None
 

@@ -32,9 +32,9 @@ def _unseen(name: str) -> BadInput:
     return BadInput(f"{name} holds a character nobody could see.", param=name)
 
 
-def _bounded(kept: str, name: str, most: int, is_required: bool) -> str:
-    if is_required and not kept:
+def _bounded(value: str, name: str, most: int, is_required: bool) -> str:
+    if is_required and not value:
         raise BadInput(f"{name} is missing.", param=name)
-    if len(kept) > most:
-        raise BadInput(f"{name} has {len(kept):,} characters; {most:,} is the most.", param=name)
-    return kept
+    if len(value) > most:
+        raise BadInput(f"{name} has {len(value):,} characters; {most:,} is the most.", param=name)
+    return value

@@ -17,21 +17,21 @@ _LONGEST = 20_000  # characters of one call's arguments that are looked at
 _LONGEST_NAME, _MOST_CALLS = 200, 100
 
 
-class Said(NamedTuple):
+class RecordedAnswer(NamedTuple):
     """`text` has the calls, too, a line each, so that two answers can be laid beside each other."""
 
     text: str
     tool_calls: list[ToolCall]
 
 
-def read(operation: str, body: bytes) -> Said:
+def read(operation: str, body: bytes) -> RecordedAnswer:
     """Return what a whole answer says; nothing where it has no shape we know."""
     answer = orjson.loads(body)
     words, found = _READERS[operation](answer) if isinstance(answer, dict) else ("", [])
     words = storable(words)
     calls = [[storable(name[:_LONGEST_NAME]), storable(arguments)] for name, arguments in found[:_MOST_CALLS]]
     lines = [f"{name}({arguments})" for name, arguments in calls]
-    return Said("\n".join([words, *lines] if words else lines), calls)
+    return RecordedAnswer("\n".join([words, *lines] if words else lines), calls)
 
 
 def _canonical(arguments: Any) -> str:

@@ -77,7 +77,7 @@ def estimate(replay: Replay, items: Sequence[DatasetItem]) -> Estimate:
     return found
 
 
-def _judging(replay: Replay, item: DatasetItem, answer: int, found: Estimate, prices: _Prices) -> None:
+def _judging(replay: Replay, item: DatasetItem, answer: int, estimate: Estimate, prices: _Prices) -> None:
     environment = target_of(replay, item)[1] or replay.environment
     checks = checks_of(replay, item)
     if item.was_answered:
@@ -86,12 +86,12 @@ def _judging(replay: Replay, item: DatasetItem, answer: int, found: Estimate, pr
         if check["kind"] in NEEDS_CALL:
             beside = estimate_tokens(check["value"]) if check["value"] else answer
             is_judge = check["kind"] == "judge"
-            _add(found, prices, check["alias"], environment, answer + beside, _VERDICT if is_judge else 0)
+            _add(estimate, prices, check["alias"], environment, answer + beside, _VERDICT if is_judge else 0)
     if replay.likeness_by and item.expected:
-        _add(found, prices, replay.likeness_by, environment, 2 * answer, 0)
+        _add(estimate, prices, replay.likeness_by, environment, 2 * answer, 0)
 
 
-def _add(found: Estimate, prices: _Prices, alias: str, environment: str, prompt: int, completion: int) -> None:
-    found.judging_calls += 1
-    found.tokens += prompt + completion
-    found.judging_micros += prices.cost(alias, environment, prompt, completion)
+def _add(estimate: Estimate, prices: _Prices, alias: str, environment: str, prompt: int, completion: int) -> None:
+    estimate.judging_calls += 1
+    estimate.tokens += prompt + completion
+    estimate.judging_micros += prices.cost(alias, environment, prompt, completion)

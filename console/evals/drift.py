@@ -38,8 +38,8 @@ class Comparison:
         return points(len(self.lost), self.compared)
 
 
-def points(part: int, whole: int) -> float:
-    return 100 * part / whole if whole else 0.0
+def points(part: int, total: int) -> float:
+    return 100 * part / total if total else 0.0
 
 
 def digest(spec: Mapping[str, Any]) -> str:
@@ -100,18 +100,18 @@ def not_shown(cases: Mapping[str, Mapping[str, Any]], results: Iterable[TestResu
     return {case: one["name"] for case, one in cases.items() if one["passed"] and case not in passed}
 
 
-def is_suspicious(one: Comparison, tolerance: int) -> bool:
-    return one.points_lost > tolerance
+def is_suspicious(comparison: Comparison, tolerance: int) -> bool:
+    return comparison.points_lost > tolerance
 
 
-def lost_in_both(one: Comparison, other: Comparison) -> dict[str, str]:
-    return {case: name for case, name in one.lost.items() if case in other.lost}
+def lost_in_both(comparison: Comparison, other: Comparison) -> dict[str, str]:
+    return {case: name for case, name in comparison.lost.items() if case in other.lost}
 
 
-def is_drift(one: Comparison, other: Comparison, tolerance: int) -> bool:
+def is_drift(comparison: Comparison, other: Comparison, tolerance: int) -> bool:
     """Return whether two rounds, one after the other, are drift."""
-    if not one.compared or not other.compared:
+    if not comparison.compared or not other.compared:
         return False
-    kept_losing = points(len(lost_in_both(one, other)), min(one.compared, other.compared))
-    fall = min(one.before - one.after, other.before - other.after)
+    kept_losing = points(len(lost_in_both(comparison, other)), min(comparison.compared, other.compared))
+    fall = min(comparison.before - comparison.after, other.before - other.after)
     return kept_losing > tolerance or fall > tolerance

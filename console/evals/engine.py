@@ -62,7 +62,7 @@ def advance(kind: Kind[WorkT, OutcomeT], work_id: uuid.UUID) -> bool:
     work = lease.claim(kind, work_id)
     if work is None:
         return False
-    mine = lease.held(kind, work)
+    mine = lease.leased(kind, work)
     turn = Turn(kind, work)
     if sync.run(turn.run()):
         mine.update(status=Work.Status.DONE, finished_at=now(), lease_until=None)
@@ -94,7 +94,7 @@ class Turn(Generic[WorkT, OutcomeT]):
 
     def __init__(self, kind: Kind[WorkT, OutcomeT], work: WorkT) -> None:
         self._kind, self._work = kind, work
-        self._mine = lease.held(kind, work)
+        self._mine = lease.leased(kind, work)
         self._waiting: list[tuple[float, uuid.UUID]] = []  # outcomes, and when to try them (monotonic)
         self._open: dict[asyncio.Task[Postponed | None], OutcomeCalls] = {}
         self._is_lost = False  # it was stopped, or somebody else has taken it

@@ -69,7 +69,7 @@ def _free(work: type[WorkT], moment: dt.datetime) -> QuerySet[WorkT]:
     return _going_on(work).exclude(lease_until__gt=moment).exclude(not_before__gt=moment)
 
 
-def held(kind: Kind[WorkT, OutcomeT], work: WorkT) -> QuerySet[WorkT]:
+def leased(kind: Kind[WorkT, OutcomeT], work: WorkT) -> QuerySet[WorkT]:
     """Match the work as long as it continues and nobody else has taken it."""
     return kind.work._default_manager.filter(pk=work.pk, status=Work.Status.RUNNING, fence=work.fence)
 

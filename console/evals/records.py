@@ -91,7 +91,7 @@ class Reader:
             is_redacted=any(payload.redactions for payload in kept.values()),
         )
         if event.status == Status.OK:
-            item.expected, item.tool_calls = _said(item.operation, kept.get("output"))
+            item.expected, item.tool_calls = _answer_of(item.operation, kept.get("output"))
         return item
 
     def asked(self, name: str, event: AuditEvent, payload: Payload | None) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -173,7 +173,7 @@ def _names_items(body: dict[str, Any]) -> bool:
     return any(one.get("type") == responses.REFERENCE for one in named)
 
 
-def _said(operation: str, payload: Payload | None) -> answers.Said:
+def _answer_of(operation: str, payload: Payload | None) -> answers.RecordedAnswer:
     if payload is None:
         raise NotReplayable("gone")
     if payload.is_cut:

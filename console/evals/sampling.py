@@ -28,7 +28,7 @@ MOST_BYTES = 20 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Sampling:
     """Which records of one team, how many, and which of those there are."""
 
     team_id: uuid.UUID
@@ -74,11 +74,11 @@ class Sample:
         return f"{message} The search was given up when its time was over.".strip() if self.is_partial else message
 
 
-def draw(wanted: Wanted) -> Sample:
+def draw(sampling: Sampling) -> Sample:
     """Return records of the log as items, newest or at random. Reads content, which is for the caller to record."""
     sample, until = Sample(), time.monotonic() + _SECONDS
-    criteria = wanted.criteria()
-    events = _random(criteria, sample, until) if wanted.order == RANDOM else _newest(criteria, sample, until)
+    criteria = sampling.criteria()
+    events = _random(criteria, sample, until) if sampling.order == RANDOM else _newest(criteria, sample, until)
     reader, size, tried = Reader(), 0, 0
     for chunk in events:
         for place, event in enumerate(chunk):
@@ -96,9 +96,9 @@ def draw(wanted: Wanted) -> Sample:
                 return sample
             sample.items.append(item)
             item.place = len(sample.items)
-            if len(sample.items) == wanted.number:
+            if len(sample.items) == sampling.number:
                 return sample
-        if tried > wanted.number * _TRIES:
+        if tried > sampling.number * _TRIES:
             sample.is_partial = True
             return sample
     return sample

@@ -20,18 +20,18 @@ from console.teams.models import Team
 _MOST_NAMED = 20
 
 
-def visible_collections(who: Caller | Team | uuid.UUID) -> QuerySet[Collection]:
+def visible_collections(viewer: Caller | Team | uuid.UUID) -> QuerySet[Collection]:
     """Return the living collections a caller may read, or those that calls of a team (or its id) may search."""
     living = Collection.objects.filter(deleted_at=None).select_related("team", "model__provider")
     of_open_teams = Q(team=None) | Q(team__archived_at=None)
-    if not isinstance(who, Caller):
-        team_id = who.pk if isinstance(who, Team) else who
+    if not isinstance(viewer, Caller):
+        team_id = viewer.pk if isinstance(viewer, Team) else viewer
         return living.filter(of_open_teams, Q(team=None) | Q(team_id=team_id))
-    if who.is_operator:
+    if viewer.is_operator:
         return living.filter(of_open_teams)
-    if not who.may("view_team"):
+    if not viewer.may("view_team"):
         return living.none()
-    return living.filter(Q(team=None) | Q(team__in=teams_for(who)))
+    return living.filter(Q(team=None) | Q(team__in=teams_for(viewer)))
 
 
 def get_collection(team: Team | uuid.UUID, ref: str) -> Collection:

@@ -24,7 +24,7 @@ _MOST_NUMBERS, _LARGEST = 16_000, 3.4e38
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CallOrigin:
     """What the log says of the call besides who made it: the face it came by."""
 
     surface: str = SURFACE
@@ -45,19 +45,19 @@ class Embedded(NamedTuple):
     cost_micros: int
 
 
-async def embed(identify: Identify, model: ModelVersion, texts: Sequence[str], asked: Asked) -> Embedded:
+async def embed(identify: Identify, model: ModelVersion, texts: Sequence[str], origin: CallOrigin) -> Embedded:
     """Have a model make a vector of each text; raises Refusal or ProviderError."""
     body = {"model": str(model), "input": list(texts)}
     ask = own_ask(
         "embedding",
         body,
-        surface=asked.surface,
-        route=asked.route,
-        lane=asked.lane,
-        client_address=asked.client_address,
-        client_request_id=asked.client_request_id,
-        end_user=asked.end_user,
-        metadata=asked.metadata,
+        surface=origin.surface,
+        route=origin.route,
+        lane=origin.lane,
+        client_address=origin.client_address,
+        client_request_id=origin.client_request_id,
+        end_user=origin.end_user,
+        metadata=origin.metadata,
     )
     call = await pipeline.open_call(_with_the_collections_model(identify), ask)
     raw = await pipeline.answer(call)

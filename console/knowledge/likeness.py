@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from console.catalog.services.builtin import EMBEDDINGS
 from console.knowledge.models import Collection
-from console.knowledge.search import Found
+from console.knowledge.search import FoundPassage
 
 MEASURED = 0.18  # of the built-in embeddings, with the demo's documents
 # What shares a word with the question may be a name or a number, of which vectors know little.
@@ -24,13 +24,13 @@ def least_of(collection: Collection) -> float:
     return MEASURED if is_measured else 0.0
 
 
-def alike_enough(found: Iterable[Found], collections: Sequence[Collection]) -> list[Found]:
+def alike_enough(passages: Iterable[FoundPassage], collections: Sequence[Collection]) -> list[FoundPassage]:
     """Return the passages that are sent with calls. One without a vector was found by its words, and is."""
     least = {collection.pk: least_of(collection) for collection in collections}
-    return [one for one in found if _is_alike(one, least[one.collection_id])]
+    return [one for one in passages if _is_alike(one, least[one.collection_id])]
 
 
-def _is_alike(one: Found, least: float) -> bool:
-    if one.similarity is None or not least:
+def _is_alike(passage: FoundPassage, least: float) -> bool:
+    if passage.similarity is None or not least:
         return True
-    return one.similarity >= (least if one.words_place is None else least * _WITH_A_WORD)
+    return passage.similarity >= (least if passage.words_place is None else least * _WITH_A_WORD)

@@ -16,7 +16,7 @@ from console.gateway.refusals import Identify
 from console.gateway.shapes.knowledge_ref import KnowledgeRef
 from console.gateway.types import Ask
 from console.knowledge.access import get_collections
-from console.knowledge.embedding import Asked
+from console.knowledge.embedding import CallOrigin
 from console.knowledge.likeness import alike_enough
 from console.knowledge.search import MOST_FOUND, search
 
@@ -28,7 +28,7 @@ async def look_up(identify: Identify, ask: Ask, team_id: uuid.UUID, ref: Knowled
     """Return what a team's collections, or the organisation's, say about a question; the caller pays for its vector."""
     try:
         collections = await in_thread(lambda: get_collections(team_id, ref.collections, "knowledge"))
-        asked = Asked(
+        asked = CallOrigin(
             surface=ask.surface,
             route=ask.route,
             client_address=ask.client_address,
@@ -38,7 +38,7 @@ async def look_up(identify: Identify, ask: Ask, team_id: uuid.UUID, ref: Knowled
             end_user=ask.end_user,
             metadata=ask.metadata,
         )
-        done = await search(identify, collections, question, MOST_FOUND, asked=asked, patience=PATIENCE_SECONDS)
+        done = await search(identify, collections, question, MOST_FOUND, origin=asked, patience=PATIENCE_SECONDS)
     except Error as error:
         raise DatabaseAway from error
     passages = [

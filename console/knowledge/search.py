@@ -19,7 +19,7 @@ from console.core.sql import TooSlow
 from console.gateway import sync
 from console.gateway.refusals import Identify
 from console.knowledge import sql
-from console.knowledge.embedding import Asked, embed
+from console.knowledge.embedding import CallOrigin, embed
 from console.knowledge.models import Collection
 
 MOST_FOUND = 20
@@ -31,12 +31,12 @@ _SEARCHERS = ThreadPoolExecutor(4, thread_name_prefix="knowledge")
 _ROOM = BoundedSemaphore(32)  # those in progress, and those that wait
 # How long the question's vector may take before words alone decide. It is made to its end all the same.
 PATIENCE_SECONDS = 10.0
-_late: set["asyncio.Task[_Asking]"] = set()
+_late: set["asyncio.Task[_QuestionVectors]"] = set()
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundPassage:
     """One passage, and where it stands. `version` is the number that was current, `document` its name.
 
     `score` orders what was found; it compares with nothing else. `words_place` and `meaning_place` are its places in
@@ -60,13 +60,13 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class SearchOutcome:
     """What a search came to. `problem` says why meaning did not count where it should have.
 
     The rest is about the calls that made the question's vectors: the last one's id, and what all came to.
     """
 
-    found: list[Found]
+    found: list[FoundPassage]
     by_meaning: bool
     problem: str = ""
     request_id: uuid.UUID | None = None
@@ -80,17 +80,17 @@ async def search(
     question: str,
     limit: int = 5,
     *,
-    asked: Asked = Asked(),  # noqa: B008 (frozen)
+    origin: CallOrigin = CallOrigin(),  # noqa: B008 (frozen)
     patience: float = PATIENCE_SECONDS,
-) -> Search:
+) -> SearchOutcome:
     """Search as `caller`, who pays for the vector of the question; None searches by words alone.
 
     Which collections the caller may read is decided before (`access`). Runs on an event loop of the gateway.
     """
     question = _checked(collections, question, limit)
     if not question:
-        return Search([], False)
-    asking = await _patiently(patience, caller, collections, question, asked)
+        return SearchOutcome([], False)
+    asking = await _patiently(patience, caller, collections, question, origin)
     return asking.search(await _search(lambda: _look(collections, question, asking.vectors, limit)))
 
 
@@ -100,16 +100,16 @@ def search_now(
     question: str,
     limit: int = 5,
     *,
-    asked: Asked = Asked(),  # noqa: B008 (frozen)
-) -> Search:
+    origin: CallOrigin = CallOrigin(),  # noqa: B008 (frozen)
+) -> SearchOutcome:
     """`search`, for callers that are not async. No connection is held while the model is asked."""
     question = _checked(collections, question, limit)
     if not question:
-        return Search([], False)
-    asking = _Asking()
+        return SearchOutcome([], False)
+    asking = _QuestionVectors()
     if caller is not None and any(collection.model_id for collection in collections):
         let_go()
-        asking = sync.run(_patiently(PATIENCE_SECONDS, caller, collections, question, asked))
+        asking = sync.run(_patiently(PATIENCE_SECONDS, caller, collections, question, origin))
     return asking.search(_look(collections, question, asking.vectors, limit))
 
 
@@ -123,16 +123,18 @@ def _checked(collections: Sequence[Collection], question: str, limit: int) -> st
     return readable[-LONGEST_QUESTION:] if collections else ""
 
 
-def _look(collections: Sequence[Collection], question: str, vectors: dict[uuid.UUID, str], limit: int) -> list[Found]:
+def _look(
+    collections: Sequence[Collection], question: str, vectors: dict[uuid.UUID, str], limit: int
+) -> list[FoundPassage]:
     slugs = {collection.pk: collection.slug for collection in collections}
     try:
-        return [_found(slugs, row) for row in sql.find(list(slugs), question, vectors, limit)]
+        return [_passage_of(slugs, row) for row in sql.find(list(slugs), question, vectors, limit)]
     except TooSlow:
         raise Unavailable("The search took too long. Search fewer collections at once.", retry_after=10) from None
 
 
 @dataclass(slots=True)
-class _Asking:
+class _QuestionVectors:
     """The question's vector for each model, and what making them came to."""
 
     vectors: dict[uuid.UUID, str] = field(default_factory=dict)
@@ -141,43 +143,45 @@ class _Asking:
     tokens: int = 0
     cost_micros: int = 0
 
-    def search(self, found: list[Found]) -> Search:
-        return Search(found, bool(self.vectors), self.problem, self.request_id, self.tokens, self.cost_micros)
+    def search(self, found: list[FoundPassage]) -> SearchOutcome:
+        return SearchOutcome(found, bool(self.vectors), self.problem, self.request_id, self.tokens, self.cost_micros)
 
 
 async def _patiently(
-    seconds: float, caller: Identify | None, collections: Sequence[Collection], question: str, asked: Asked
-) -> _Asking:
-    task = asyncio.ensure_future(_asked(caller, collections, question, asked))
+    seconds: float, caller: Identify | None, collections: Sequence[Collection], question: str, origin: CallOrigin
+) -> _QuestionVectors:
+    task = asyncio.ensure_future(_question_vectors(caller, collections, question, origin))
     _late.add(task)  # it continues when nobody waits any more
     task.add_done_callback(_forget)
     done, _ = await asyncio.wait({task}, timeout=seconds)
-    return task.result() if done else _Asking(problem="The embeddings model took too long.")
+    return task.result() if done else _QuestionVectors(problem="The embeddings model took too long.")
 
 
-def _forget(task: "asyncio.Task[_Asking]") -> None:
+def _forget(task: "asyncio.Task[_QuestionVectors]") -> None:
     _late.discard(task)
     if not task.cancelled():
         task.exception()  # whoever waited has gone on without it
 
 
-async def _asked(caller: Identify | None, collections: Sequence[Collection], question: str, asked: Asked) -> _Asking:
+async def _question_vectors(
+    caller: Identify | None, collections: Sequence[Collection], question: str, origin: CallOrigin
+) -> _QuestionVectors:
     """Have each model of the collections make the question's vector; what goes wrong is kept as a sentence."""
     models = {model.pk: model for collection in collections if (model := collection.model) is not None}
-    asking = _Asking()
+    vectors = _QuestionVectors()
     if caller is None:
-        return asking
+        return vectors
     for model_id, model in models.items():
         try:
-            made = await embed(caller, model, [question], asked)
+            embedded = await embed(caller, model, [question], origin)
         except (Refusal, ProviderError) as error:
-            asking.problem = error.message
+            vectors.problem = error.message
             continue
-        asking.vectors[model_id] = made.vectors[0]
-        asking.request_id = made.request_id
-        asking.tokens += made.tokens
-        asking.cost_micros += made.cost_micros
-    return asking
+        vectors.vectors[model_id] = embedded.vectors[0]
+        vectors.request_id = embedded.request_id
+        vectors.tokens += embedded.tokens
+        vectors.cost_micros += embedded.cost_micros
+    return vectors
 
 
 async def _search(work: Callable[[], _T]) -> _T:
@@ -189,9 +193,9 @@ async def _search(work: Callable[[], _T]) -> _T:
         _ROOM.release()
 
 
-def _found(slugs: dict[uuid.UUID, str], row: tuple[Any, ...]) -> Found:
+def _passage_of(slugs: dict[uuid.UUID, str], row: tuple[Any, ...]) -> FoundPassage:
     collection, document, name, version, number, at, position, heading, text, score, words, meaning, similarity = row
-    return Found(
+    return FoundPassage(
         document_id=document,
         document=name,
         version=number,

@@ -24,7 +24,7 @@ from console.core.errors import BadInput, ProviderError, Refusal
 from console.core.lanes import Lane
 from console.gateway import sync
 from console.knowledge import sql
-from console.knowledge.embedding import SURFACE, Asked, TeamIdentity, embed
+from console.knowledge.embedding import SURFACE, CallOrigin, TeamIdentity, embed
 from console.knowledge.models import Collection, Passage
 
 LOT = 64
@@ -37,7 +37,7 @@ _MOST_LOTS = 50
 # Passages a turn goes around: more are no accident, and each takes some calls to find.
 _MOST_REFUSED = 20
 _REFUSED_INPUT = frozenset({400, 413, 422})
-_ASKED = Asked(surface=SURFACE, route="vectors of passages", lane=Lane.BATCH)
+_ASKED = CallOrigin(surface=SURFACE, route="vectors of passages", lane=Lane.BATCH)
 
 
 def make_vectors(collection_id: uuid.UUID) -> bool:

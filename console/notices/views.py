@@ -17,7 +17,7 @@ from console.notices.forms import ChannelForm
 from console.notices.models import Channel
 from console.notices.services import channel_tests
 from console.notices.services import channels as services
-from console.notices.services.channels import Made
+from console.notices.services.channels import SavedChannel
 from console.teams.access import OPERATOR, needs
 from console.teams.callers import TeamRequest
 from console.teams.forms.base import Confirm
@@ -83,16 +83,21 @@ def _new(request: TeamRequest, team: Team | None) -> HttpResponse:
     if form.is_valid():
         with refusals_at(form):
             made = services.create_channel(actor=request.caller.actor, team=team, kind=kind, **form.cleaned_data)
-            return _made(request, made, f"{made.channel.name} is set up. Send a test to check it.")
+            return _created(request, made, f"{made.channel.name} is set up. Send a test to check it.")
     context = {**_around(team), "form": form, "kind": kind, "kinds": Channel.Kind}
     return render(request, "notices/new.html", context, status=status_of(form))
 
 
-def _made(request: TeamRequest, made: Made, said: str) -> HttpResponse:
+def _created(request: TeamRequest, created: SavedChannel, message: str) -> HttpResponse:
     """Go to the channel; by way of its new secret, if it has one."""
-    if not made.secret:
-        return go(request, _url(made.channel), said)
-    context = {**_around(made.channel.team), "channel": made.channel, "secret": made.secret, "back": _url(made.channel)}
+    if not created.secret:
+        return go(request, _url(created.channel), message)
+    context = {
+        **_around(created.channel.team),
+        "channel": created.channel,
+        "secret": created.secret,
+        "back": _url(created.channel),
+    }
     return shown_once(request, "notices/secret.html", context)
 
 
@@ -107,7 +112,7 @@ def channel(request: TeamRequest, channel_id: uuid.UUID) -> HttpResponse:
     if form.is_valid():
         with refusals_at(form):
             made = services.change_channel(actor=request.caller.actor, channel=row, **form.cleaned_data)
-            return _made(request, made, f"{made.channel.name} is changed.")
+            return _created(request, made, f"{made.channel.name} is changed.")
     return _page(request, row, status=status_of(form), form=form)
 
 

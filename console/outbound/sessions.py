@@ -32,7 +32,7 @@ _SAID = {
 }
 
 
-class _Way(BaseAdapter):
+class _GuardedAdapter(BaseAdapter):
     def send(
         self,
         request: PreparedRequest,
@@ -90,5 +90,5 @@ def guarded_session() -> Session:
     session.trust_env = False
     session.adapters.clear()
     for scheme in ("https://", "http://"):
-        session.mount(scheme, _Way())
+        session.mount(scheme, _GuardedAdapter())
     return session

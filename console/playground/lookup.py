@@ -31,7 +31,7 @@ def team_among(teams: list[Team], *wanted: str) -> Team:
     return next((by_slug[slug] for slug in wanted if slug in by_slug), teams[0])
 
 
-class Named(NamedTuple):
+class Choice(NamedTuple):
     """What a page names: the team that pays, the prompt, and what to say when there is no such prompt."""
 
     team: Team
@@ -39,14 +39,14 @@ class Named(NamedTuple):
     refused: str = ""
 
 
-def found(request: TeamRequest, typed: Bench) -> Named:
+def look_up(request: TeamRequest, typed: Bench) -> Choice:
     team = team_among(teams_of(request), typed.team, request.GET.get("team", ""))
     if not typed.slug:
-        return Named(team, None)
+        return Choice(team, None)
     try:
-        return Named(team, access.prompt_for(request.caller, typed.slug))
+        return Choice(team, access.prompt_for(request.caller, typed.slug))
     except Refusal as refusal:
-        return Named(team, None, refusal.message)
+        return Choice(team, None, refusal.message)
 
 
 def chosen(request: TeamRequest, typed: Bench) -> SetUp:
@@ -56,7 +56,7 @@ def chosen(request: TeamRequest, typed: Bench) -> SetUp:
     return set_up
 
 
-def begun(request: TeamRequest) -> tuple[Bench, Named]:
+def begun(request: TeamRequest) -> tuple[Bench, Choice]:
     """Return the page somebody opens: the prompt of the address, what is live beside what is newest."""
     named = request.GET.get("prompt", "")[:300]
     ref = parse_ref(named)
@@ -70,7 +70,7 @@ def begun(request: TeamRequest) -> tuple[Bench, Named]:
     team = team_among(teams, request.GET.get("team", ""), prompt.team.slug if prompt else "")
     typed = Bench(team=team.slug, slug=prompt.slug if prompt else "")
     wanted = DRAFT if request.GET.get("draft") == "1" else str(ref.number) if ref and ref.number else ""
-    return fitted(request, typed, prompt, wanted), Named(team, prompt, refused)
+    return fitted(request, typed, prompt, wanted), Choice(team, prompt, refused)
 
 
 def fitted(request: TeamRequest, typed: Bench, prompt: Prompt | None, wanted: str = "") -> Bench:

@@ -15,7 +15,7 @@ from console.playground.answer_checks import Checked
 from console.playground.attachments import seen_in
 from console.playground.bench import DRAFT, LETTERS, ROLES, Bench, Turn
 from console.playground.drafts import Drafted, kept_at
-from console.playground.lookup import Named
+from console.playground.lookup import Choice
 from console.playground.requests import draft_of, version_of
 from console.teams.callers import TeamRequest
 from prompts_app.models import Prompt, PromptVersion
@@ -26,7 +26,7 @@ from usage_app.queries.audit.content import turns_of
 def page(
     request: TeamRequest,
     typed: Bench,
-    named: Named,
+    named: Choice,
     *,
     checked: Checked | None = None,
     said: Sequence[str] = (),
@@ -45,7 +45,7 @@ def page(
         "refused": named.refused,
         "said": said,
         "roles": ROLES,
-        "turns": [(turn, _shown(turn), list(seen_in(turn))) for turn in typed.turns],
+        "turns": [(turn, _as_words(turn), list(seen_in(turn))) for turn in typed.turns],
         "endings": files.accepted(sees=True),
         "extra": ", ".join(_names(typed.extra)),
         "models": choices.models(request.caller, team),
@@ -84,7 +84,7 @@ def _fields(declared: Sequence[Mapping[str, Any]], typed: Bench) -> list[dict[st
     ]
 
 
-def _shown(turn: Turn) -> str:
+def _as_words(turn: Turn) -> str:
     """Return a message that is more than words in words, as the log shows it."""
     try:
         parts = turns_of({"messages": [json.loads(turn.raw)]}) if turn.raw else []

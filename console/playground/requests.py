@@ -11,7 +11,7 @@ from console.gateway.identity import PersonIdentity
 from console.gateway.types import Ask
 from console.playground.bench import DRAFT, PARAMETERS, ROLES, Bench, SetUp, Turn
 from console.playground.drafts import Drafted, drafted
-from console.playground.lookup import Named
+from console.playground.lookup import Choice
 from console.teams.callers import TeamRequest
 from console.teams.models import Environment, User
 from prompts_app import access
@@ -106,7 +106,7 @@ def body_of(bench: Bench, set_up: SetUp, prompt: Prompt | None, person: User | N
     return {**body, **_parameters(set_up)}
 
 
-def ask_of(request: TeamRequest, bench: Bench, set_up: SetUp, named: Named) -> tuple[PersonIdentity, Ask]:
+def ask_of(request: TeamRequest, bench: Bench, set_up: SetUp, named: Choice) -> tuple[PersonIdentity, Ask]:
     """Return who asks and what. What cannot be asked is refused with the field at fault."""
     assert request.caller.user is not None
     body = {

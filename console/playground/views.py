@@ -24,7 +24,7 @@ from console.playground.attachments import attached
 from console.playground.bench import RATINGS, Bench, read
 from console.playground.events import Event, encode
 from console.playground.generation import events
-from console.playground.lookup import Named
+from console.playground.lookup import Choice
 from console.playground.page import page
 from console.playground.requests import ask_of, body_of
 from console.playground.snippets import snippets
@@ -40,7 +40,7 @@ def bench(request: TeamRequest) -> HttpResponse:
     if request.method != "POST":
         return _recorded(request) if request.GET.get("record") else page(request, *lookup.begun(request))
     typed = read(request.POST)
-    named = lookup.found(request, typed)
+    named = lookup.look_up(request, typed)
     do = request.POST.get("do", "run")
     changed = _changed(request, typed, named.prompt, do)
     if do == "attach":
@@ -84,8 +84,8 @@ def _recorded(request: TeamRequest) -> HttpResponse:
         bench, prompt, said = recorded.opened(request, event, team)
     except Refusal as refusal:
         typed = lookup.fitted(request, Bench(team=team.slug), None)
-        return page(request, typed, Named(team, None, refusal.message), status=422)
-    return page(request, bench, Named(team, prompt), said=said)
+        return page(request, typed, Choice(team, None, refusal.message), status=422)
+    return page(request, bench, Choice(team, prompt), said=said)
 
 
 @needs("use_models")
@@ -94,7 +94,7 @@ def stream(request: TeamRequest) -> HttpResponseBase:
     """Answer one set-up as it comes in: server-sent events with the names of `events.py`."""
     typed = read(request.POST)
     try:
-        named = lookup.found(request, typed)
+        named = lookup.look_up(request, typed)
         if named.refused:
             raise NotFound(named.refused)
         identify, ask = ask_of(request, typed, lookup.chosen(request, typed), named)
@@ -108,7 +108,7 @@ def stream(request: TeamRequest) -> HttpResponseBase:
 def code(request: TeamRequest) -> HttpResponse:
     """Show one set-up as a program would call it."""
     typed = read(request.POST)
-    named = lookup.found(request, typed)
+    named = lookup.look_up(request, typed)
     if named.refused:
         raise NotFound(named.refused)
     set_up = lookup.chosen(request, typed)
@@ -122,7 +122,7 @@ def code(request: TeamRequest) -> HttpResponse:
 def checks(request: TeamRequest) -> HttpResponse:
     """Hold the answers on the page to the checks of the chosen case."""
     typed = read(request.POST)
-    named = lookup.found(request, typed)
+    named = lookup.look_up(request, typed)
     checked = _checked(request, typed, named)
     if not is_htmx(request):
         return page(request, typed, named, checked=checked)
@@ -142,7 +142,7 @@ def rate(request: TeamRequest) -> HttpResponse:
     set_up = replace(set_up, rating=says)
     if is_htmx(request):
         return render(request, "playground/_ratings.html", {"set_up": set_up})
-    return page(request, typed.replacing(set_up), lookup.found(request, typed))
+    return page(request, typed.replacing(set_up), lookup.look_up(request, typed))
 
 
 async def _refused(message: str) -> AsyncGenerator[bytes, None]:
@@ -160,7 +160,7 @@ async def _encoded(identify: Identify, ask: Ask, session: str) -> AsyncGenerator
 # Answers, without scripts ---------------------------------------------------------------------------------------------
 
 
-def _run(request: TeamRequest, typed: Bench, named: Named) -> Bench:
+def _run(request: TeamRequest, typed: Bench, named: Choice) -> Bench:
     """Return the page with the answers of all its set-ups, asked at once."""
     asks: dict[str, tuple[Identify, Ask]] = {}
     for set_up in typed.set_ups:
@@ -178,7 +178,7 @@ def _run(request: TeamRequest, typed: Bench, named: Named) -> Bench:
     return typed
 
 
-def _checked(request: TeamRequest, typed: Bench, named: Named) -> answer_checks.Checked | None:
+def _checked(request: TeamRequest, typed: Bench, named: Choice) -> answer_checks.Checked | None:
     """Return what the checks of the chosen case say of the answers; None without a case or an answer."""
     case = lookup.case(request, typed, named.prompt)
     if case is None or not any(set_up.answer for set_up in typed.set_ups):

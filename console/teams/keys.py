@@ -26,14 +26,14 @@ def _checksum(text: str) -> str:
 
 
 def generate(environment: str) -> str:
-    return _made(PREFIXES[environment])
+    return _random_key(PREFIXES[environment])
 
 
 def generate_hook_token() -> str:
-    return _made(HOOK_PREFIX)
+    return _random_key(HOOK_PREFIX)
 
 
-def _made(prefix: str) -> str:
+def _random_key(prefix: str) -> str:
     body = prefix + "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM))
     return body + _checksum(body)
 

@@ -31,9 +31,9 @@ def find(rows: Iterable[Touchpoint]) -> None:
     _with_legacy(shown)
 
 
-def _is_other(one: Touchpoint, other: Touchpoint) -> bool:
+def _is_other(row: Touchpoint, other: Touchpoint) -> bool:
     """Return whether two are not the same, nor the same assistant in two places."""
-    return one is not other and (one.agent_id is None or one.agent_id != other.agent_id)
+    return row is not other and (row.agent_id is None or row.agent_id != other.agent_id)
 
 
 def _with_legacy(shown: list[Touchpoint]) -> None:

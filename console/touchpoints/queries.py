@@ -62,7 +62,7 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Filters:
     """What a list is narrowed to. Without a state, what is over is left out."""
 
     kind: str = ""
@@ -70,7 +70,7 @@ class Wanted:
     words: str = ""
 
     @classmethod
-    def of(cls, kind: str, state: str, words: str) -> "Wanted":
+    def of(cls, kind: str, state: str, words: str) -> "Filters":
         """Read a query string; what means nothing narrows nothing."""
         return cls(
             kind if kind in Kind.values else "",
@@ -115,10 +115,10 @@ class Inventory:
             legacy_micros=sum(row.legacy.spend_micros or 0 for row in left if row.legacy),
         )
 
-    def found(self, wanted: Wanted) -> list[Touchpoint]:
+    def found(self, wanted: Filters) -> list[Touchpoint]:
         return [row for row in self.rows if wanted.takes(row)]
 
-    def page(self, wanted: Wanted, number: int, *, showing: str = "") -> Page[Touchpoint]:
+    def page(self, wanted: Filters, number: int, *, showing: str = "") -> Page[Touchpoint]:
         """Return one page; the page of `showing`, a row's key, where that is given, whatever the filters say."""
         rows = [row for row in self.rows if wanted.takes(row) or row.key == showing]
         if showing:

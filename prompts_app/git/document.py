@@ -156,29 +156,29 @@ def _variables(value: Any) -> list[dict[str, Any]]:
     return [_variable_in(one, place) for place, one in enumerate(value, 1)]
 
 
-def _variable_in(one: Any, place: int) -> dict[str, Any]:
-    if not isinstance(one, dict) or not isinstance(one.get("name"), str):
+def _variable_in(value: Any, place: int) -> dict[str, Any]:
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
         raise ValueError(f"Variable {place} needs a name.")
-    unknown = [name for name in one if name not in _VARIABLE_FIELDS]
+    unknown = [name for name in value if name not in _VARIABLE_FIELDS]
     if unknown:
         raise ValueError(f"{unknown[0][:60]!r} is not a field of a variable; known are {', '.join(_VARIABLE_FIELDS)}.")
     return {
-        "name": one["name"],
-        "type": one.get("type", "text"),
-        "is_required": one.get("required", True),
-        "choices": one.get("choices") or [],
-        "default": one.get("default"),
-        "example": one.get("example"),
+        "name": value["name"],
+        "type": value.get("type", "text"),
+        "is_required": value.get("required", True),
+        "choices": value.get("choices") or [],
+        "default": value.get("default"),
+        "example": value.get("example"),
     }
 
 
-def _variable_out(one: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {"name": one["name"], "type": one["type"]}
-    if not one.get("is_required", True):
+def _variable_out(variable: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {"name": variable["name"], "type": variable["type"]}
+    if not variable.get("is_required", True):
         found["required"] = False
     for name in ("choices", "default", "example"):
-        if one.get(name) not in (None, []):
-            found[name] = one[name]
+        if variable.get(name) not in (None, []):
+            found[name] = variable[name]
     return found
 
 

@@ -11,7 +11,7 @@ from console.core.errors import BadInput, Conflict
 from console.teams.callers import Actor
 from console.teams.models import Team
 from prompts_app.git import folder
-from prompts_app.git.exports import Written, write_commits
+from prompts_app.git.exports import WrittenVersions, write_commits
 from prompts_app.git.imports import import_commits
 from prompts_app.git.labels import tag_moves, wanted_tags
 from prompts_app.git.models import GitCommit, GitSync
@@ -20,7 +20,7 @@ from prompts_app.git.problems import told_of_damage
 from prompts_app.git.report import Imported
 
 
-def keep_rows(written: Written) -> None:
+def keep_rows(written: WrittenVersions) -> None:
     """Remember which commits an export made."""
     GitCommit.objects.bulk_create(written.rows, batch_size=1000, ignore_conflicts=True)
 
@@ -70,7 +70,7 @@ def _log(
     path: Path,
     *,
     found: Imported | None = None,
-    written: Written | None = None,
+    written: WrittenVersions | None = None,
     labels: int = 0,
 ) -> GitSync:
     conflicts = [conflict.as_json() for conflict in found.conflicts] if found else []

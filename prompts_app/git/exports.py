@@ -25,7 +25,7 @@ Origin = GitCommit.Origin
 
 
 @dataclass(slots=True)
-class Written:
+class WrittenVersions:
     """What an export appended. `rows` are to be kept once the ref has moved."""
 
     tip: ObjectID | None
@@ -43,11 +43,11 @@ class _Event(NamedTuple):
     version_id: object
 
 
-def write_commits(repo: BaseRepo, tip: ObjectID | None, *, leave: Collection[str] = ()) -> Written:
+def write_commits(repo: BaseRepo, tip: ObjectID | None, *, leave: Collection[str] = ()) -> WrittenVersions:
     """Append what the history up to `tip` lacks, leaving the slugs in `leave` alone. Moves no ref."""
     doing = _Export(repo, tip)
     doing.run(leave)
-    return Written(doing.appender.tip, doing.appender.count, doing.rows)
+    return WrittenVersions(doing.appender.tip, doing.appender.count, doing.rows)
 
 
 class _Export:

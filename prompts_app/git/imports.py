@@ -75,27 +75,27 @@ class _Import:
 
     def run(self, pending: list[Pending], take: Collection[str], keep: Collection[str]) -> None:
         todo: list[tuple[int, bool, str, Step, Pending]] = []
-        for one in pending:
-            for step in one.seen:
-                self._remember(one, step, Origin.IMPORT, is_version=step is one.seen[-1])
-            if one.conflict and one.slug in keep and one.prompt:
-                for step in one.steps:
-                    self._remember(one, step, Origin.KEPT, is_version=False)
-            elif one.conflict and not (one.slug in take and one.conflict.kind in {"edited", "unrelated"}):
-                self.found.conflicts.append(one.conflict)
-            elif self._reads(one):
-                todo += [(step.order, self._is_user(step), one.path, step, one) for step in one.steps]
+        for entry in pending:
+            for step in entry.seen:
+                self._remember(entry, step, Origin.IMPORT, is_version=step is entry.seen[-1])
+            if entry.conflict and entry.slug in keep and entry.prompt:
+                for step in entry.steps:
+                    self._remember(entry, step, Origin.KEPT, is_version=False)
+            elif entry.conflict and not (entry.slug in take and entry.conflict.kind in {"edited", "unrelated"}):
+                self.found.conflicts.append(entry.conflict)
+            elif self._reads(entry):
+                todo += [(step.order, self._is_user(step), entry.path, step, entry) for step in entry.steps]
         # In the order of the commits; of one commit, partials before those who may include them.
-        for *_, step, one in sorted(todo, key=lambda t: t[:3]):
-            if one.path not in self._failed:
-                self._step(one, step)
+        for *_, step, entry in sorted(todo, key=lambda t: t[:3]):
+            if entry.path not in self._failed:
+                self._step(entry, step)
 
-    def _reads(self, one: Pending) -> bool:
+    def _reads(self, entry: Pending) -> bool:
         """Check the newest state of a file: it must be readable. A bad state that a later commit mended is skipped."""
-        if not one.steps:
+        if not entry.steps:
             return False
         try:
-            self.reader.document(one.steps[-1].after, one.path)
+            self.reader.document(entry.steps[-1].after, entry.path)
         except Unreadable as error:
             self.problems += error.problems
             return False
@@ -105,55 +105,55 @@ class _Import:
         document = self.reader.document_or_none(step.after, step.path)
         return document is None or document.kind != "partial"
 
-    def _step(self, one: Pending, step: Step) -> None:
-        document = self.reader.document_or_none(step.after, one.path)
+    def _step(self, entry: Pending, step: Step) -> None:
+        document = self.reader.document_or_none(step.after, entry.path)
         if document is None:
             if step.after is not None:
                 self.found.notes.append(
-                    f"{one.path}: commit {step.sha[:10]} left it unreadable; a later one mended it."
+                    f"{entry.path}: commit {step.sha[:10]} left it unreadable; a later one mended it."
                 )
-            self._remember(one, step, Origin.IMPORT)
+            self._remember(entry, step, Origin.IMPORT)
             return
         try:
             with transaction.atomic():
-                self._apply(one, step, document)
-                self._remember(one, step, Origin.IMPORT)
+                self._apply(entry, step, document)
+                self._remember(entry, step, Origin.IMPORT)
         except Refusal as refusal:
-            self._failed.add(one.path)
-            self.problems.append(Problem(one.path, document.line_of(refusal), refusal.message, step.sha))
+            self._failed.add(entry.path)
+            self.problems.append(Problem(entry.path, document.line_of(refusal), refusal.message, step.sha))
 
-    def _apply(self, one: Pending, step: Step, document: Document) -> None:
+    def _apply(self, entry: Pending, step: Step, document: Document) -> None:
         name, email = read_author(step.commit)
         words: dict[str, Any] = {
             "content": document.content,
             "variables": document.variables,
             "parameters": document.parameters,
-            "message": read_message(step.commit, one.slug),
+            "message": read_message(step.commit, entry.slug),
             "provenance": Provenance(name, email, read_time(step.commit)),
         }
-        if one.prompt is None or one.prompt.head is None:
-            one.prompt = self._create(one, document, words)
-            self._note(one, step, None, document, number=1, is_new=True)
+        if entry.prompt is None or entry.prompt.head is None:
+            entry.prompt = self._create(entry, document, words)
+            self._note(entry, step, None, document, number=1, is_new=True)
             return
-        self._check(one.prompt, document, step)
-        prompt, was = one.prompt, document_of(one.prompt, one.prompt.head)
+        self._check(entry.prompt, document, step)
+        prompt, was = entry.prompt, document_of(entry.prompt, entry.prompt.head)
         number = 0
         if not same(document, was):
             number = save_version(actor=self.actor, prompt=prompt, parent=prompt.head, **words).number
-        settings = self._settings(prompt, self.reader.document_or_none(step.before, one.path), document)
+        settings = self._settings(prompt, self.reader.document_or_none(step.before, entry.path), document)
         if settings:
             change_prompt(actor=self.actor, prompt=prompt, **settings)
         if number or settings:
-            one.prompt = Prompt.objects.select_related("team", "head").get(pk=prompt.pk)
-            before = self.reader.document_or_none(step.before, one.path) or was
-            self._note(one, step, before, document, number=number, is_new=False)
+            entry.prompt = Prompt.objects.select_related("team", "head").get(pk=prompt.pk)
+            before = self.reader.document_or_none(step.before, entry.path) or was
+            self._note(entry, step, before, document, number=number, is_new=False)
 
-    def _create(self, one: Pending, document: Document, words: dict[str, Any]) -> Prompt:
+    def _create(self, entry: Pending, document: Document, words: dict[str, Any]) -> Prompt:
         team = self._team(document)
         made = create_prompt(
             actor=self.actor,
             team=team,
-            slug=one.slug,
+            slug=entry.slug,
             kind=document.kind,
             visibility=document.visibility or "team",
             description=document.description or "",
@@ -204,17 +204,17 @@ class _Import:
         return found
 
     def _note(
-        self, one: Pending, step: Step, before: Document | None, after: Document, *, number: int, is_new: bool
+        self, entry: Pending, step: Step, before: Document | None, after: Document, *, number: int, is_new: bool
     ) -> None:
-        author, message = read_author(step.commit)[0], read_message(step.commit, one.slug)
-        lines = diff(before, after, one.path) if self.with_diff else []
-        self.found.changes.append(Change(one.slug, number, is_new, author, message, step.sha, lines))
+        author, message = read_author(step.commit)[0], read_message(step.commit, entry.slug)
+        lines = diff(before, after, entry.path) if self.with_diff else []
+        self.found.changes.append(Change(entry.slug, number, is_new, author, message, step.sha, lines))
 
-    def _remember(self, one: Pending, step: Step, origin: str, *, is_version: bool = True) -> None:
-        if one.prompt is None:
+    def _remember(self, entry: Pending, step: Step, origin: str, *, is_version: bool = True) -> None:
+        if entry.prompt is None:
             return
         blob = step.after[1].decode() if step.after else ""
-        version = one.prompt.head_id if is_version else None
+        version = entry.prompt.head_id if is_version else None
         GitCommit.objects.update_or_create(
-            prompt=one.prompt, sha=step.sha, defaults={"version_id": version, "blob": blob, "origin": origin}
+            prompt=entry.prompt, sha=step.sha, defaults={"version_id": version, "blob": blob, "origin": origin}
         )

@@ -28,7 +28,7 @@ _REASON = "Imported from Langfuse"
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class MadePrompt:
     """One version that was made, or would be."""
 
     title: str
@@ -43,7 +43,7 @@ class Made:
 
 @dataclass(slots=True)
 class Outcome:
-    made: list[Made] = field(default_factory=list)
+    made: list[MadePrompt] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     already: int = 0
@@ -179,7 +179,7 @@ class _Import:
                 provenance=provenance,
             )
         self.out.made.append(
-            Made(
+            MadePrompt(
                 source.title,
                 f"{source.slug}@{made.number}",
                 prompt is None,

@@ -31,7 +31,7 @@ def connected() -> GitRemote | None:
     return GitRemote.objects.first()
 
 
-def _shown(remote: GitRemote) -> dict[str, Any]:
+def _logged(remote: GitRemote) -> dict[str, Any]:
     return {name: getattr(remote, name) for name in FIELDS} | {"credential": "set" if remote.credential else "not set"}
 
 
@@ -87,7 +87,7 @@ def connect(
     credential = _check_credential(credential, _check(remote))
     remote.credential = encrypt(credential) if credential else ""
     remote.save(force_insert=True)
-    record(actions.GIT_CONNECTED, actor=actor, target=remote, detail={"after": _shown(remote)})
+    record(actions.GIT_CONNECTED, actor=actor, target=remote, detail={"after": _logged(remote)})
     return remote
 
 
@@ -101,7 +101,7 @@ def change(
     """
     remote = _locked()
     check_revision("how the repository is connected", remote.revision, seen_revision)
-    before, was = _shown(remote), _origin(remote.address)
+    before, was = _logged(remote), _origin(remote.address)
     for name, value in fields.items():
         if name not in FIELDS:
             raise TypeError(f"A repository has no {name} to change.")
@@ -115,7 +115,7 @@ def change(
         remote.credential = encrypt(credential) if credential else ""
     elif has_moved:
         remote.credential = ""
-    after = _shown(remote) | ({"credential": "set anew"} if credential else {})
+    after = _logged(remote) | ({"credential": "set anew"} if credential else {})
     if before != after:
         remote.revision += 1
         remote.save(update_fields=[*FIELDS, "credential", "revision"])
@@ -135,7 +135,7 @@ def _origin(address: str) -> tuple[str, str, int] | None:
 def disconnect(*, actor: Actor) -> None:
     """Forget the repository and its credential. What is in it, and what came from it, stays."""
     remote = _locked()
-    before = _shown(remote)
+    before = _logged(remote)
     GitRemote.objects.all().delete()
     record(actions.GIT_DISCONNECTED, actor=actor, target=remote, detail={"before": before})
 

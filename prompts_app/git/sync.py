@@ -26,7 +26,7 @@ from prompts_app import listeners
 from prompts_app.git import folder
 from prompts_app.git.address import Address, check_address
 from prompts_app.git.exchange import keep_rows
-from prompts_app.git.exports import Written, write_commits
+from prompts_app.git.exports import WrittenVersions, write_commits
 from prompts_app.git.imports import import_commits
 from prompts_app.git.labels import tag_moves, wanted_tags
 from prompts_app.git.models import GitRemote, GitSync
@@ -89,7 +89,7 @@ def sync(*, actor: Actor = SYSTEM, take: Collection[str] = (), keep: Collection[
 
 def _exchange(
     remote: GitRemote, actor: Actor, take: Collection[str], keep: Collection[str]
-) -> tuple[Imported, Written, int]:
+) -> tuple[Imported, WrittenVersions, int]:
     address = check_address(remote.address)
     branch = f"refs/heads/{remote.branch}".encode()
     if address.is_folder:
@@ -105,7 +105,7 @@ def _exchange(
 
 def _with_mirror(
     remote: GitRemote, address: Address, branch: bytes, actor: Actor, take: Collection[str], keep: Collection[str]
-) -> tuple[Imported, Written, int]:
+) -> tuple[Imported, WrittenVersions, int]:
     with connection(remote) as there, closing(mirror_of(address)) as mirror:
         refs = there.refs()
         tip = refs.get(branch)
@@ -113,7 +113,7 @@ def _with_mirror(
         if tip:
             there.fetch(mirror, tip)
             found = import_commits(actor=actor, repo=mirror, tip=tip, take=take, keep=keep)
-        written = write_commits(mirror, tip, leave=_left(found))
+        written = write_commits(mirror, tip, leave=_conflicting(found))
         tags = tag_moves(
             wanted_tags(mirror, written.rows), {n: s for n, s in refs.items() if n.startswith(b"refs/tags/")}
         )
@@ -126,11 +126,11 @@ def _with_mirror(
 
 def _with_folder(
     path: Path, branch: bytes, actor: Actor, take: Collection[str], keep: Collection[str]
-) -> tuple[Imported, Written, int]:
+) -> tuple[Imported, WrittenVersions, int]:
     with closing(open_inside(path)) as repo, transaction.atomic():
         tip = folder.head_of(repo, branch)
         found = import_commits(actor=actor, repo=repo, tip=tip, take=take, keep=keep) if tip else Imported()
-        written = write_commits(repo, tip, leave=_left(found))
+        written = write_commits(repo, tip, leave=_conflicting(found))
         keep_rows(written)
         folder.move(repo, branch, tip, written.tip)
         tags = tag_moves(wanted_tags(repo, written.rows), folder.tags_of(repo))
@@ -150,11 +150,11 @@ def open_inside(path: Path) -> Repo:
     return repo
 
 
-def _left(found: Imported) -> set[str]:
+def _conflicting(found: Imported) -> set[str]:
     return {conflict.slug for conflict in found.conflicts}
 
 
-def _done(log: GitSync, found: Imported, written: Written, labels: int) -> None:
+def _done(log: GitSync, found: Imported, written: WrittenVersions, labels: int) -> None:
     log.imported, log.exported, log.labels = found.versions, written.count, labels
     log.conflicts = [conflict.as_json() for conflict in found.conflicts]
     log.outcome = Outcome.CONFLICTS if found.conflicts else Outcome.OK

@@ -107,7 +107,7 @@ class Connection:
         self._client, self._path, self._secret = client, path, secret
 
     def refs(self) -> Refs:
-        with _told():
+        with _in_our_words():
             found = self._client.get_refs(self._path.encode(), protocol_version=0).refs
         refs = {bytes(name): sha for name, sha in found.items() if sha is not None}
         if any(len(sha) != len(_NOTHING) for sha in refs.values()):
@@ -125,7 +125,7 @@ class Connection:
         # By itself it would offer branches, of which a mirror has none.
         known = [sha for sha in mirror.refs.as_dict(_KEPT).values() if sha in mirror]
         with SpooledTemporaryFile(max_size=8 * 1024 * 1024) as pack:
-            with _told():
+            with _in_our_words():
                 self._client.fetch_pack(
                     self._path.encode(),
                     lambda refs, depth=None: [tip],
@@ -137,7 +137,7 @@ class Connection:
                 check_pack(pack.read())
                 pack.seek(0)
             # What came may build on what is here, and that may be damaged: then the fault is ours.
-            with nullcontext() if known else _told():
+            with nullcontext() if known else _in_our_words():
                 mirror.object_store.add_thin_pack(pack.read, None)
         _remember(mirror, tip)
 
@@ -155,7 +155,7 @@ class Connection:
             return mirror.generate_pack_data(have, want, ofs_delta=ofs_delta)  # how far we are is nobody's word
 
         words = _Words()
-        with _told():
+        with _in_our_words():
             done = self._client.send_pack(self._path, decide, pack, progress=words.hear)  # type: ignore[arg-type]
         refused = {name: said for name, said in (done.ref_status or {}).items() if said}
         if refused:
@@ -200,7 +200,7 @@ class _Words:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _in_our_words() -> Iterator[None]:
     """Say in our words what went wrong on the way."""
     try:
         yield

@@ -110,7 +110,7 @@ class Trees:
         """Return a file's text; names the line where it stops being text."""
         mode, sha = entry
         if mode not in _REGULAR:
-            raise unreadable(path, 0, _what(mode))
+            raise unreadable(path, 0, _kind_of_entry(mode))
         blob = self._object(sha)
         data = blob.data if isinstance(blob, Blob) else b""
         if len(data) > largest:
@@ -124,7 +124,7 @@ class Trees:
         return text
 
 
-def _what(mode: int) -> str:
+def _kind_of_entry(mode: int) -> str:
     if stat.S_ISLNK(mode):
         return "This is a symbolic link; write the prompt itself."
     if mode == 0o160000:
@@ -155,7 +155,7 @@ def check_names(trees: Trees, tree: ObjectID | None) -> dict[str, Entry]:
         if entry is None or is_left_alone(path):
             continue
         if entry[0] not in _REGULAR:
-            problems.append(Problem(path, 0, _what(entry[0])))
+            problems.append(Problem(path, 0, _kind_of_entry(entry[0])))
         elif slug_of(path) is None:
             problems.append(
                 Problem(

@@ -64,7 +64,7 @@ def compare(old: PromptVersion | None, new: PromptVersion, *, is_inline: bool, i
         added, removed = added + plus, removed + minus
         shown: Sequence[diff.Row | Fold] = diff.folded(rows) if is_folded else rows
         shown = diff.inline(shown) if is_inline else shown
-        found.append(MessageDiff(index, *_titles(before, after), [_shown(row) for row in shown]))
+        found.append(MessageDiff(index, *_titles(before, after), [_shown_row(row) for row in shown]))
     return Comparison(
         old,
         new,
@@ -79,13 +79,13 @@ def compare(old: PromptVersion | None, new: PromptVersion, *, is_inline: bool, i
 def compare_texts(title: str, old: str, new: str) -> MessageDiff:
     """Return how two texts differ, in one column, with what is the same left out."""
     rows = _rows({"text": old} if old else None, {"text": new} if new else None)
-    return MessageDiff(0, title, "", [_shown(row) for row in diff.inline(diff.folded(rows))])
+    return MessageDiff(0, title, "", [_shown_row(row) for row in diff.inline(diff.folded(rows))])
 
 
 def compare_sides(old: str, new: str) -> tuple[MessageDiff, MessageDiff]:
     """Return how two texts differ, in two columns and in one, with what is the same left out."""
     rows = diff.folded(diff.rows(old, new))
-    wide, narrow = ([_shown(row) for row in each] for each in (rows, diff.inline(rows)))
+    wide, narrow = ([_shown_row(row) for row in each] for each in (rows, diff.inline(rows)))
     return MessageDiff(0, "", "", wide), MessageDiff(0, "", "", narrow)
 
 
@@ -109,7 +109,7 @@ def _titles(before: dict[str, Any] | None, after: dict[str, Any] | None) -> tupl
     return title_of(role), f"was {title_of(before['role'])}" if before["role"] != role else ""
 
 
-def _shown(row: diff.Row | Fold) -> ShownRow:
+def _shown_row(row: diff.Row | Fold) -> ShownRow:
     if isinstance(row, Fold):
         return ShownRow("fold", hidden=row.count)
     old = Cell(row.old.number, pieces(row.old.text, row.old.spans)) if row.old else None

@@ -35,15 +35,15 @@ class Figures:
 
     @property
     def cost_each(self) -> int | None:
-        return _whole(self._each(self.cost_micros))
+        return _rounded(self._each(self.cost_micros))
 
     @property
     def tokens_in(self) -> int | None:
-        return _whole(self._each(self.prompt_tokens))
+        return _rounded(self._each(self.prompt_tokens))
 
     @property
     def tokens_out(self) -> int | None:
-        return _whole(self._each(self.completion_tokens))
+        return _rounded(self._each(self.completion_tokens))
 
     @property
     def error_percent(self) -> float | None:
@@ -70,7 +70,7 @@ class Figures:
         return round(self.score_sum / self.scored, 3) if self.scored else None
 
 
-def _whole(amount: float | None) -> int | None:
+def _rounded(amount: float | None) -> int | None:
     return None if amount is None else round(amount)
 
 

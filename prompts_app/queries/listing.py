@@ -22,7 +22,7 @@ _UNREADABLE = "This page of the list cannot be read from its address. Start agai
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Filters:
     """What the reader narrowed the list to."""
 
     words: str = ""
@@ -82,20 +82,20 @@ class Listing:
     after: str | None
 
 
-def narrowed(prompts: QuerySet[Prompt], wanted: Wanted) -> QuerySet[Prompt]:
+def narrowed(prompts: QuerySet[Prompt], filters: Filters) -> QuerySet[Prompt]:
     """Return the prompts of a folder, and of those the ones the filters leave."""
-    if wanted.folder:
-        prompts = prompts.filter(slug__startswith=wanted.folder + "/")
-    if wanted.label:
-        prompts = prompts.filter(pk__in=Label.objects.filter(name=wanted.label).values("prompt"))
-    if wanted.tag:
-        prompts = prompts.filter(tags__contains=[wanted.tag])
-    if wanted.kind in Kind.values:
-        prompts = prompts.filter(kind=wanted.kind)
-    if wanted.is_unused:
+    if filters.folder:
+        prompts = prompts.filter(slug__startswith=filters.folder + "/")
+    if filters.label:
+        prompts = prompts.filter(pk__in=Label.objects.filter(name=filters.label).values("prompt"))
+    if filters.tag:
+        prompts = prompts.filter(tags__contains=[filters.tag])
+    if filters.kind in Kind.values:
+        prompts = prompts.filter(kind=filters.kind)
+    if filters.is_unused:
         prompts = prompts.filter(calls=0)
-    if wanted.words:
-        prompts = prompts.filter(_match(wanted.words))
+    if filters.words:
+        prompts = prompts.filter(_match(filters.words))
     return prompts
 
 
@@ -141,23 +141,23 @@ def _read(key: str | int, sort: str) -> int | dt.datetime:
     return found
 
 
-def listing(prompts: QuerySet[Prompt], wanted: Wanted, cursor: Cursor | None, *, total: int | None = None) -> Listing:
+def listing(prompts: QuerySet[Prompt], filters: Filters, cursor: Cursor | None, *, total: int | None = None) -> Listing:
     """Return one page. Three queries, however many prompts there are: page, labels, and the count if none is given.
 
     On a first page the rows that fit are found and counted in one go, for finding them is most of the work.
     """
-    chosen = narrowed(prompts, wanted)
+    chosen = narrowed(prompts, filters)
     is_back = bool(cursor and cursor.is_back)
     if total is None and cursor is None:
         found = list(
-            _ordered(chosen, wanted.sort, None)
+            _ordered(chosen, filters.sort, None)
             .annotate(total=Window(Count("pk")))
             .values_list("pk", "total")[: PAGE_ROWS + 1]
         )
         total = found[0][1] if found else 0
         chosen = Prompt.objects.filter(pk__in=[pk for pk, _ in found])
     shown = (
-        _ordered(chosen, wanted.sort, cursor)
+        _ordered(chosen, filters.sort, cursor)
         .select_related("team", "head")
         .defer("search", "includes", *(f"head__{name}" for name in HEAVY))
         .prefetch_related(Prefetch("labels", Label.objects.select_related("version").defer(*_HEAVY_OF_LABEL)))
@@ -170,7 +170,7 @@ def listing(prompts: QuerySet[Prompt], wanted: Wanted, cursor: Cursor | None, *,
     has_before, has_after = (has_more, True) if is_back else (cursor is not None, has_more)
 
     def end(is_back: bool, prompt: Prompt) -> str:
-        return str(Cursor(is_back, _key(prompt, wanted.sort), prompt.slug))
+        return str(Cursor(is_back, _key(prompt, filters.sort), prompt.slug))
 
     return Listing(
         rows=[Row(prompt) for prompt in prompts_found],

@@ -73,12 +73,14 @@ def groups(uses: Sequence[Use], visible: QuerySet[Prompt], teams: QuerySet[Team]
     found = []
     for kind, some in by_kind.items():
         title, icon, about = _TITLES.get(kind, (kind.capitalize() + "s", "link", ""))
-        shown = [_shown(use, may) for use in some if (use.name in seen if kind == "prompt" else use.team_id in mine)]
+        shown = [
+            _shown_use(use, may) for use in some if (use.name in seen if kind == "prompt" else use.team_id in mine)
+        ]
         found.append(Group(title, icon, about, shown, len(some) - len(shown)))
     return found
 
 
-def _shown(use: Use, may: May) -> ShownUse:
+def _shown_use(use: Use, may: May) -> ShownUse:
     url = use.url if may(use.opens_to, use.team_id) else ""
     if use.kind == "prompt":
         url = reverse("prompts:prompt", args=[use.name])

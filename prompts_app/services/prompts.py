@@ -51,7 +51,7 @@ def _check_choice(name: str, value: str, choices: Sequence[str]) -> str:
     return value
 
 
-def _shown(prompt: Prompt) -> dict[str, Any]:
+def _logged(prompt: Prompt) -> dict[str, Any]:
     return {
         "visibility": prompt.visibility,
         "description": prompt.description,
@@ -98,7 +98,7 @@ def create_prompt(
         provenance=provenance,
     )
     record_change(
-        actions.PROMPT_CREATED, actor=actor, prompt=prompt, detail={"after": _shown(prompt) | {"kind": prompt.kind}}
+        actions.PROMPT_CREATED, actor=actor, prompt=prompt, detail={"after": _logged(prompt) | {"kind": prompt.kind}}
     )
     return prompt
 
@@ -121,7 +121,7 @@ def change_prompt(
     """
     prompt = locked(prompt)
     check_revision(f"the settings of {prompt}", prompt.settings_revision, seen_revision)
-    before = _shown(prompt)
+    before = _logged(prompt)
     if description is not None:
         prompt.description = _check_description(description)
     if tags is not None:
@@ -136,7 +136,7 @@ def change_prompt(
         raise BadInput("Only a partial can be required.", param="is_required")
     _check_reach(prompt)
     prompt.save(update_fields=["description", "tags", "visibility", "is_required"])
-    after = _shown(prompt)
+    after = _logged(prompt)
     if before != after:
         prompt.settings_revision += 1
         prompt.save(update_fields=["settings_revision"])
@@ -185,6 +185,6 @@ def delete_prompt(*, actor: Actor, prompt: Prompt) -> None:
     labels = dict(Label.objects.filter(prompt=prompt).values_list("name", "version__number"))
     prompt.deleted_at = now()
     prompt.save(update_fields=["deleted_at"])
-    detail = {"before": _shown(prompt) | {"labels": labels}}
+    detail = {"before": _logged(prompt) | {"labels": labels}}
     Label.objects.filter(prompt=prompt).delete()
     record_change(actions.PROMPT_DELETED, actor=actor, prompt=prompt, detail=detail)

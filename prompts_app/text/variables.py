@@ -52,7 +52,7 @@ def _text_of(declared: Mapping[str, Any], value: Any) -> str:
     return value
 
 
-def check_values(declared: Iterable[Mapping[str, Any]], given: Mapping[str, Any]) -> dict[str, str]:
+def check_values(declared: Iterable[Mapping[str, Any]], values: Mapping[str, Any]) -> dict[str, str]:
     """Return every declared variable as text. Raises WrongVariables with all that is missing, unknown or wrong."""
     found: dict[str, str] = {}
     missing, wrong = [], {}
@@ -60,8 +60,8 @@ def check_values(declared: Iterable[Mapping[str, Any]], given: Mapping[str, Any]
     for one in declared:
         name = one["name"]
         names.add(name)
-        value = given.get(name)
-        if value is None and not (name in given and one["type"] == "json"):
+        value = values.get(name)
+        if value is None and not (name in values and one["type"] == "json"):
             if one.get("default") is not None:
                 value = one["default"]
             elif one.get("is_required", True):
@@ -74,7 +74,7 @@ def check_values(declared: Iterable[Mapping[str, Any]], given: Mapping[str, Any]
             found[name] = _text_of(one, value)
         except ValueError as error:
             wrong[name] = str(error)
-    unknown = given.keys() - names
+    unknown = values.keys() - names
     if missing or unknown or wrong:
         raise WrongVariables(missing=missing, unknown=unknown, wrong=wrong)
     return found

@@ -13,7 +13,7 @@ from console.teams.callers import TeamRequest
 from prompts_app import access
 from prompts_app.models import Kind
 from prompts_app.queries import folders, listing
-from prompts_app.queries.listing import SORTS, Wanted
+from prompts_app.queries.listing import SORTS, Filters
 from prompts_app.views.frame import ACTIVE
 
 EXAMPLE = """You answer customers of {{company}} in the live chat.
@@ -36,14 +36,14 @@ class Filter:
     choices: list[tuple[str, str]] = field(default_factory=list)
 
 
-def wanted_of(query: QueryDict) -> Wanted:
+def wanted_of(query: QueryDict) -> Filters:
     """Read what the address asks for; what makes no sense asks for nothing."""
 
     def said(name: str, longest: int = _LONGEST) -> str:
         return query.get(name, "").replace("\0", "").strip()[:longest]
 
     sort = query.get("sort", "use")
-    return Wanted(
+    return Filters(
         words=said("q"),
         folder=said("folder").strip("/"),
         label=said("label", 40),
@@ -85,7 +85,7 @@ def prompts(request: TeamRequest) -> HttpResponse:
 _KEPT = ("team", "folder", "label", "tag", "kind", "unused", "sort")
 
 
-def _filters(query: QueryDict, wanted: Wanted, offered: listing.Choices) -> list[Filter]:
+def _filters(query: QueryDict, filters: Filters, offered: listing.Choices) -> list[Filter]:
     def url(**changes: str) -> str:
         params = query.copy()
         params.pop("cursor", None)
@@ -98,21 +98,21 @@ def _filters(query: QueryDict, wanted: Wanted, offered: listing.Choices) -> list
     kinds = {value: str(label) for value, label in Kind.choices}
     found = [
         Filter(
-            "filter-label", "Label", wanted.label, url(label=""), [(name, url(label=name)) for name in offered.labels]
+            "filter-label", "Label", filters.label, url(label=""), [(name, url(label=name)) for name in offered.labels]
         ),
         Filter(
             "filter-kind",
             "Kind",
-            kinds.get(wanted.kind, ""),
+            kinds.get(filters.kind, ""),
             url(kind=""),
             [(label, url(kind=value)) for value, label in kinds.items()],
         ),
     ]
-    if offered.tags or wanted.tag:
+    if offered.tags or filters.tag:
         tags = [(tag, url(tag=tag)) for tag in offered.tags]
-        found.append(Filter("filter-tag", "Tag", wanted.tag, url(tag=""), tags))
+        found.append(Filter("filter-tag", "Tag", filters.tag, url(tag=""), tags))
     unused = [("Not called in 30 days", url(unused="1"))]
     found.append(
-        Filter("filter-use", "Usage", "not called in 30 days" if wanted.is_unused else "", url(unused=""), unused)
+        Filter("filter-use", "Usage", "not called in 30 days" if filters.is_unused else "", url(unused=""), unused)
     )
     return found

@@ -47,40 +47,40 @@ def version(request: TeamRequest, slug: str, number: int) -> HttpResponse:
 def text_page(
     request: TeamRequest,
     row: Prompt,
-    shown: PromptVersion,
+    version: PromptVersion,
     *,
     is_permalink: bool = False,
     refused: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    context = frame(request, row, "text", version=shown, chosen={shown.number})
-    raw = "\n\n".join(message["text"] for message in shown.content)
+    context = frame(request, row, "text", version=version, chosen={version.number})
+    raw = "\n\n".join(message["text"] for message in version.content)
     page = context["page"]
-    asked = preview.variables_of(shown) if shown.includes else shown.variables
+    asked = preview.variables_of(version) if version.includes else version.variables
     return render(
         request,
         "prompts/detail.html",
         {
             **context,
-            "messages_shown": text.messages(shown.content),
+            "messages_shown": text.messages(version.content),
             "raw": raw,
             "tokens": estimate_tokens(raw),
             "is_permalink": is_permalink,
-            "is_newest": shown.pk == row.head_id,
-            "shown_labels": [label.label for label in page.labels if label.label.version_id == shown.pk],
+            "is_newest": version.pk == row.head_id,
+            "shown_labels": [label.label for label in page.labels if label.label.version_id == version.pk],
             "asked": asked,
-            "own_variables": {variable["name"] for variable in shown.variables},
-            "includes": _includes(shown, access.prompts_for(request.caller)),
-            "call": _call(request.caller, row, shown, asked, is_live=page.live is not None),
+            "own_variables": {variable["name"] for variable in version.variables},
+            "includes": _includes(version, access.prompts_for(request.caller)),
+            "call": _call(request.caller, row, version, asked, is_live=page.live is not None),
             "refused": refused,
         },
         status=status,
     )
 
 
-def _includes(shown: PromptVersion, visible: Any) -> list[dict[str, str]]:
+def _includes(version: PromptVersion, visible: Any) -> list[dict[str, str]]:
     """Return the partials a version names, with links to those the reader can see."""
-    refs = [Ref(include["slug"], include["number"], include["label"]) for include in shown.includes]
+    refs = [Ref(include["slug"], include["number"], include["label"]) for include in version.includes]
     seen = set(visible.filter(slug__in={ref.slug for ref in refs}).values_list("slug", flat=True)) if refs else set()
     return [
         {"ref": str(ref), "url": reverse("prompts:prompt", args=[ref.slug]) if ref.slug in seen else ""} for ref in refs
@@ -88,7 +88,7 @@ def _includes(shown: PromptVersion, visible: Any) -> list[dict[str, str]]:
 
 
 def _call(
-    caller: Caller, row: Prompt, shown: PromptVersion, asked: Sequence[Mapping[str, Any]], *, is_live: bool
+    caller: Caller, row: Prompt, version: PromptVersion, messages: Sequence[Mapping[str, Any]], *, is_live: bool
 ) -> str:
     """Return how programs use the prompt, ready to be pasted: an alias its team may call, and all it asks for.
 
@@ -96,9 +96,9 @@ def _call(
     """
     if row.kind == Kind.PARTIAL:
         return f"{{{{> {row.slug}}}}}"
-    values = example_values(asked)
+    values = example_values(messages)
     names = aliases_for(caller, row.team).order_by("created_at", "pk").values_list("name", flat=True)
-    which = {} if is_live else {"version": shown.number}
+    which = {} if is_live else {"version": version.number}
     body = {"model": names.first() or "ALIAS", "prompt": {"id": row.slug, **which, "variables": values}}
     return (
         f"curl {settings.BASE_URL}/v1/chat/completions \\\n"

@@ -94,7 +94,7 @@ def test_a_visitor_of_somebody_who_left_the_team_is_answered_by_the_assistant_ag
     held = Pass(widget.public_id, "https://shop.example", talk.visitor_id)
 
     def say() -> Message:
-        return services.say(widget=widget, held=held, text="Hello?", address="192.0.2.1")
+        return services.say(widget=widget, token_pass=held, text="Hello?", address="192.0.2.1")
 
     assert say().role == "user", "while Bob is there, he answers"
     remove_member(actor=actor(cast.alice), membership=Membership.objects.get(user=cast.bob))

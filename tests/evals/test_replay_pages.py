@@ -35,7 +35,7 @@ def recorded(world: World, *questions: str) -> None:
             closed_at=now(),
             type="chat",
             status="ok",
-            given=json.dumps({"model": "support-chat", "messages": [{"role": "user", "content": question}]}),
+            input=json.dumps({"model": "support-chat", "messages": [{"role": "user", "content": question}]}),
             output=json.dumps(completion(f"About <b>{question}</b>: yes.")),
             **{"team_id": world.cast.team_a.pk, "team": "Team A", "alias": "support-chat", "model": "fake/fake-model"},
             **{"environment": "production", "prompt_tokens": 1000, "completion_tokens": 500, "cost_micros": 450},

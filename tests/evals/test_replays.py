@@ -19,7 +19,7 @@ from console.evals.queries import replays as queries
 from console.evals.queries.side_by_side import lines_of
 from console.evals.records import NotReplayable, check_tools
 from console.evals.replay_items import REPLAYS
-from console.evals.sampling import Wanted
+from console.evals.sampling import Sampling
 from console.evals.services import datasets, replays, retention
 from console.gateway import sync
 from console.gateway.asks import make_ask
@@ -69,7 +69,7 @@ def sample(world: World, **wanted: Any) -> tuple[Dataset, sampling.Sample]:
         actor=world.alice,
         team=world.cast.team_a,
         name=f"Sample {uuid7()}",
-        wanted=Wanted(team_id=world.cast.team_a.pk, **wanted),
+        wanted=Sampling(team_id=world.cast.team_a.pk, **wanted),
         chosen="in words",
     )
 

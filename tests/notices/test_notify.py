@@ -27,7 +27,7 @@ def say(team: Team | None, key: str = "k", **more) -> bool:
     return notify(**{**QUOTA, "team": team, "text": "80 & more, @channel.", "key": key, **more})
 
 
-def by(team: Team | None, kind: str, upstream: Upstream | None = None, **more) -> channels.Made:
+def by(team: Team | None, kind: str, upstream: Upstream | None = None, **more) -> channels.SavedChannel:
     where = {"addresses": ["ops@example.com"]} if upstream is None else {"url": f"{upstream.url}/hook?token=t0psecret"}
     name = f"{kind} of {team}"
     return channels.create_channel(

@@ -37,7 +37,7 @@ def recorded(world: World, body: dict[str, Any] | None = None, answer: str = "Ye
         id := uuid7(),
         at=now(),
         closed_at=now(),
-        given=json.dumps({**given, "user": "customer-9"}),
+        input=json.dumps({**given, "user": "customer-9"}),
         output=json.dumps(completion(answer)),
         **{**usual, **fields},
     )

@@ -187,7 +187,7 @@ def test_an_answer_that_comes_between_two_looks_is_found(shop: Shop) -> None:
         Reservation.objects.all().delete()
         at = time_of(request)
         record_call(
-            request, at=at, closed_at=at, type="agent", status="ok", given="", output='{"choices": []}', **columns
+            request, at=at, closed_at=at, type="agent", status="ok", input="", output='{"choices": []}', **columns
         )
 
     with connection.execute_wrapper(After(ends, of="SELECT")):

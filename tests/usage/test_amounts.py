@@ -34,7 +34,7 @@ def test_it_reads_the_sign_it_writes(settings: Any) -> None:
     ],
 )
 def test_counts(metric: str, number: int, text: str) -> None:
-    assert amounts.shown(metric, number) == text
+    assert amounts.in_words(metric, number) == text
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from console.core.formatting import plural
 from console.core.histogram import percentile
 from console.teams.models import Team
 from usage_app.models import AlertRule, RuleMetric
-from usage_app.sql.minutes import Wanted, minutes_summed
+from usage_app.sql.minutes import Minutes, minutes_summed
 
 # What ended in a minute is summed up within seconds of its end.
 _SUMMED_UP_AFTER = dt.timedelta(seconds=15)
@@ -41,7 +41,8 @@ def measure(rules: Sequence[AlertRule]) -> list[Measured]:
     """Look at the last whole minutes of each rule, as many as it says. One query."""
     until = period_start("minute", now() - _SUMMED_UP_AFTER)
     wanted = [
-        Wanted(rule.team_id, until - dt.timedelta(minutes=rule.minutes), rule.environment, rule.alias) for rule in rules
+        Minutes(rule.team_id, until - dt.timedelta(minutes=rule.minutes), rule.environment, rule.alias)
+        for rule in rules
     ]
     return [_measured(rule, *sums) for rule, sums in zip(rules, minutes_summed(wanted, until), strict=True)]
 

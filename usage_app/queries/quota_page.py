@@ -68,9 +68,9 @@ def _urgency(state: QuotaState) -> tuple[bool, bool, float]:
     return (state.tone == "bad", state.tone == "warn", state.bar_used)
 
 
-def _urgent(found: list[QuotaState]) -> QuotaState | None:
+def _urgent(states: list[QuotaState]) -> QuotaState | None:
     """Return the limit that needs somebody first: of a day or month, hard before soft, soonest before later."""
-    running_out = [s for s in found if s.quota.window in {Window.DAY, Window.MONTH} and s.runs_out]
+    running_out = [s for s in states if s.quota.window in {Window.DAY, Window.MONTH} and s.runs_out]
     return min(
         running_out,
         key=lambda s: (s.quota.mode != Mode.HARD, s.forecast.runs_out_at if s.forecast else None, s.quota.pk),
@@ -147,7 +147,7 @@ def _change(line: AuditEvent) -> Change:
     for name in ("limit", "amount", "mode", "nameless"):
         old, new = before.get(name), after.get(name)
         texts = [
-            amounts.shown(metric, value) if isinstance(value, int) else str(value)
+            amounts.in_words(metric, value) if isinstance(value, int) else str(value)
             for value in (old, new)
             if value is not None
         ]

@@ -95,15 +95,15 @@ class QuotaState:
 
     @property
     def used_text(self) -> str:
-        return amounts.shown(self.quota.metric, self.used)
+        return amounts.in_words(self.quota.metric, self.used)
 
     @property
     def reserved_text(self) -> str:
-        return amounts.shown(self.quota.metric, self.reserved)
+        return amounts.in_words(self.quota.metric, self.reserved)
 
     @property
     def limit_text(self) -> str:
-        return amounts.shown(self.quota.metric, self.limit)
+        return amounts.in_words(self.quota.metric, self.limit)
 
     @property
     def reset_text(self) -> str:
@@ -183,11 +183,11 @@ class EndUserUse:
 
     @property
     def used_text(self) -> str:
-        return amounts.shown(self.state.quota.metric, self.used)
+        return amounts.in_words(self.state.quota.metric, self.used)
 
     @property
     def reserved_text(self) -> str:
-        return amounts.shown(self.state.quota.metric, self.reserved) if self.reserved else ""
+        return amounts.in_words(self.state.quota.metric, self.reserved) if self.reserved else ""
 
     @property
     def percent(self) -> int:

@@ -54,10 +54,12 @@ def states(quotas: QuerySet[Quota], *, now: dt.datetime) -> list[QuotaState]:
     return _with_standings(found, standings(each, NEAR_PERCENT)) if each else found
 
 
-def _with_standings(found: list[QuotaState], known: dict[int, Standing]) -> list[QuotaState]:
+def _with_standings(rows: list[QuotaState], standings: dict[int, Standing]) -> list[QuotaState]:
     return [
-        replace(state, standing=standing, used=standing.most_used) if (standing := known.get(state.quota.pk)) else state
-        for state in found
+        replace(state, standing=standing, used=standing.most_used)
+        if (standing := standings.get(state.quota.pk))
+        else state
+        for state in rows
     ]
 
 

@@ -67,7 +67,7 @@ def create_rule(
         minutes=minutes,
         least_calls=least_calls,
     )
-    insert(rule, _taken())
+    insert(rule, _same_rule())
     record(
         actions.ALERT_RULE_CREATED, actor=actor, target=rule, target_name=str(rule), team=team,
         detail={"after": _facts(rule)},
@@ -96,7 +96,7 @@ def change_rule(
     if _facts(rule) == before:
         return rule
     if _same(rule).exclude(pk=rule.pk).exists():
-        raise _taken()
+        raise _same_rule()
     rule.revision += 1
     rule.save(update_fields=["threshold", "minutes", "least_calls", "revision"])
     record(
@@ -140,7 +140,7 @@ def _same(rule: AlertRule) -> QuerySet[AlertRule]:
     )
 
 
-def _taken() -> Conflict:
+def _same_rule() -> Conflict:
     return Conflict("There is a rule of these calls and minutes already; change its threshold.", param="minutes")
 
 

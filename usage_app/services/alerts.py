@@ -73,7 +73,7 @@ def _report(state: QuotaState, passed: list[int]) -> bool:
     return True
 
 
-def _who(quota: Quota) -> str:
+def _whose(quota: Quota) -> str:
     return f"An end user of {quota.team}" if quota.each_end_user else str(quota.team)
 
 
@@ -81,7 +81,7 @@ def _tell(state: QuotaState, alert: QuotaAlert) -> None:
     """Have the owners of the team and the operators told."""
     quota, percent = state.quota, alert.percent
     context = {
-        "who": _who(quota),
+        "who": _whose(quota),
         "quota": quota,
         "state": state,
         "percent": percent,
@@ -90,7 +90,7 @@ def _tell(state: QuotaState, alert: QuotaAlert) -> None:
     notify(
         NoticeKind.QUOTA,
         team=quota.team,
-        title=f"{_who(quota)} has used {'all' if percent >= 100 else f'{percent} %'} of its quota: {quota.title}",
+        title=f"{_whose(quota)} has used {'all' if percent >= 100 else f'{percent} %'} of its quota: {quota.title}",
         text=render_to_string("usage/quota_alert.txt", context),
         url=f"/quotas/?team={quota.team.slug}",
         facts={

@@ -239,19 +239,19 @@ def lock_counter(quota_id: int, period_start: dt.datetime, end_user: str = "") -
         )
 
 
-def put_counter(one: Recount) -> None:
+def put_counter(recount: Recount) -> None:
     """Set a counter to what the log and the open reservations say."""
-    of: tuple[int, dt.datetime] = (one.quota_id, one.period_start)
+    of: tuple[int, dt.datetime] = (recount.quota_id, recount.period_start)
     with connection.cursor() as cursor:
-        if one.end_user:
+        if recount.end_user:
             cursor.execute(
                 "UPDATE usage_endusercounter SET used = %s, reserved = %s"
                 " WHERE quota_id = %s AND period_start = %s AND end_user = %s",
-                [one.true_used, one.true_reserved, *of, one.end_user],
+                [recount.true_used, recount.true_reserved, *of, recount.end_user],
             )
             return
         cursor.execute(
             "INSERT INTO usage_quotacounter (quota_id, period_start, used, reserved) VALUES (%s, %s, %s, %s)"
             " ON CONFLICT (quota_id, period_start) DO UPDATE SET used = excluded.used, reserved = excluded.reserved",
-            [*of, one.true_used, one.true_reserved],
+            [*of, recount.true_used, recount.true_reserved],
         )

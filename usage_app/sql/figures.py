@@ -17,7 +17,7 @@ _GRAINS = {
 _SHOWN = f"team_id = ANY(%(teams)s) AND environment = %(environment)s AND type NOT IN {NOT_CALLS}"
 
 
-def _shown(
+def _parameters(
     grain: str, team_ids: list[uuid.UUID], environment: str, since: dt.datetime, until: dt.datetime
 ) -> dict[str, Any]:
     if grain == "day":
@@ -41,7 +41,7 @@ def usage_by_time_and_team(
     SELECT {moment}, team_id, sum(requests), sum(errors), sum(refusals), sum(attempts),
            sum(prompt_tokens + completion_tokens)::bigint, sum(cost_micros)::bigint
     FROM {table} WHERE {_SHOWN} AND {column} >= %(since)s AND {column} < %(until)s GROUP BY {column}, team_id"""  # noqa: S608
-    return _rows(statement, _shown(grain, team_ids, environment, since, until))
+    return _rows(statement, _parameters(grain, team_ids, environment, since, until))
 
 
 def latency_and_tops(
@@ -79,7 +79,7 @@ def latency_and_tops(
     FROM cut GROUP BY {column}, type
     UNION ALL
     SELECT NULL, '', alias, model, requests, errors, refusals, attempts, tokens, cost, {counts("latency")} FROM tops"""  # noqa: S608
-    parameters = _shown(grain, team_ids, environment, since, until)
+    parameters = _parameters(grain, team_ids, environment, since, until)
     parameters |= {"limit": limit, "tops_since": tops_since.date() if grain == "day" else tops_since}
     rows = _rows(statement, parameters)
     return (
@@ -98,7 +98,7 @@ def usage_by_time_and_lane(
            sum(attempts)::bigint, {counts(summed("latency"))}, {counts(summed("first_token"))}
     FROM {table} WHERE {_SHOWN} AND {column} >= %(since)s AND {column} < %(until)s AND lane <> ''
     GROUP BY {column}, lane"""  # noqa: S608
-    return _rows(statement, _shown(grain, team_ids, environment, since, until))
+    return _rows(statement, _parameters(grain, team_ids, environment, since, until))
 
 
 def usage_by_alias_and_model(
@@ -123,5 +123,6 @@ def usage_by_alias_and_model(
       AND (%(with_shadows)s OR type <> 'shadow')
     GROUP BY alias, model ORDER BY cost DESC, 3 DESC LIMIT %(limit)s"""  # noqa: S608
     return _rows(
-        statement, _shown(grain, team_ids, environment, since, until) | {"limit": limit, "with_shadows": with_shadows}
+        statement,
+        _parameters(grain, team_ids, environment, since, until) | {"limit": limit, "with_shadows": with_shadows},
     )

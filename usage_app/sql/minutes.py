@@ -54,7 +54,7 @@ def add_minutes(cursor: Any, from_tx: int, to_tx: int) -> None:
     cursor.execute(_MINUTES, {"from_tx": from_tx, "to_tx": to_tx, "bounds": list(BOUNDS)})
 
 
-class Wanted(NamedTuple):
+class Minutes(NamedTuple):
     """Calls of a team, or of all but the demo's, since a moment: in one environment, of one alias or of all."""
 
     team: uuid.UUID | None
@@ -63,7 +63,7 @@ class Wanted(NamedTuple):
     alias: str
 
 
-def minutes_summed(wanted: Sequence[Wanted], until: dt.datetime) -> list[tuple[int, int, list[int]]]:
+def minutes_summed(wanted: Sequence[Minutes], until: dt.datetime) -> list[tuple[int, int, list[int]]]:
     """Return (calls, errors, histogram of latencies) of each that is wanted."""
     with connection.cursor() as cursor:
         cursor.execute(

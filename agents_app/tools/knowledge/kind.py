@@ -14,9 +14,9 @@ from console.core.errors import BadInput, Refusal
 from console.core.formatting import plural
 from console.gateway.sources import as_source
 from console.knowledge.access import get_all, get_collections
-from console.knowledge.embedding import Asked
+from console.knowledge.embedding import CallOrigin
 from console.knowledge.errors import UnknownCollection
-from console.knowledge.search import MOST_COLLECTIONS, MOST_FOUND, Found, search
+from console.knowledge.search import MOST_COLLECTIONS, MOST_FOUND, FoundPassage, search
 from console.teams.models import Team
 
 USUAL = 5
@@ -69,7 +69,7 @@ class Knowledge:
     async def call(self, call: ToolCall) -> Result:
         only = str(call.arguments.get("collection", ""))
         slugs = [slug for slug in call.config["collections"] if slug == only or not only]
-        asked = Asked(
+        asked = CallOrigin(
             surface="agent",
             route=f"tool {call.tool_name}",
             client_request_id=call.run,
@@ -84,7 +84,7 @@ class Knowledge:
                     collections,
                     str(call.arguments["query"]),
                     call.config.get("passages", USUAL),
-                    asked=asked,
+                    origin=asked,
                 )
         except Refusal as refusal:
             raise ToolFailed(refusal.message) from None
@@ -99,7 +99,7 @@ class Knowledge:
         )
 
 
-def _format(passage: Found) -> str:
+def _format(passage: FoundPassage) -> str:
     """Return a passage so that its words cannot name another source."""
     return as_source(
         passage.text,

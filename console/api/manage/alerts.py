@@ -109,7 +109,7 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
         ]  # fmt: skip
 
 
-def _created(created: channels.Made, status: int = 200) -> Response:
+def _created(created: channels.SavedChannel, status: int = 200) -> Response:
     return Response({**ChannelSerializer(created.channel).data, "secret": created.secret}, status=status)
 
 
@@ -147,7 +147,7 @@ class OneChannel(Endpoint):
         responses=MadeChannelSerializer,
     )
     def patch(self, request: Any, pk: uuid.UUID) -> Response:
-        created = channels.Made(access.channel_for(self.caller, pk))
+        created = channels.SavedChannel(access.channel_for(self.caller, pk))
         body = self.read(ChannelChangeSerializer)
         enabled = body.pop("is_active", None)
         with transaction.atomic():

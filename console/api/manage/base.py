@@ -106,7 +106,7 @@ class Endpoint(APIView):
 
     def identify(self, team: Team, *, purpose: str, environment: str | None = None) -> Identify:
         """Return in whose name a team's call is made: a person's, or a key's as that key may call."""
-        check_caller(self.actor, team, what=purpose)
+        check_caller(self.actor, team, purpose=purpose)
         environment = self.environment(environment)
         if self.caller.user is not None:
             return PersonIdentity(self.caller.user.pk, team.pk, environment)

@@ -113,7 +113,7 @@ class BatchEndpoint(Endpoint):
 
     def creator(self, team: Team, environment: str | None) -> Creator:
         """Return in whose name lines are sent: a person's, or a key's in its own team and environment."""
-        check_caller(self.actor, team, what="batch")
+        check_caller(self.actor, team, purpose="batch")
         person = self.caller.user
         return Creator(
             self.actor,

@@ -17,7 +17,7 @@ def record_call(
     closed_at: dt.datetime,
     type: str,
     status: str,
-    given: str,
+    input: str,
     output: str | None,
     detail: dict[str, Any] | None = None,
     reason: str = "",
@@ -27,7 +27,7 @@ def record_call(
 
     `columns` are columns of audit_event. Secrets are taken out of all of it before it is stored.
     """
-    kept = {"input": prepare_payload(given)}
+    kept = {"input": prepare_payload(input)}
     if output is not None:
         kept["output"] = prepare_payload(output)
     sql.append(

@@ -52,7 +52,7 @@ def head() -> Head | None:
     return Head(newest.number, bytes(newest.sha256).hex(), newest.sealed_at) if newest else None
 
 
-class Kept(NamedTuple):
+class KnownHead(NamedTuple):
     """What became of a head somebody kept. `says` is the whole sentence."""
 
     is_part: bool
@@ -61,18 +61,18 @@ class Kept(NamedTuple):
     says: str
 
 
-def look_for(text: str) -> Kept:
+def look_for(text: str) -> KnownHead:
     """Return whether a head was part of the chain: `NUMBER:SHA256`, or the file it was downloaded as."""
     number, digest = _parsed(text[:_LONGEST_HEAD])
     block = Seal.objects.filter(number=number).first()
     if block is None:
         newest = Seal.objects.order_by("-number").values_list("number", flat=True).first() or 0
         why = f"the chain ends with {newest}" if number > newest else "it was taken out"
-        return Kept(False, number, None, f"There is no block {number}: {why}.")
+        return KnownHead(False, number, None, f"There is no block {number}: {why}.")
     if bytes(block.sha256).hex() != digest:
-        return Kept(False, number, block.sealed_at, f"Block {number} has another hash: the chain was made anew.")
+        return KnownHead(False, number, block.sealed_at, f"Block {number} has another hash: the chain was made anew.")
     message = f"Block {number} is part of the chain, sealed {block.sealed_at:%Y-%m-%d %H:%M:%S} UTC."
-    return Kept(True, number, block.sealed_at, message)
+    return KnownHead(True, number, block.sealed_at, message)
 
 
 def _parsed(text: str) -> tuple[int, str]:

@@ -18,7 +18,7 @@ READERS: list[Callable[[], int]] = []
 
 
 @dataclass(frozen=True, slots=True)
-class Dropped:
+class DroppedMonth:
     """One month that left, or did not: then `why_not` says why."""
 
     what: str
@@ -43,7 +43,7 @@ def make_months() -> int:
     return made
 
 
-def apply_retention(*, actor: ActorLike) -> list[Dropped]:
+def apply_retention(*, actor: ActorLike) -> list[DroppedMonth]:
     """Drop the months that are older than AUDIT_KEEP_DAYS, and the content older than AUDIT_CONTENT_KEEP_DAYS.
 
     Each month is its own transaction with its own line in the log, so an interrupted run continues where it stopped.
@@ -54,25 +54,25 @@ def apply_retention(*, actor: ActorLike) -> list[Dropped]:
         ("audit_event", settings.AUDIT_KEEP_DAYS, "records"),
     )
     outcome = []
-    for parent, keep_days, what in plans:
+    for parent, keep_days, part in plans:
         limit = (now() - dt.timedelta(days=keep_days)).date()
         for month in sql.months(parent):
             # The month is over when the next one has begun by the limit; the database checks that once more.
             if (month.replace(day=1) + dt.timedelta(days=32)).replace(day=1) > limit:
                 break
-            outcome.append(_drop(actor, parent, month, keep_days, read_to, what))
+            outcome.append(_drop(actor, parent, month, keep_days, read_to, part))
     ratings.forget()
     return outcome
 
 
-def _drop(actor: ActorLike, parent: str, month: dt.date, keep_days: int, read_to: int, what: str) -> Dropped:
+def _drop(actor: ActorLike, parent: str, month: dt.date, keep_days: int, read_to: int, part: str) -> DroppedMonth:
     try:
         with transaction.atomic():
             rows = sql.count_estimate(parent, month)
             why_not = sql.drop_month(parent, month, keep_days, read_to)
             if not why_not:
-                detail = {"removed": what, "month": f"{month:%Y-%m}", "rows_about": rows, "keep_days": keep_days}
-                record(actions.RETENTION_APPLIED, actor=actor, target_name=f"{what} of {month:%B %Y}", detail=detail)
-            return Dropped(what, month, rows, why_not)
+                detail = {"removed": part, "month": f"{month:%Y-%m}", "rows_about": rows, "keep_days": keep_days}
+                record(actions.RETENTION_APPLIED, actor=actor, target_name=f"{part} of {month:%B %Y}", detail=detail)
+            return DroppedMonth(part, month, rows, why_not)
     except OperationalError:
-        return Dropped(what, month, 0, "the log is in use; the next run tries again")
+        return DroppedMonth(part, month, 0, "the log is in use; the next run tries again")

@@ -93,14 +93,14 @@ def _conditions(criteria: Criteria) -> tuple[list[str], dict[str, Any]]:
     return found, values
 
 
-def _metadata_condition(said: str, values: dict[str, Any]) -> str:
+def _metadata_condition(text: str, values: dict[str, Any]) -> str:
     """Return the condition of a pair; a name may have an equals sign in it, so each may be the one in the middle.
 
     One index finds pairs, and the planner takes it for those that are rare: what is frequent is soon found in order.
     """
-    parts = said.split("=")
+    parts = text.split("=")
     if len(parts) == 1:
-        values["metadata"] = said
+        values["metadata"] = text
         return "e.metadata IS NOT NULL AND jsonb_exists(e.metadata, %(metadata)s)"
     either = []
     for place in range(1, min(len(parts), _MOST_SIGNS + 1)):

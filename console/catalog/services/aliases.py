@@ -17,7 +17,7 @@ from console.teams.callers import Actor
 from console.teams.models import Team
 
 
-def _shown(alias: Alias) -> dict[str, Any]:
+def _logged(alias: Alias) -> dict[str, Any]:
     return {
         "description": alias.description,
         "teams": sorted(alias.teams.values_list("slug", flat=True)),
@@ -32,7 +32,7 @@ def create_alias(*, actor: Actor, name: str, description: str = "", teams: Seque
     alias = Alias(name=check_alias_name(name), description=description.strip())
     insert(alias, Conflict(f"There is an alias {name!r} already; choose another name.", param="name"))
     alias.teams.set(teams)
-    record(actions.ALIAS_CREATED, actor=actor, target=alias, team=_only(teams), detail={"after": _shown(alias)})
+    record(actions.ALIAS_CREATED, actor=actor, target=alias, team=_only(teams), detail={"after": _logged(alias)})
     return alias
 
 
@@ -48,13 +48,13 @@ def change_alias(
     """Change what is said about an alias and who may use it. A name never changes: callers hold it."""
     alias = hold(alias)
     check_revision(alias, alias.revision, seen_revision)
-    before = _shown(alias)
+    before = _logged(alias)
     if description is not None:
         alias.description = description.strip()
         alias.save(update_fields=["description"])
     if teams is not None:
         alias.teams.set(teams)
-    after = _shown(alias)
+    after = _logged(alias)
     if before != after:
         alias.revision += 1
         alias.save(update_fields=["revision"])
@@ -72,11 +72,11 @@ def require_second_person(*, actor: Actor, alias: Alias) -> Alias:
     alias = hold(alias)
     if alias.needs_second_person:
         return alias
-    before = _shown(alias)
+    before = _logged(alias)
     alias.needs_second_person = True
     alias.revision += 1
     alias.save(update_fields=["needs_second_person", "revision"])
-    record(actions.ALIAS_CHANGED, actor=actor, target=alias, detail=changes(before, _shown(alias)))
+    record(actions.ALIAS_CHANGED, actor=actor, target=alias, detail=changes(before, _logged(alias)))
     return alias
 
 
@@ -89,11 +89,11 @@ def require_tests(*, actor: Actor, alias: Alias, is_required: bool, reason: str 
     reason = reason.strip()
     if not is_required and not reason:
         raise BadInput("Say why: the next person who wonders will read it in the log.", param="reason")
-    before = _shown(alias)
+    before = _logged(alias)
     alias.needs_tests = is_required
     alias.revision += 1
     alias.save(update_fields=["needs_tests", "revision"])
-    detail = changes(before, _shown(alias))
+    detail = changes(before, _logged(alias))
     record(actions.ALIAS_CHANGED, actor=actor, target=alias, reason=reason[:500], detail=detail)
     return alias
 
@@ -111,7 +111,7 @@ def delete_alias(*, actor: Actor, alias: Alias) -> None:
     if holders:
         names = formatting.first_few([f"{use.kind} {use.name}" for use in holders])
         raise Conflict(f"{alias.name} is in use by {names}; take it out there first.")
-    before = _shown(alias) | {
+    before = _logged(alias) | {
         pin.environment: str(pin.model_version) for pin in alias.pins.select_related("model_version__provider")
     }
     record(actions.ALIAS_DELETED, actor=actor, target=alias, detail={"before": before})

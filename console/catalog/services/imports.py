@@ -56,7 +56,7 @@ def import_models(
         if name in prices and prices[name][1] is None and version.capabilities != [Capability.EMBEDDING]:
             raise BadInput(f"The output price of {name}: only models for embeddings have none.", param="prices")
         if name in prices:
-            amounts, source = _whole(*prices[name], known_prices, name)
+            amounts, source = _published_or_typed(*prices[name], known_prices, name)
             set_price(actor=actor, version=version, amounts=amounts, source=source)
         made.append(version)
     return made
@@ -78,7 +78,7 @@ def _kind_of(name: str, kind: str) -> Guess:
     return found
 
 
-def _whole(taken: Decimal, output: Decimal | None, known: PriceList, name: str) -> tuple[Amounts, str]:
+def _published_or_typed(taken: Decimal, output: Decimal | None, known: PriceList, name: str) -> tuple[Amounts, str]:
     """Return a price and where it was taken from: the published one where it is that, else what was typed."""
     found = known.prices.get(name)
     if found is None or (found.input, found.output) != (taken, output):

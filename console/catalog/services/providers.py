@@ -38,7 +38,7 @@ def _check_numbers(values: dict[str, Any]) -> None:
             raise BadInput(f"{limit} cannot be a limit; write 1 or more, or leave it empty for none.", param=name)
 
 
-def _shown(provider: Provider) -> dict[str, Any]:
+def _logged(provider: Provider) -> dict[str, Any]:
     """Return what the log may say of a provider: everything but the secret itself."""
     return {name: getattr(provider, name) for name in _FIELDS} | {"secret": "set" if provider.secret else "not set"}
 
@@ -79,7 +79,7 @@ def create_provider(
         **numbers,
     )
     insert(provider, Conflict(f"There is a provider {slug!r} already; choose another short name.", param="slug"))
-    record(actions.PROVIDER_CREATED, actor=actor, target=provider, detail={"after": {"slug": slug} | _shown(provider)})
+    record(actions.PROVIDER_CREATED, actor=actor, target=provider, detail={"after": {"slug": slug} | _logged(provider)})
     return provider
 
 
@@ -114,7 +114,7 @@ def change_provider(
         raise TypeError(f"A provider has no {', '.join(sorted(unknown))} to change.")
     if provider.is_builtin:
         raise BadInput("The built-in model is set up by the installation; switch it off with BUILTIN_MODEL=0.")
-    before = _shown(provider)
+    before = _logged(provider)
     if "kind" in fields and _check_kind(fields["kind"]) != provider.kind:
         _check_unpinned(provider)
     if "base_url" in fields:
@@ -128,7 +128,7 @@ def change_provider(
         provider.secret = encrypt(secret) if secret else ""
     elif moved_away:
         provider.secret = ""
-    after = _shown(provider)
+    after = _logged(provider)
     if secret:
         after |= {"secret": "set anew"}
     if before == after:
@@ -157,7 +157,7 @@ def delete_provider(*, actor: Actor, provider: Provider) -> None:
     provider = hold(provider)
     if provider.is_builtin:
         raise BadInput("The built-in model is set up by the installation; switch it off with BUILTIN_MODEL=0.")
-    before = {"slug": provider.slug} | _shown(provider)
+    before = {"slug": provider.slug} | _logged(provider)
     identifier = provider.pk
     try:
         with transaction.atomic():

@@ -57,7 +57,7 @@ def _in_form(name: str, value: Any) -> Any:
     return in_order(value or [Capability.CHAT]) if name == "capabilities" else value
 
 
-def _shown(version: ModelVersion) -> dict[str, Any]:
+def _logged(version: ModelVersion) -> dict[str, Any]:
     shown = {name: getattr(version, name) for name in _FIELDS}
     shown["successor"] = str(version.successor) if version.successor else None
     shown["shutdown_on"] = version.shutdown_on.isoformat() if version.shutdown_on else None
@@ -79,7 +79,7 @@ def create_version(*, actor: Actor, provider: Provider, name: str, **fields: Any
     version = ModelVersion(provider=provider, name=check_model_name(name.strip()), **fields)
     _check(version)
     insert(version, Conflict(f"{provider.name} has a model {name!r} already.", param="name"))
-    record(actions.MODEL_CREATED, actor=actor, target=version, detail={"after": _shown(version)})
+    record(actions.MODEL_CREATED, actor=actor, target=version, detail={"after": _logged(version)})
     return version
 
 
@@ -93,11 +93,11 @@ def change_version(
         raise TypeError(f"A model version has no {', '.join(sorted(unknown))} to change.")
     version = hold(version, "provider")
     check_revision(version, version.revision, seen_revision)
-    before = _shown(version)
+    before = _logged(version)
     for name, value in fields.items():
         setattr(version, name, _in_form(name, value))
     _check(version)
-    after = _shown(version)
+    after = _logged(version)
     if before == after:
         return version
     version.revision += 1

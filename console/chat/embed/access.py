@@ -32,34 +32,34 @@ def pass_for(request: HttpRequest, widget: Widget) -> Pass:
     if not origins.is_ours(request):
         raise WidgetOff
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    held = tokens.read(token.strip(), widget=widget) if scheme.lower() == "bearer" else None
-    if held is None:
+    token_pass = tokens.read(token.strip(), widget=widget) if scheme.lower() == "bearer" else None
+    if token_pass is None:
         raise TokenRefused
-    if widget.needs_identity and not held.identity:
+    if widget.needs_identity and not token_pass.identity:
         raise IdentityNeeded
-    return held
+    return token_pass
 
 
-def visitor_of(widget: Widget, held: Pass) -> Visitor | None:
+def visitor_of(widget: Widget, token_pass: Pass) -> Visitor | None:
     """Return the visitor a token names, None while they have said nothing. Whoever a site vouches for has one row."""
     visitors = Visitor.objects.filter(widget=widget)
-    if held.identity:
-        return visitors.filter(identity=held.identity).first()
-    return visitors.filter(pk=held.visitor, identity="").first()
+    if token_pass.identity:
+        return visitors.filter(identity=token_pass.identity).first()
+    return visitors.filter(pk=token_pass.visitor, identity="").first()
 
 
-def conversation_of(widget: Widget, held: Pass) -> Conversation | None:
+def conversation_of(widget: Widget, token_pass: Pass) -> Conversation | None:
     """Return the visitor's conversation, the newest one there is."""
-    visitor = visitor_of(widget, held)
+    visitor = visitor_of(widget, token_pass)
     if visitor is None:
         return None
     rows = Conversation.objects.select_related("agent__live", "agent__team", "team", "visitor", "taken_by")
     return rows.filter(visitor=visitor, widget=widget, deleted_at=None).order_by("-created_at", "-id").first()
 
 
-def message_of(widget: Widget, held: Pass, message_id: uuid.UUID) -> Message:
+def message_of(widget: Widget, token_pass: Pass, message_id: uuid.UUID) -> Message:
     """Return a message of the visitor's own conversation; anybody else's looks like none."""
-    conversation = conversation_of(widget, held)
+    conversation = conversation_of(widget, token_pass)
     found = Message.objects.filter(pk=message_id, conversation=conversation).first() if conversation else None
     if found is None or conversation is None:
         raise UnknownConversation

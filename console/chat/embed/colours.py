@@ -9,7 +9,7 @@ ENOUGH = 4.5  # WCAG AA for text
 DEFAULT = "#0b6074"
 
 
-def known(colour: str) -> str:
+def safe_colour(colour: str) -> str:
     """Return a colour as it stands in style sheets, ours where it is none."""
     return colour if HEX.fullmatch(colour) else DEFAULT
 

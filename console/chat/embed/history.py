@@ -36,7 +36,7 @@ def turns_after(conversation: Conversation | None, last: uuid.UUID | None = None
     return Turns([found[one] for one in wanted[-MOST:] if one in found], is_whole)
 
 
-def shown(turns: list[Message], widget: Widget) -> list[dict[str, Any]]:
+def frame_turns(turns: list[Message], widget: Widget) -> list[dict[str, Any]]:
     """Return turns as the frame takes them."""
     rated = dict(Feedback.objects.filter(message__in=turns, visitor__isnull=False).values_list("message_id", "is_good"))
     return [shown_turn(turn, widget, rated.get(turn.pk)) for turn in turns]

@@ -32,18 +32,18 @@ SURFACE = "widget"
 ROUTE = "/embed/"
 
 
-def say(*, widget: Widget, held: Pass, text: str, address: str) -> Message:
+def say(*, widget: Widget, token_pass: Pass, text: str, address: str) -> Message:
     """Say something; return the answer that is begun, or what was said where a person of the team answers."""
     text = _checked(widget, text)
-    speaker = speaker_for(widget, held, address)
-    before = conversation_of(widget, held)
+    speaker = speaker_for(widget, token_pass, address)
+    before = conversation_of(widget, token_pass)
     if before is not None and before.taken_by_id is not None:
         give_back_what_is_left(before)
-        before = conversation_of(widget, held)
-    uses = _uses(widget, held, speaker, before, before.leaf_id if before else None, text)
+        before = conversation_of(widget, token_pass)
+    uses = _uses(widget, token_pass, speaker, before, before.leaf_id if before else None, text)
     with transaction.atomic():
         _refuse_if_off(widget)
-        conversation = before or _begun(widget, held)
+        conversation = before or _begun(widget, token_pass)
         # The visitor's row before the conversation's, as whoever begins one takes them: or two tabs wait for good.
         Visitor.objects.filter(conversations=conversation).update(seen_at=now())
         if conversation.agent_id != widget.agent_id:
@@ -54,13 +54,13 @@ def say(*, widget: Widget, held: Pass, text: str, address: str) -> Message:
     return message
 
 
-def again(*, widget: Widget, held: Pass, message_id: uuid.UUID, address: str) -> Message:
+def again(*, widget: Widget, token_pass: Pass, message_id: uuid.UUID, address: str) -> Message:
     """Have a question answered again, where the answer failed; it counts like another message."""
-    answer = message_of(widget, held, message_id)
+    answer = message_of(widget, token_pass, message_id)
     if answer.status in {Message.Status.DONE, Message.Status.WRITING} or answer.pk != answer.conversation.leaf_id:
         raise CannotSend("Only the last answer can be written again, and only when it failed.")
-    speaker = speaker_for(widget, held, address)
-    uses = _uses(widget, held, speaker, answer.conversation, answer.parent_id, "")
+    speaker = speaker_for(widget, token_pass, address)
+    uses = _uses(widget, token_pass, speaker, answer.conversation, answer.parent_id, "")
     with transaction.atomic():
         _refuse_if_off(widget)
         fresh = messages.regenerate(answer=answer, speaker=speaker)
@@ -68,9 +68,9 @@ def again(*, widget: Widget, held: Pass, message_id: uuid.UUID, address: str) ->
     return fresh
 
 
-def stop(*, widget: Widget, held: Pass, message_id: uuid.UUID) -> Message:
+def stop(*, widget: Widget, token_pass: Pass, message_id: uuid.UUID) -> Message:
     """End an answer of the visitor's own conversation where it is; one that is over stays as it is."""
-    answer = message_of(widget, held, message_id)
+    answer = message_of(widget, token_pass, message_id)
     if answer.role != Message.Role.ASSISTANT:
         raise CannotSend("Only an answer can be stopped.")
     messages.stop(answer=answer)
@@ -78,9 +78,9 @@ def stop(*, widget: Widget, held: Pass, message_id: uuid.UUID) -> Message:
     return answer
 
 
-def rate(*, widget: Widget, held: Pass, message_id: uuid.UUID, is_good: bool | None, comment: str = "") -> None:
+def rate(*, widget: Widget, token_pass: Pass, message_id: uuid.UUID, is_good: bool | None, comment: str = "") -> None:
     """Return whether an answer helped, or (None) take that back."""
-    answer = message_of(widget, held, message_id)
+    answer = message_of(widget, token_pass, message_id)
     check_is_written(answer)
     visitor = answer.conversation.visitor
     assert visitor is not None, "the conversations of a widget are visitors'"
@@ -95,9 +95,9 @@ def rate(*, widget: Widget, held: Pass, message_id: uuid.UUID, is_good: bool | N
         say_of_call(visitor, answer, Word(is_good, comment=comment))
 
 
-def ask_for_person(*, widget: Widget, held: Pass) -> Conversation:
+def ask_for_person(*, widget: Widget, token_pass: Pass) -> Conversation:
     """Ask that a person of the team answers; the team sees it in the list of conversations."""
-    conversation = conversation_of(widget, held)
+    conversation = conversation_of(widget, token_pass)
     if conversation is None:
         raise UnknownConversation
     wanting = Conversation.objects.filter(pk=conversation.pk, person_wanted_at=None, taken_by=None)
@@ -106,12 +106,12 @@ def ask_for_person(*, widget: Widget, held: Pass) -> Conversation:
     return conversation
 
 
-def speaker_for(widget: Widget, held: Pass, address: str) -> Speaker:
+def speaker_for(widget: Widget, token_pass: Pass, address: str) -> Speaker:
     """Return the visitor as whoever asks in their conversation."""
     identify = VisitorIdentity(widget.pk, widget.name, widget.team_id)
-    name = held.name or held.identity or "Visitor"
-    whose = kept_name("user", held.identity)
-    return Speaker(identify, name, None, SURFACE, address, tokens.fingerprint(held), ROUTE, whose)
+    name = token_pass.name or token_pass.identity or "Visitor"
+    whose = kept_name("user", token_pass.identity)
+    return Speaker(identify, name, None, SURFACE, address, tokens.fingerprint(token_pass), ROUTE, whose)
 
 
 def _checked(widget: Widget, text: str) -> str:
@@ -132,23 +132,27 @@ def _refuse_if_off(widget: Widget) -> None:
         raise WidgetOff
 
 
-def _begun(widget: Widget, held: Pass) -> Conversation:
+def _begun(widget: Widget, token_pass: Pass) -> Conversation:
     """Return the visitor's conversation, made with their first words: one, however many tabs they have."""
-    visitor = Visitor.objects.select_for_update(no_key=True).get(pk=_present(widget, held).pk)
-    return conversation_of(widget, held) or Conversation.objects.create(
+    visitor = Visitor.objects.select_for_update(no_key=True).get(pk=_present(widget, token_pass).pk)
+    return conversation_of(widget, token_pass) or Conversation.objects.create(
         team=widget.team, agent=widget.agent, visitor=visitor, widget=widget
     )
 
 
-def _present(widget: Widget, held: Pass) -> Visitor:
-    visitor = visitor_of(widget, held)
+def _present(widget: Widget, token_pass: Pass) -> Visitor:
+    visitor = visitor_of(widget, token_pass)
     if visitor is not None:
         return visitor
     with suppress(IntegrityError), transaction.atomic():  # their other tab may be as quick
         return Visitor.objects.create(
-            pk=held.visitor, widget=widget, identity=held.identity, name=held.name, origin=held.origin
+            pk=token_pass.visitor,
+            widget=widget,
+            identity=token_pass.identity,
+            name=token_pass.name,
+            origin=token_pass.origin,
         )
-    visitor = visitor_of(widget, held)
+    visitor = visitor_of(widget, token_pass)
     if visitor is None:
         raise WidgetOff
     return visitor
@@ -156,7 +160,7 @@ def _present(widget: Widget, held: Pass) -> Visitor:
 
 def _uses(
     widget: Widget,
-    held: Pass,
+    token_pass: Pass,
     speaker: Speaker,
     conversation: Conversation | None,
     parent_id: uuid.UUID | None,
@@ -164,7 +168,7 @@ def _uses(
 ) -> list[Use]:
     """Return what a message uses of the limits; what is spent already is refused before anything is worked out."""
     # Whom the site vouches for is the same visitor on every device.
-    visitor = tokens.fingerprint(held) if held.identity else held.visitor.hex
+    visitor = tokens.fingerprint(token_pass) if token_pass.identity else token_pass.visitor.hex
     address, moment = speaker.client_address, now()
     refuse_spent(widget, uses_of(widget, visitor=visitor, address=address, most=CostCeiling(1, 1), moment=moment))
     estimated = CostCeiling(0, 0)

@@ -29,7 +29,7 @@ _LOOK_SECONDS = 2.0
 
 
 async def frames(
-    conversation: Conversation, widget: Widget, held: Pass, network: str, last: uuid.UUID | None
+    conversation: Conversation, widget: Widget, token_pass: Pass, network: str, last: uuid.UUID | None
 ) -> AsyncGenerator[bytes, None]:
     """Yield what is said after the turn `last`, as it is said, to whom the token `held` names."""
     await sync_to_async(close_old_connections)()
@@ -39,10 +39,10 @@ async def frames(
     try:
         while time.monotonic() < ends_at:
             watched.news.clear()
-            if held.origin not in watched.state.origins:
+            if token_pass.origin not in watched.state.origins:
                 yield event("off", {})
                 return
-            if not _may_read(watched, widget, held):
+            if not _may_read(watched, widget, token_pass):
                 return  # whoever comes back is asked for a new token
             turns, state = await in_thread(lambda after=last: _look(conversation, after))  # type: ignore[misc]
             if not turns.is_whole:
@@ -51,7 +51,7 @@ async def frames(
             yield event("state", state)
             for turn in turns.turns:
                 last = turn.pk
-                async for frame in _turn(turn, widget, watched, held):
+                async for frame in _turn(turn, widget, watched, token_pass):
                     yield frame
             while not watched.news.is_set() and time.monotonic() < ends_at:
                 yield PING
@@ -61,14 +61,14 @@ async def frames(
         watcher().leave(watched)
 
 
-def _may_read(watched: Watched, widget: Widget, held: Pass) -> bool:
+def _may_read(watched: Watched, widget: Widget, token_pass: Pass) -> bool:
     """Return whether the widget still answers the site, and whether the token still names whom it did.
 
     `widget` is as it was when the token was read.
     """
     state = watched.state
-    is_known = state.identity_secret == widget.identity_secret if held.identity else not state.needs_identity
-    return held.origin in state.origins and is_known
+    is_known = state.identity_secret == widget.identity_secret if token_pass.identity else not state.needs_identity
+    return token_pass.origin in state.origins and is_known
 
 
 def _look(conversation: Conversation, last: uuid.UUID | None) -> tuple[Turns, dict[str, object]]:
@@ -76,28 +76,28 @@ def _look(conversation: Conversation, last: uuid.UUID | None) -> tuple[Turns, di
     return turns_after(conversation, last), state_of(conversation)
 
 
-async def _turn(turn: Message, widget: Widget, watched: Watched, held: Pass) -> AsyncGenerator[bytes, None]:
+async def _turn(turn: Message, widget: Widget, watched: Watched, token_pass: Pass) -> AsyncGenerator[bytes, None]:
     """Yield one turn; of an answer that is being written the words as they come, and the whole at its end."""
     yield event("turn", await in_thread(lambda: shown_turn(turn, widget)))
     if turn.status != Message.Status.WRITING:
         return
-    async for frame in _words(turn, widget, watched, held):
+    async for frame in _words(turn, widget, watched, token_pass):
         yield frame
-    if not _may_read(watched, widget, held):
+    if not _may_read(watched, widget, token_pass):
         return
     ended = await in_thread(lambda: Message.objects.filter(pk=turn.pk).first())
     if ended is not None:
         yield event("turn", await in_thread(lambda: shown_turn(ended, widget)))
 
 
-async def _words(turn: Message, widget: Widget, watched: Watched, held: Pass) -> AsyncGenerator[bytes, None]:
+async def _words(turn: Message, widget: Widget, watched: Watched, token_pass: Pass) -> AsyncGenerator[bytes, None]:
     said = time.monotonic()
     async with (
         readers().reading(turn.pk, turn.conversation_id) as reader,
         aclosing(words(reader, _LOOK_SECONDS)) as found,
     ):
         async for grown in found:
-            if not _may_read(watched, widget, held):
+            if not _may_read(watched, widget, token_pass):
                 return
             if grown:
                 yield event("text", {"id": str(turn.pk), **grown})

@@ -68,6 +68,6 @@ def _mark(widget: Widget, identity: str) -> str:
     return salted_hmac(_SALT, secret, algorithm="sha256").hexdigest()[:16]
 
 
-def fingerprint(held: Pass) -> str:
+def fingerprint(token_pass: Pass) -> str:
     """Return what tells visitors apart for the provider of a model, without saying who they are."""
-    return salted_hmac(_SALT, held.identity or held.visitor.hex, algorithm="sha256").hexdigest()[:32]
+    return salted_hmac(_SALT, token_pass.identity or token_pass.visitor.hex, algorithm="sha256").hexdigest()[:32]

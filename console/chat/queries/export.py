@@ -51,17 +51,17 @@ def as_json(conversation: Conversation) -> Iterator[bytes]:
         "created_at": conversation.created_at,
         "shown_until": conversation.leaf_id,
     }
-    yield _written(head)[:-2] + b',\n  "messages": ['
+    yield _json(head)[:-2] + b',\n  "messages": ['
     keys = list(_rows(conversation).values_list("pk", flat=True))
     between = b"\n"
     for start in range(0, len(keys), _AT_ONCE):
         for message in _rows(conversation).filter(pk__in=keys[start : start + _AT_ONCE]):
-            yield between + _written(_as_json(message))
+            yield between + _json(_as_json(message))
             between = b",\n"
     yield b"\n  ]\n}\n"
 
 
-def _written(value: dict[str, Any]) -> bytes:
+def _json(value: dict[str, Any]) -> bytes:
     return json.dumps(value, ensure_ascii=False, indent=2, cls=DjangoJSONEncoder).encode()
 
 

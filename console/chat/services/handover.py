@@ -31,7 +31,7 @@ def take_over(*, actor: Actor, person: User, conversation: Conversation, seen: u
     if before == person:
         return conversation
     if conversation.taken_by_id != seen:
-        raise _taken(conversation)
+        raise _taken_by_other(conversation)
     conversation.taken_by, conversation.taken_at, conversation.person_wanted_at = person, now(), None
     conversation.escalated_at = conversation.escalated_at or conversation.taken_at
     conversation.save(update_fields=["taken_by", "taken_at", "person_wanted_at", "escalated_at"])
@@ -44,7 +44,7 @@ def take_over(*, actor: Actor, person: User, conversation: Conversation, seen: u
 @transaction.atomic
 def say(*, person: User, conversation: Conversation, text: str) -> Message:
     """Answer the visitor, in one's own name."""
-    conversation = _held(conversation, person)
+    conversation = _held_by(conversation, person)
     said = Message.objects.create(
         conversation=conversation,
         parent_id=conversation.leaf_id,
@@ -60,7 +60,7 @@ def say(*, person: User, conversation: Conversation, text: str) -> Message:
 @transaction.atomic
 def give_back(*, actor: Actor, person: User, conversation: Conversation) -> Conversation:
     """Let the assistant answer again, from the visitor's next message on."""
-    conversation = _held(conversation, person)
+    conversation = _held_by(conversation, person)
     conversation.taken_by = conversation.taken_at = None
     conversation.save(update_fields=["taken_by", "taken_at"])
     _note(actions.CONVERSATION_GIVEN_BACK, actor, conversation, person, None)
@@ -89,14 +89,14 @@ def _locked(conversation: Conversation) -> Conversation:
     return get_or_raise(rows.filter(pk=conversation.pk, widget__isnull=False, deleted_at=None), UnknownConversation)
 
 
-def _held(conversation: Conversation, person: User) -> Conversation:
+def _held_by(conversation: Conversation, person: User) -> Conversation:
     conversation = _locked(conversation)
     if conversation.taken_by_id != person.pk:
-        raise _taken(conversation)
+        raise _taken_by_other(conversation)
     return conversation
 
 
-def _taken(conversation: Conversation) -> TakenByOther:
+def _taken_by_other(conversation: Conversation) -> TakenByOther:
     if conversation.taken_by is None or conversation.taken_at is None:
         return TakenByOther("The assistant answers this visitor. Take the conversation over first.")
     return TakenByOther(

@@ -39,7 +39,7 @@ def create_widget(*, actor: Actor, team: Team, agent: Agent, name: str, **fields
     _check_agent(team, agent)
     public_id = "".join(secrets.choice(_ALPHABET) for _ in range(20))
     widget = Widget.objects.create(team=team, agent=agent, public_id=public_id, **kept)
-    _note(actions.WIDGET_CREATED, actor, widget, {"after": _shown(widget)})
+    _note(actions.WIDGET_CREATED, actor, widget, {"after": _logged(widget)})
     return widget
 
 
@@ -50,7 +50,7 @@ def change_widget(
     """Change the given fields; the others stay. `seen_revision` is the state the person worked on."""
     widget = _locked(widget)
     check_revision(widget.name, widget.revision, seen_revision, StaleWidget)
-    before, kept = _shown(widget), checked(fields)
+    before, kept = _logged(widget), checked(fields)
     if kept.get("needs_identity") and not widget.identity_secret:
         raise _no_secret()
     if agent is not None and agent.pk != widget.agent_id:
@@ -58,7 +58,7 @@ def change_widget(
         widget.agent = agent
     for name, value in kept.items():
         setattr(widget, name, value)
-    after = _shown(widget)
+    after = _logged(widget)
     if before == after:
         return widget
     _save(widget, "agent", *kept)
@@ -85,7 +85,7 @@ def enable_widget(*, actor: Actor, widget: Widget, is_enabled: bool) -> Widget:
 def delete_widget(*, actor: Actor, widget: Widget) -> None:
     """Take a widget away for good, with what its visitors said. What the calls said stays in the log."""
     widget = _locked(widget)
-    before = _shown(widget)
+    before = _logged(widget)
     widget.deleted_at, widget.identity_secret = now(), ""
     _save(widget, "deleted_at", "identity_secret")
     _note(actions.WIDGET_DELETED, actor, widget, {"before": before})
@@ -163,7 +163,7 @@ def _stop_answers(widget: Widget) -> None:
         transaction.on_commit(partial(generation.stop, message_id))
 
 
-def _shown(widget: Widget) -> dict[str, Any]:
+def _logged(widget: Widget) -> dict[str, Any]:
     return {"agent": widget.agent.slug, **fields_of(widget)}
 
 

@@ -135,8 +135,8 @@ def _mine(request: TeamRequest, conversation_id: uuid.UUID) -> Conversation:
     return access.conversation_for(request.caller, conversation_id, to="change")
 
 
-def _back(request: TeamRequest, conversation_id: uuid.UUID, said: str) -> HttpResponse:
-    return go(request, reverse("chat:conversation", args=[conversation_id]), said)
+def _back(request: TeamRequest, conversation_id: uuid.UUID, message: str) -> HttpResponse:
+    return go(request, reverse("chat:conversation", args=[conversation_id]), message)
 
 
 @needs("view_team")

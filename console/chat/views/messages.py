@@ -110,14 +110,14 @@ def message(request: TeamRequest, message_id: uuid.UUID) -> HttpResponse:
     return _message(request, access.message_for(request.caller, message_id))
 
 
-def _message(request: TeamRequest, found: Message) -> HttpResponse:
+def _message(request: TeamRequest, message: Message) -> HttpResponse:
     user = request.caller.user
-    conversation = found.conversation
-    if found.agent_version is not None:
-        found.agent_version.agent = conversation.agent
+    conversation = message.conversation
+    if message.agent_version is not None:
+        message.agent_version.agent = conversation.agent
     context = {
         "conversation": conversation,
-        "turn": turn(found, user),
+        "turn": turn(message, user),
         "me": user,
         "is_mine": user is not None and conversation.owner_id == user.pk,
         "may_read_log": request.caller.may("view_audit", conversation.team_id),

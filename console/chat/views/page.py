@@ -75,10 +75,10 @@ def said_without_scripts(request: TeamRequest, refusal: Refusal) -> str:
     return f"{refusal.message} Choose the files again, too." if request.FILES else refusal.message
 
 
-def show_thread(request: TeamRequest, conversation: Conversation, said: str = "") -> HttpResponse:
+def show_thread(request: TeamRequest, conversation: Conversation, message: str = "") -> HttpResponse:
     """Finish what changed the thread: it alone for htmx, its page for everybody else."""
     if not is_htmx(request):
         return redirect("chat:conversation", conversation.pk)
     conversation = access.conversation_for(request.caller, conversation.pk)
     response = render(request, "chat/conversation.html#thread", thread_of(request, conversation))
-    return toast(response, said) if said else response
+    return toast(response, message) if message else response

@@ -54,7 +54,7 @@ def preview(request: TeamRequest) -> HttpResponse:
     given = request.GET
     language, colour = given.get("language", ""), given.get("colour", "")
     language = language if language in LANGUAGES else DEFAULT
-    colour = colours.known(colour)
+    colour = colours.safe_colour(colour)
     words = words_for(language)
     context = {
         "widget": {"language": language, "public_id": ""},

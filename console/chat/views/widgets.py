@@ -72,9 +72,9 @@ def new_widget(request: TeamRequest) -> HttpResponse:
 
 def _chosen(slug: str, teams: QuerySet[Team], agents: QuerySet[Agent]) -> Team | None:
     """Return the team of that name, else the first that has an assistant of its own, else the first."""
-    found, owners = list(teams), set(agents.values_list("team", flat=True))
-    named = [team for team in found if team.slug == slug]
-    return next(iter([*named, *(team for team in found if team.pk in owners), *found]), None)
+    choices, owners = list(teams), set(agents.values_list("team", flat=True))
+    named = [team for team in choices if team.slug == slug]
+    return next(iter([*named, *(team for team in choices if team.pk in owners), *choices]), None)
 
 
 @needs("view_team")
@@ -82,29 +82,29 @@ def _chosen(slug: str, teams: QuerySet[Team], agents: QuerySet[Agent]) -> Team |
 @require_http_methods(["GET", "HEAD", "POST"])
 def widget(request: TeamRequest, widget_id: uuid.UUID) -> HttpResponse:
     """One widget. Builders change it; with `do=look` they see what they typed, and nothing is saved."""
-    found = access.widget_for(request.caller, widget_id, to="edit" if request.method == "POST" else "view")
-    agents = queries.agents_answering(found.team)
+    widget = access.widget_for(request.caller, widget_id, to="edit" if request.method == "POST" else "view")
+    agents = queries.agents_answering(widget.team)
     if request.method != "POST":
-        return _page(request, found, WidgetForm(widget=found, agents=agents))
-    form = WidgetForm(request.POST, widget=found, agents=agents)
+        return _page(request, widget, WidgetForm(widget=widget, agents=agents))
+    form = WidgetForm(request.POST, widget=widget, agents=agents)
     if request.POST.get("do") == "look":
-        return _look(request, found, form)
+        return _look(request, widget, form)
     if form.is_valid():
         seen = form.cleaned_data["seen_revision"]
         with refusals_at(form):
-            services.change_widget(actor=request.caller.actor, widget=found, seen_revision=seen, **form.values())
-            return go(request, reverse("chat:widget", args=[found.pk]), f"Saved {form.cleaned_data['name']}.")
-    status, look = status_of(form), look_of(found, form.cleaned_data)
-    theirs = queries.differences(Widget(**form.values()), found) if status == Overtaken.status else []
-    return _page(request, found, form, status=status, look=look, theirs=theirs)
+            services.change_widget(actor=request.caller.actor, widget=widget, seen_revision=seen, **form.values())
+            return go(request, reverse("chat:widget", args=[widget.pk]), f"Saved {form.cleaned_data['name']}.")
+    status, look = status_of(form), look_of(widget, form.cleaned_data)
+    theirs = queries.differences(Widget(**form.values()), widget) if status == Overtaken.status else []
+    return _page(request, widget, form, status=status, look=look, theirs=theirs)
 
 
-def _look(request: TeamRequest, found: Widget, form: WidgetForm) -> HttpResponse:
+def _look(request: TeamRequest, widget: Widget, form: WidgetForm) -> HttpResponse:
     """Show what was typed in the preview; what cannot be used is shown as it was saved."""
     form.is_valid()
     if not is_htmx(request):
-        return _page(request, found, form, look=look_of(found, form.cleaned_data))
-    context = _preview(found, look_of(found, form.cleaned_data))
+        return _page(request, widget, form, look=look_of(widget, form.cleaned_data))
+    context = _preview(widget, look_of(widget, form.cleaned_data))
     response = render(request, "chat/widgets/_preview.html", context)
     patch_vary_headers(response, ["HX-Request"])
     return response
@@ -112,7 +112,7 @@ def _look(request: TeamRequest, found: Widget, form: WidgetForm) -> HttpResponse
 
 def _page(
     request: TeamRequest,
-    found: Widget,
+    widget: Widget,
     form: WidgetForm,
     *,
     status: int = 200,
@@ -121,28 +121,28 @@ def _page(
 ) -> HttpResponse:
     context: dict[str, Any] = {
         "active": ACTIVE,
-        "widget": found,
-        "row": queries.row(found),
+        "widget": widget,
+        "row": queries.row(widget),
         "form": form,
-        "snippet": queries.snippet_of(found),
-        "may_edit": request.caller.may("build", found.team_id),
-        **visits.around(request.caller, found),
-        **_preview(found, look or look_of(found, {})),
+        "snippet": queries.snippet_of(widget),
+        "may_edit": request.caller.may("build", widget.team_id),
+        **visits.around(request.caller, widget),
+        **_preview(widget, look or look_of(widget, {})),
         **more,
     }
     return render(request, "chat/widgets/detail.html", context, status=status)
 
 
-def _preview(found: Widget, look: dict[str, Any]) -> dict[str, Any]:
-    return {"widget": found, "look": look, "preview_url": f"{reverse('chat:widget_preview')}?{look_query(look)}"}
+def _preview(widget: Widget, look: dict[str, Any]) -> dict[str, Any]:
+    return {"widget": widget, "look": look, "preview_url": f"{reverse('chat:widget_preview')}?{look_query(look)}"}
 
 
 @needs("build")
 @require_POST
 def enable(request: TeamRequest, widget_id: uuid.UUID) -> HttpResponse:
     """Switch it on, or off: `to=on`, `to=off`."""
-    found = access.widget_for(request.caller, widget_id, to="edit")
+    widget = access.widget_for(request.caller, widget_id, to="edit")
     is_enabled = request.POST.get("to") == "on"
-    services.enable_widget(actor=request.caller.actor, widget=found, is_enabled=is_enabled)
-    message = f"{found.name} answers again." if is_enabled else f"{found.name} no longer accepts messages."
-    return go(request, reverse("chat:widget", args=[found.pk]), message)
+    services.enable_widget(actor=request.caller.actor, widget=widget, is_enabled=is_enabled)
+    message = f"{widget.name} answers again." if is_enabled else f"{widget.name} no longer accepts messages."
+    return go(request, reverse("chat:widget", args=[widget.pk]), message)

@@ -30,12 +30,12 @@ def read(raw: bytes, longest_side: int, most_pixels: int) -> dict[str, str]:
     else:
         seen = Image.frombytes("RGB", seen.size, seen.tobytes())  # without what the file said beside it
     # What was drawn is smaller and sharper as PNG, what was photographed as JPEG.
-    written = {"image/png": _written(seen, "PNG"), "image/jpeg": _written(seen, "JPEG")}
+    written = {"image/png": _encoded(seen, "PNG"), "image/jpeg": _encoded(seen, "JPEG")}
     media_type = min(written, key=lambda one: len(written[one]))
     return {"media_type": media_type, "data": b64encode(written[media_type]).decode()}
 
 
-def _written(picture: Image.Image, form: str) -> bytes:
+def _encoded(picture: Image.Image, form: str) -> bytes:
     out = BytesIO()
     picture.save(out, form, optimize=True, quality=85)
     return out.getvalue()

@@ -9,7 +9,7 @@ from django import forms
 from console.audit.models import Status
 from console.core.clock import now
 from console.core.forms import MONO
-from console.evals.sampling import NEWEST, RANDOM, Wanted
+from console.evals.sampling import NEWEST, RANDOM, Sampling
 from console.evals.uploads import MOST_ITEMS
 from console.teams.models import ApiKey, Environment, Team
 from usage_app.forms.audit import RANGES
@@ -80,9 +80,9 @@ class SampleForm(TeamForm):
         assert isinstance(field, forms.ChoiceField)
         field.choices = [("", "Any"), *((str(key.pk), f"{key.name} ({key.shown})") for key in keys)]
 
-    def wanted(self) -> Wanted:
+    def wanted(self) -> Sampling:
         given = self.cleaned_data
-        return Wanted(
+        return Sampling(
             team_id=self.chosen_team.pk,
             number=given["number"],
             order=given["order"],

@@ -219,7 +219,7 @@ def progress_of(replays: QuerySet[Replay], *, first: int = 0, most: int = 100) -
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownAnswer:
     """One item with what was said then and by the candidate. `wide` and `narrow` are the same difference.
 
     Both are None where one side said nothing, and where the answers are too long to be compared.
@@ -234,13 +234,13 @@ class Shown:
     after: int | None
 
 
-def shown_item(result: ReplayResult) -> Shown:
+def shown_item(result: ReplayResult) -> ShownAnswer:
     item = result.item
     is_there = bool(item.expected and result.output)
     is_short = max(item.expected.count("\n"), result.output.count("\n")) < _MOST_LINES
     wide, narrow = compare_sides(item.expected, result.output) if is_there and is_short else (None, None)
     places = ReplayResult.objects.filter(replay=result.replay_id)
-    return Shown(
+    return ShownAnswer(
         result,
         item,
         turns_of(item.body),

@@ -31,7 +31,7 @@ _STATES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ScheduleState:
     """One schedule, the newest round that has a score, and what is open of it."""
 
     schedule: Schedule
@@ -84,7 +84,7 @@ class History:
     label: str
 
 
-def shown(schedules: QuerySet[Schedule]) -> list[Shown]:
+def with_states(schedules: QuerySet[Schedule]) -> list[ScheduleState]:
     """Return schedules with their states: five queries, however many there are."""
     rows = list(schedules.select_related("prompt__team", "version", "baseline").order_by("created_at", "id"))
     ids = [row.pk for row in rows]
@@ -94,7 +94,7 @@ def shown(schedules: QuerySet[Schedule]) -> list[Shown]:
     counts = TestCase.objects.filter(prompt__in={row.prompt_id for row in rows}).order_by()
     cases = dict(counts.values_list("prompt").annotate(Count("pk")))
     return [
-        Shown(row, scored.get(row.pk), newest.get(row.pk), incidents.get(row.pk), cases.get(row.prompt_id, 0))
+        ScheduleState(row, scored.get(row.pk), newest.get(row.pk), incidents.get(row.pk), cases.get(row.prompt_id, 0))
         for row in rows
     ]
 
@@ -104,11 +104,11 @@ def _newest(ids: Sequence[uuid.UUID], which: Q) -> dict[uuid.UUID, Round]:
     return {one.schedule_id: one for one in rows.order_by("schedule_id", "-at", "-id").distinct("schedule_id")}
 
 
-def shown_one(schedule: Schedule) -> Shown:
-    return shown(Schedule.objects.filter(pk=schedule.pk))[0]
+def shown_one(schedule: Schedule) -> ScheduleState:
+    return with_states(Schedule.objects.filter(pk=schedule.pk))[0]
 
 
-def most_pressing(schedules: Sequence[Shown]) -> Shown | None:
+def most_pressing(schedules: Sequence[ScheduleState]) -> ScheduleState | None:
     """Return what a page shows first: what drifted, then what is low, then what ran last."""
     ran = [schedule for schedule in schedules if schedule.last is not None]
     return max(ran, key=lambda one: (one.state == "drifted", one.is_low, one.last and one.last.at), default=None)

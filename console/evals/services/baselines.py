@@ -47,12 +47,12 @@ def freeze(
     )
     schedule.baseline = baseline
     schedule.save(update_fields=["baseline"])
-    detail = {"before": _shown(was), "after": _shown(baseline)}
+    detail = {"before": _logged(was), "after": _logged(baseline)}
     record_schedule_change(actions.TEST_BASELINE_TAKEN, actor, schedule, detail, reason=reason)
     return baseline
 
 
-def _shown(baseline: Baseline | None) -> dict[str, object]:
+def _logged(baseline: Baseline | None) -> dict[str, object]:
     if baseline is None:
         return {"score": None}
     return {"score": round(baseline.score, 1), "version": baseline.version.number, "model": baseline.pinned}

@@ -12,7 +12,7 @@ from console.core.ids import request_id
 from console.core.races import hold
 from console.evals import sampling, uploads
 from console.evals.models import GOING_ON, Dataset, DatasetItem
-from console.evals.sampling import Sample, Wanted
+from console.evals.sampling import Sample, Sampling
 from console.teams.actors import Actor
 from console.teams.models import Team
 
@@ -70,7 +70,7 @@ def upload_dataset(*, actor: Actor, team: Team, name: str, text: str, form: str,
 
 
 def sample_dataset(
-    *, actor: Actor, team: Team, name: str, wanted: Wanted, chosen: str, is_named: bool = True
+    *, actor: Actor, team: Team, name: str, wanted: Sampling, chosen: str, is_named: bool = True
 ) -> tuple[Dataset, Sample]:
     """Make a dataset of records of the team's log. That their content was read is recorded. `chosen` is in words.
 

@@ -41,40 +41,40 @@ def settle(round_id: uuid.UUID) -> None:
         rounds.begin(schedule, Round.Cause.AGAIN, f"again {found.pk}", before=found)
 
 
-def _judge(schedule: Schedule, found: Round, run: TestRun) -> None:
+def _judge(schedule: Schedule, this_round: Round, run: TestRun) -> None:
     results = list(run.results.all())
-    found.score = drift.score_of(results)
+    this_round.score = drift.score_of(results)
     schedule.trouble = _trouble(results)
     baseline = schedule.baseline
     seen = drift.compare(baseline.cases, results) if baseline else None
     if baseline is None or seen is None or not seen.compared:
-        _first(schedule, found, run, results)
+        _first(schedule, this_round, run, results)
         return
-    found.lost = sorted(seen.lost.values())
+    this_round.lost = sorted(seen.lost.values())
     is_open = Incident.objects.filter(schedule=schedule, closed_at=None).exists()
-    other = _round_before(found, is_open=is_open)
+    other = _round_before(this_round, is_open=is_open)
     pair = drift.compare(baseline.cases, other.results.all()) if other else None
     if pair is not None and not pair.compared:  # its results are past their retention: it says nothing any more
         pair = None
     if pair is not None and drift.is_drift(pair, seen, schedule.tolerance):
-        found.outcome = Outcome.DRIFTED
-        found.sentence = _drifted(schedule, run, seen, pair)
+        this_round.outcome = Outcome.DRIFTED
+        this_round.sentence = _drifted(schedule, run, seen, pair)
         incidents.open_incident(
             schedule=schedule,
             run=run,
             before=seen.before,
             after=seen.after,
             lost=drift.lost_in_both(pair, seen).values(),
-            sentence=found.sentence,
+            sentence=this_round.sentence,
         )
     elif pair is None and drift.is_suspicious(seen, schedule.tolerance):
-        found.outcome = Outcome.SUSPICIOUS
+        this_round.outcome = Outcome.SUSPICIOUS
         again = "Not asked again, for the schedule is paused." if schedule.is_paused else "Asked again at once."
-        found.sentence = f"Passed before and not now: {formatting.first_few(found.lost)}. {again}"[:_LONGEST]
+        this_round.sentence = f"Passed before and not now: {formatting.first_few(this_round.lost)}. {again}"[:_LONGEST]
     elif schedule.trouble:
-        found.outcome, found.sentence = Outcome.INCOMPLETE, schedule.trouble
+        this_round.outcome, this_round.sentence = Outcome.INCOMPLETE, schedule.trouble
     else:
-        _fine(schedule, found, run, results, seen)
+        _fine(schedule, this_round, run, results, seen)
 
 
 def _first(schedule: Schedule, found: Round, run: TestRun, results: list[TestResult]) -> None:
@@ -87,9 +87,11 @@ def _first(schedule: Schedule, found: Round, run: TestRun, results: list[TestRes
     found.outcome, found.sentence = Outcome.FINE, "Taken as the baseline."
 
 
-def _fine(schedule: Schedule, found: Round, run: TestRun, results: list[TestResult], seen: drift.Comparison) -> None:
+def _fine(
+    schedule: Schedule, found: Round, run: TestRun, results: list[TestResult], comparison: drift.Comparison
+) -> None:
     found.outcome = Outcome.FINE
-    incidents.end(schedule, SYSTEM, f"Back within the tolerance: {_score(seen.after)}.")
+    incidents.end(schedule, SYSTEM, f"Back within the tolerance: {_score(comparison.after)}.")
     # A run of what was live before may end after the promotion: it is no measure of what is live now.
     is_live = (run.version_id, run.pinned) == (schedule.version_id, schedule.pinned)
     if is_live and (moved := _moved(schedule, run)):
@@ -100,9 +102,9 @@ def _fine(schedule: Schedule, found: Round, run: TestRun, results: list[TestResu
         found.sentence = f"{moved}. Taken as the baseline.{still}"[:_LONGEST]
     elif found.lost:
         found.sentence = f"Failed once, which is no drift: {formatting.first_few(found.lost)}."[:_LONGEST]
-    elif seen.not_compared:
-        are = "test is" if seen.not_compared == 1 else "tests are"
-        found.sentence = f"{seen.not_compared} {are} new or changed since the baseline, and not compared."
+    elif comparison.not_compared:
+        are = "test is" if comparison.not_compared == 1 else "tests are"
+        found.sentence = f"{comparison.not_compared} {are} new or changed since the baseline, and not compared."
 
 
 def _round_before(found: Round, *, is_open: bool) -> TestRun | None:
@@ -137,13 +139,12 @@ def _moved(schedule: Schedule, run: TestRun) -> str:
     return " and ".join(parts)
 
 
-def _drifted(schedule: Schedule, run: TestRun, seen: drift.Comparison, pair: drift.Comparison) -> str:
-    lost = sorted(drift.lost_in_both(pair, seen).values())
+def _drifted(schedule: Schedule, run: TestRun, comparison: drift.Comparison, pair: drift.Comparison) -> str:
+    lost = sorted(drift.lost_in_both(pair, comparison).values())
     moved = _moved(schedule, run)
     since = f" since {moved}" if moved else ""
-    message = (
-        f"{schedule.prompt.slug} fell from {_score(seen.before)} to {_score(seen.after)} on {schedule.model}{since}."
-    )
+    scores = f"{_score(comparison.before)} to {_score(comparison.after)}"
+    message = f"{schedule.prompt.slug} fell from {scores} on {schedule.model}{since}."
     return (f"{message} No longer passes: {formatting.first_few(lost)}." if lost else message)[:_LONGEST]
 
 

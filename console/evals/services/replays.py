@@ -43,7 +43,7 @@ def check_wanted(
     likeness_by: str = "",
 ) -> Replay:
     """Return a replay without a dataset, which is not stored; refuse what no dataset could be asked of."""
-    check_caller(actor, team, what="replay")
+    check_caller(actor, team, purpose="replay")
     assert actor.id is not None
     name, environment = environment_of(model.strip())
     replay = Replay(
@@ -174,7 +174,7 @@ def retry_replay(*, actor: Actor, replay: Replay) -> int:
     if not replay.is_over:
         raise Conflict("This replay is going on.")
     _check_going_on(replay.team)
-    check_caller(actor, replay.team, what="replay")
+    check_caller(actor, replay.team, purpose="replay")
     _check_candidate(actor, replay)
     # What waits may be in progress still, where somebody stopped it a moment ago: its calls are not forgotten.
     failed = replay.results.filter(status=ReplayResult.Status.ERROR)

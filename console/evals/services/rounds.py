@@ -62,9 +62,9 @@ def objection(team: Team, actor: Actor) -> str:
     return ""
 
 
-def pause(schedule: Schedule, actor: Actor, said: str) -> None:
+def pause(schedule: Schedule, actor: Actor, reason: str) -> None:
     """Stop a locked schedule, saying why."""
-    schedule.is_paused, schedule.pause_reason, schedule.is_left = True, said[:_LONGEST], actor == SYSTEM
+    schedule.is_paused, schedule.pause_reason, schedule.is_left = True, reason[:_LONGEST], actor == SYSTEM
     schedule.save(update_fields=["is_paused", "pause_reason", "is_left"])
     detail = {"before": {"is_paused": False}, "after": {"is_paused": True}}
     record_schedule_change(actions.TEST_SCHEDULE_PAUSED, actor, schedule, detail, reason=schedule.pause_reason)

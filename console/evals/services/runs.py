@@ -40,7 +40,7 @@ def start_run(*, actor: Actor, prompt: Prompt, version: PromptVersion, model: st
     prompt = locked(prompt)
     if version.prompt_id != prompt.pk:
         raise BadInput(f"{version} is not a version of {prompt.slug}.", param="version")
-    check_caller(actor, prompt.team, what="run")
+    check_caller(actor, prompt.team, purpose="run")
     assert actor.id is not None
     name, environment = environment_of(model.strip())
     if not name or len(name) > 200:

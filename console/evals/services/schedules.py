@@ -27,7 +27,7 @@ _ANOTHER_IS_TESTED = "Another label or model is tested now."
 _SHOWN = ("label", "model", "environment", "cron", "time_zone", "tolerance")
 
 
-def _shown(schedule: Schedule) -> dict[str, Any]:
+def _logged(schedule: Schedule) -> dict[str, Any]:
     return {name: getattr(schedule, name) for name in _SHOWN}
 
 
@@ -68,13 +68,13 @@ def _acting(actor: Actor, prompt: Prompt) -> dict[str, Any]:
     }
 
 
-def _check_single(prompt: Prompt, wanted: dict[str, Any], but: Schedule | None = None) -> None:
-    same = Schedule.objects.filter(prompt=prompt, **{name: wanted[name] for name in ("label", "model", "environment")})
+def _check_single(prompt: Prompt, fields: dict[str, Any], but: Schedule | None = None) -> None:
+    same = Schedule.objects.filter(prompt=prompt, **{name: fields[name] for name in ("label", "model", "environment")})
     if but is not None:
         same = same.exclude(pk=but.pk)
     if same.exists():
         raise Conflict(
-            f"{wanted['label']} on {wanted['model']}@{wanted['environment']} has a schedule already; change that.",
+            f"{fields['label']} on {fields['model']}@{fields['environment']} has a schedule already; change that.",
             param="model",
         )
 
@@ -114,7 +114,7 @@ def create_schedule(
     schedule.version, schedule.pinned = subject
     schedule.next_at = next_tick(schedule.cron, schedule.time_zone, now())
     schedule.save(force_insert=True)
-    record_schedule_change(actions.TEST_SCHEDULE_CREATED, actor, schedule, {"after": _shown(schedule)})
+    record_schedule_change(actions.TEST_SCHEDULE_CREATED, actor, schedule, {"after": _logged(schedule)})
     if starts_now:
         rounds.begin(schedule, Round.Cause.BY_HAND, "first", actor=runner)
     return schedule
@@ -136,7 +136,7 @@ def change_schedule(
     """
     schedule = rounds.locked_schedule(schedule)
     check_revision(f"the schedule of {schedule}", schedule.revision, seen_revision)
-    before = _shown(schedule)
+    before = _logged(schedule)
     if "model" not in fields:
         fields["model"] = schedule.target
     wanted = _checked({**before, **fields})
@@ -195,7 +195,7 @@ def resume_schedule(*, actor: Actor, schedule: Schedule, acts_as: Actor | None =
 def delete_schedule(*, actor: Actor, schedule: Schedule) -> None:
     """Remove a schedule with its rounds, baselines and incidents; the runs themselves and the log stay."""
     schedule = rounds.locked_schedule(schedule)
-    record_schedule_change(actions.TEST_SCHEDULE_DELETED, actor, schedule, {"before": _shown(schedule)})
+    record_schedule_change(actions.TEST_SCHEDULE_DELETED, actor, schedule, {"before": _logged(schedule)})
     Schedule.objects.filter(pk=schedule.pk).delete()
 
 

@@ -18,7 +18,7 @@ _MOST = 500
 @require_safe
 def evaluations(request: TeamRequest) -> HttpResponse:
     rows = in_scope(request, access.schedules_for(request.caller), "prompt__team")
-    shown = queries.shown(rows)[:_MOST]
+    shown = queries.with_states(rows)[:_MOST]
     first = queries.most_pressing(shown)
     order = {"drifted": 0, "failing": 1, "paused": 3}
     context = {

@@ -73,7 +73,7 @@ def new_replay(request: TeamRequest) -> HttpResponse:
     if do == "change":
         return _form_page(request, form, sample, checks, status=200)
     try:
-        wanted = _wanted(request, form, checks)
+        wanted = _arguments(request, form, checks)
         if form.dataset_id is not None:
             return _of_dataset(request, form, checks, wanted, form.dataset_id)
     except Refusal as refusal:
@@ -83,27 +83,27 @@ def new_replay(request: TeamRequest) -> HttpResponse:
 
 
 def _of_dataset(
-    request: TeamRequest, form: ReplayForm, checks: list[CheckRow], wanted: dict[str, Any], dataset_id: uuid.UUID
+    request: TeamRequest, form: ReplayForm, checks: list[CheckRow], arguments: dict[str, Any], dataset_id: uuid.UUID
 ) -> HttpResponse:
     """Start, or show what it would cost. May raise Refusal."""
     dataset = access.dataset_for(request.caller, dataset_id, to="start")
     if request.POST.get("do") != "start":
-        return _confirm(request, form, checks, dataset, wanted)
-    started = services.start_replay(actor=request.caller.actor, dataset=dataset, **wanted)
+        return _confirm(request, form, checks, dataset, arguments)
+    started = services.start_replay(actor=request.caller.actor, dataset=dataset, **arguments)
     return go(request, _to(started), "Started. The answers come in below.")
 
 
 def _of_log(
-    request: TeamRequest, form: ReplayForm, sample: DrawnSampleForm, checks: list[CheckRow], wanted: dict[str, Any]
+    request: TeamRequest, form: ReplayForm, sample: DrawnSampleForm, checks: list[CheckRow], arguments: dict[str, Any]
 ) -> HttpResponse:
     """Draw a sample and show what it would cost to ask."""
     try:
-        made, said = _drawn(request, sample, wanted)
+        made, said = _drawn(request, sample, arguments)
     except Refusal as refusal:
         refuse(sample if refusal.param in sample.fields else form, refusal)
         return _form_page(request, form, sample, checks)
     try:
-        return _confirm(request, form, checks, made, wanted, said)
+        return _confirm(request, form, checks, made, arguments, said)
     except Refusal as refusal:  # the sample is there, and need not be drawn again
         teams = access.teams_to(request.caller, "start")
         form = _form(request, teams, may_sample=True, data={**request.POST.dict(), "dataset": str(made.pk)})
@@ -117,7 +117,7 @@ def _form(request: TeamRequest, teams: list[Team], *, may_sample: bool, data: An
     return ReplayForm(data, datasets=datasets, may_sample=may_sample, initial=_initial(request))
 
 
-def _wanted(request: TeamRequest, form: ReplayForm, checks: list[CheckRow]) -> dict[str, Any]:
+def _arguments(request: TeamRequest, form: ReplayForm, checks: list[CheckRow]) -> dict[str, Any]:
     """Return the candidate and the checks as the services take them."""
     given, version = form.cleaned_data, None
     if given["prompt"]:
@@ -130,12 +130,12 @@ def _wanted(request: TeamRequest, form: ReplayForm, checks: list[CheckRow]) -> d
     }
 
 
-def _drawn(request: TeamRequest, sample: SampleForm, wanted: dict[str, Any]) -> tuple[Dataset, str]:
+def _drawn(request: TeamRequest, sample: SampleForm, arguments: dict[str, Any]) -> tuple[Dataset, str]:
     """Draw a sample for a candidate that can be asked: of its prompt, where it is a version of one."""
     actor, team = request.caller.actor, sample.chosen_team
-    services.check_wanted(actor=actor, team=team, **wanted)
-    if wanted["version"] is not None and not sample.cleaned_data["prompt"]:
-        sample.cleaned_data["prompt"] = wanted["version"].prompt.slug
+    services.check_wanted(actor=actor, team=team, **arguments)
+    if arguments["version"] is not None and not sample.cleaned_data["prompt"]:
+        sample.cleaned_data["prompt"] = arguments["version"].prompt.slug
     made, drawn = dataset_services.sample_dataset(
         actor=actor,
         team=team,
@@ -152,16 +152,16 @@ def _confirm(
     form: ReplayForm,
     checks: list[CheckRow],
     dataset: Dataset,
-    wanted: dict[str, Any],
-    said: str = "",
+    arguments: dict[str, Any],
+    message: str = "",
 ) -> HttpResponse:
-    replay, _, costs = services.plan(actor=request.caller.actor, dataset=dataset, **wanted)
+    replay, _, costs = services.plan(actor=request.caller.actor, dataset=dataset, **arguments)
     context = {
         "active": "evaluations",
         "replay": replay,
         "dataset": dataset,
         "costs": costs,
-        "said": said,
+        "said": message,
         "given": form.cleaned_data,
         "checks": checks,
     }
@@ -217,27 +217,27 @@ def replay(request: TeamRequest, replay_id: uuid.UUID) -> HttpResponse:
     return _page(request, found)
 
 
-def _page(request: TeamRequest, found: Replay, *, refused: str = "", status: int = 200) -> HttpResponse:
-    rows = queries.rows_of(found)
-    has_record = found.dataset.source == Dataset.Source.LOG
+def _page(request: TeamRequest, replay: Replay, *, refused: str = "", status: int = 200) -> HttpResponse:
+    rows = queries.rows_of(replay)
+    has_record = replay.dataset.source == Dataset.Source.LOG
     report = queries.report(rows, has_record=has_record)
     page = page_number(request)
     context = {
         "active": "evaluations",
-        "replay": found,
+        "replay": replay,
         "report": report,
         "lines": lines_of(report),
         "rows": queries.in_order(rows)[(page - 1) * _A_PAGE : page * _A_PAGE],
         "has_record": has_record,
-        "may_read": access.may(request.caller, "read", found.team_id),
-        "may_change": access.may(request.caller, "change", found.team_id),
-        "may_retry": access.may(request.caller, "start", found.team_id) and bool(report.errors or report.waiting),
+        "may_read": access.may(request.caller, "read", replay.team_id),
+        "may_change": access.may(request.caller, "change", replay.team_id),
+        "may_retry": access.may(request.caller, "start", replay.team_id) and bool(report.errors or report.waiting),
         "refused": refused,
         **pages(page, len(rows)),
     }
     if is_htmx(request) and request.method != "POST":
         response = render(request, "evals/replay.html#report", context)
-        if found.is_over:  # the page then shows what came of it
+        if replay.is_over:  # the page then shows what came of it
             response["HX-Refresh"] = "true"
         return response
     return render(request, "evals/replay.html", context, status=status)

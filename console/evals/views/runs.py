@@ -89,7 +89,7 @@ def _page(request: TeamRequest, prompt: Prompt, *, refused: str = "", status: in
         "is_compared": old.pk != new.pk,
         "matrix": comparison.matrix(prompt, old, new),
         "runs": comparison.runs_of(prompt),
-        "schedules": schedules.shown(Schedule.objects.filter(prompt=prompt)),
+        "schedules": schedules.with_states(Schedule.objects.filter(prompt=prompt)),
         "objections": gate.objections(new, "production"),
         "numbers": list(prompt.versions.values_list("number", flat=True)[:_MOST_NUMBERS]),
         "models": models,

@@ -38,23 +38,23 @@ def schedule(request: TeamRequest, slug: str, schedule_id: uuid.UUID) -> HttpRes
     return _page(request, found)
 
 
-def _page(request: TeamRequest, found: Schedule, *, refused: str = "", status: int = 200) -> HttpResponse:
-    shown = queries.shown_one(found)
+def _page(request: TeamRequest, schedule: Schedule, *, refused: str = "", status: int = 200) -> HttpResponse:
+    shown = queries.shown_one(schedule)
     context: dict[str, Any] = {
         "active": "evaluations",
-        "prompt": found.prompt,
-        "schedule": found,
+        "prompt": schedule.prompt,
+        "schedule": schedule,
         "shown": shown,
-        "history": queries.history(found),
-        "rounds": queries.rounds_of(found),
+        "history": queries.history(schedule),
+        "rounds": queries.rounds_of(schedule),
         "failing": queries.failing_of(shown.last),
-        "incidents": found.incidents.exclude(closed_at=None)[:10],
-        "may_run": access.may_run(request.caller, found.prompt),
+        "incidents": schedule.incidents.exclude(closed_at=None)[:10],
+        "may_run": access.may_run(request.caller, schedule.prompt),
         "refused": refused,
         "typed": request.POST.get("reason", ""),
     }
     if context["may_run"]:
-        context["runs"] = queries.runs_to_take(found)[:10]
+        context["runs"] = queries.runs_to_take(schedule)[:10]
     return render(request, "evals/schedule.html", context, status=status)
 
 
@@ -95,12 +95,12 @@ def _form(
     prompt: Prompt,
     form: ScheduleForm,
     models: list[tuple[str, str]],
-    found: Schedule | None = None,
+    schedule: Schedule | None = None,
 ) -> HttpResponse:
     context = {
         "active": "prompts",
         "prompt": prompt,
-        "schedule": found,
+        "schedule": schedule,
         "form": form,
         "models": models,
         "cases": prompt.test_cases.count(),

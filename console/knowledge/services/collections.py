@@ -38,7 +38,7 @@ def locked(collection: Collection) -> Collection:
     return found
 
 
-def _shown(collection: Collection) -> dict[str, Any]:
+def _logged(collection: Collection) -> dict[str, Any]:
     return {name: str(value) if (value := getattr(collection, name)) is not None else None for name in _SHOWN}
 
 
@@ -106,7 +106,7 @@ def create_collection(
     )
     whose = team.name if team else "The organisation"
     insert(collection, Conflict(f"{whose} has a collection {slug!r} already; choose another short name.", param="slug"))
-    after = {"team": team.slug if team else None, "slug": slug} | _shown(collection)
+    after = {"team": team.slug if team else None, "slug": slug} | _logged(collection)
     record(actions.COLLECTION_CREATED, actor=actor, target=collection, detail={"after": after})
     return collection
 
@@ -127,7 +127,7 @@ def change_collection(
     """Change what is said of a collection and how it is read. Another model begins its vectors again."""
     collection = locked(collection)
     check_revision(collection.name, collection.revision, seen_revision, StaleCollection)
-    before, had = _shown(collection), (collection.model_id, collection.language)
+    before, had = _logged(collection), (collection.model_id, collection.language)
     if name is not None:
         collection.name = texts.line(name, "name", most=80, is_required=True)
     if description is not None:
@@ -147,7 +147,7 @@ def change_collection(
     if collection.model_id != had[0]:
         _check_model(collection.model, collection.payer)
     _check_payer(collection.model, collection.payer)
-    after = _shown(collection)
+    after = _logged(collection)
     if before == after:
         return collection
     collection.revision += 1
@@ -216,5 +216,5 @@ def delete_collection(*, actor: Actor, collection: Collection) -> None:
     Passage.objects.filter(version__document__collection=collection).delete()
     collection.deleted_at = at
     collection.save(update_fields=["deleted_at"])
-    before = _shown(collection) | {"documents": held}
+    before = _logged(collection) | {"documents": held}
     record(actions.COLLECTION_DELETED, actor=actor, target=collection, detail={"before": before})

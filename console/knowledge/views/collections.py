@@ -12,10 +12,10 @@ from console.core.formatting import plural
 from console.core.forms import posted, refusals_at, refused_by, status_of
 from console.core.htmx import STOP_POLLING, go, is_htmx
 from console.knowledge import access, queries, where_used
-from console.knowledge.embedding import Asked
+from console.knowledge.embedding import CallOrigin
 from console.knowledge.forms import CollectionForm, SearchForm
 from console.knowledge.models import Collection
-from console.knowledge.search import Search, search_now
+from console.knowledge.search import SearchOutcome, search_now
 from console.knowledge.services import collections as services
 from console.knowledge.views.frame import ACTIVE, ask, frame, searcher
 from console.teams.access import needs, scope_of
@@ -74,14 +74,14 @@ def collection(request: TeamRequest, collection_id: uuid.UUID) -> HttpResponse:
 
 
 def _page(
-    request: TeamRequest, found: Collection, form: SearchForm | None = None, search: Search | None = None
+    request: TeamRequest, collection: Collection, form: SearchForm | None = None, search: SearchOutcome | None = None
 ) -> dict[str, Any]:
-    documents = list(queries.documents_of(found)[: queries.DOCUMENTS_SHOWN + 1])
-    uses = where_used.uses_of(found)
+    documents = list(queries.documents_of(collection)[: queries.DOCUMENTS_SHOWN + 1])
+    uses = where_used.uses_of(collection)
     seen = [use for use in uses if use.team_id is None or request.caller.may("view_team", use.team_id)]
     return {
-        **frame(request, found),
-        "row": queries.row(found),
+        **frame(request, collection),
+        "row": queries.row(collection),
         "documents": documents[: queries.DOCUMENTS_SHOWN],
         "is_cut": len(documents) > queries.DOCUMENTS_SHOWN,
         "uses": seen,
@@ -98,8 +98,8 @@ def search(request: TeamRequest, collection_id: uuid.UUID) -> HttpResponse:
     found = access.collection_for(request.caller, collection_id)
     form, result = SearchForm(request.POST), None
     if form.is_valid():
-        asked = Asked(route=request.path, client_address=request.client_address)
-        result = search_now(searcher(request, found), [found], form.cleaned_data["question"], 8, asked=asked)
+        asked = CallOrigin(route=request.path, client_address=request.client_address)
+        result = search_now(searcher(request, found), [found], form.cleaned_data["question"], 8, origin=asked)
     context = _page(request, found, form, result)
     template = "knowledge/collection.html#search" if is_htmx(request) else "knowledge/collection.html"
     return render(request, template, context, status=422 if result is None else 200)

@@ -44,7 +44,7 @@ def new_document(request: TeamRequest, collection_id: uuid.UUID) -> HttpResponse
             form.read_file()
             made = services.add_document(actor=request.caller.actor, collection=found, **form.changes())
             return go(request, _url(made), f"Added {made.name}. It is searched from now on.")
-    return _shown(request, found, form)
+    return _page(request, found, form)
 
 
 @needs("build")
@@ -65,7 +65,7 @@ def edit_document(request: TeamRequest, document_id: uuid.UUID) -> HttpResponse:
             refuse(form, refusal)
         else:
             return go(request, _url(found), f"Saved version {version.number}. Everything answers from it now.")
-    return _shown(request, found.collection, form, found)
+    return _page(request, found.collection, form, found)
 
 
 def _form(request: TeamRequest, document: Document | None = None) -> DocumentForm:
@@ -74,7 +74,7 @@ def _form(request: TeamRequest, document: Document | None = None) -> DocumentFor
     return DocumentForm(request.POST, request.FILES, document=document)
 
 
-def _shown(
+def _page(
     request: TeamRequest,
     collection: Collection,
     form: DocumentForm,

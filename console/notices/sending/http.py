@@ -45,7 +45,7 @@ class Post:
 def by_channel(notice: Notice, channel: Channel, identity: str) -> Post:
     """Return the request to a channel; SecretUnreadable when its address cannot be read."""
     is_signed = channel.kind == Channel.Kind.WEBHOOK
-    body = payloads.own(notice) if is_signed else payloads.slack(notice)
+    body = payloads.own_format(notice) if is_signed else payloads.slack(notice)
     headers = _headers(identity)
     if is_signed:
         at, secret = int(time.time()), decrypt(channel.secret)
@@ -78,10 +78,10 @@ async def _all(posts: list[Post]) -> list[Outcome]:
         await outbound.close()
 
 
-async def _guarded(one: Post) -> Outcome:
+async def _guarded(post: Post) -> Outcome:
     """One that breaks must not take along what is sent beside it."""
     try:
-        return await _send(one)
+        return await _send(post)
     except Exception:
         log.exception("One notice could not be posted; the others go on.")
         return BROKEN
@@ -120,23 +120,23 @@ async def _read(reply: outbound.Reply) -> str:
     return scrub(text)[0][:_SHOWN] if "<html" not in text.lower() else ""
 
 
-def _without_address(said: str, url: str) -> str:
+def _without_address(text: str, url: str) -> str:
     """Return an answer without what it repeats of the address, which may be all it takes to post there."""
     parts = urlsplit(url)
     pieces = {url, parts.path, parts.query, *parts.path.split("/"), *parts.query.replace("&", "=").split("=")}
     for piece in sorted((piece for piece in pieces if len(piece) >= _SHORTEST_SECRET), key=len, reverse=True):
-        said = said.replace(piece, "[address]")
-    return said
+        text = text.replace(piece, "[address]")
+    return text
 
 
-def _judge(status: int, retry_after: str, said: str) -> Outcome:
+def _judge(status: int, retry_after: str, text: str) -> Outcome:
     if 200 <= status < 300:
-        return Outcome(status=status, said=said)
+        return Outcome(status=status, said=text)
     if 300 <= status < 400:
         return Outcome(
             f"It answered {status}: redirects are not followed, write the address it leads to.", is_final=True
         )
-    problem = f"It answered {status}: {said}" if said else f"It answered {status}."
+    problem = f"It answered {status}: {text}" if text else f"It answered {status}."
     if status >= 500 or status in _PASSING:
         return Outcome(problem, wait_seconds=_seconds(retry_after))
     return Outcome(problem, is_final=True)

@@ -13,7 +13,7 @@ _EVERYBODY = re.compile(r"@(?=(?:channel|here|everyone|all)\b)", re.IGNORECASE)
 _LINK = re.compile(r"\](?=[(\[:])")
 
 
-def own(notice: Notice) -> bytes:
+def own_format(notice: Notice) -> bytes:
     """Return a notice for programs."""
     return _json(
         {
@@ -31,7 +31,7 @@ def own(notice: Notice) -> bytes:
 
 def slack(notice: Notice) -> bytes:
     """Return a notice in blocks, and once more as the text that others than Slack show."""
-    title, text = _shown(notice.title, _LONGEST_HEADER), _shown(notice.text, _LONGEST_SECTION)
+    title, text = _escaped(notice.title, _LONGEST_HEADER), _escaped(notice.text, _LONGEST_SECTION)
     link = {"type": "button", "text": _plain("Open in Facet"), "url": notice.url}
     blocks: list[dict[str, Any]] = [{"type": "header", "text": _plain(title)}]
     if text:
@@ -45,7 +45,7 @@ def _plain(text: str) -> dict[str, Any]:
     return {"type": "plain_text", "text": text, "emoji": False}
 
 
-def _shown(text: str, longest: int) -> str:
+def _escaped(text: str, longest: int) -> str:
     """Return a text as it may stand in a message: escaped, nobody woken, no words a link, cut between characters."""
     escaped = [_ESCAPED.get(character, character) for character in _LINK.sub("] ", _EVERYBODY.sub("@ ", text))]
     length = 0

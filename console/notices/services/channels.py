@@ -24,7 +24,7 @@ _LONGEST_NAME = 80
 _KEY_BYTES = (24, 64)  # of a secret somebody gives, as the Standard Webhooks specification asks
 
 
-class Made(NamedTuple):
+class SavedChannel(NamedTuple):
     """A channel, and the secret its webhooks are signed with if that is new: to be shown this once."""
 
     channel: Channel
@@ -42,7 +42,7 @@ def create_channel(
     addresses: Iterable[str] = (),
     url: str = "",
     secret: str | None = None,
-) -> Made:
+) -> SavedChannel:
     """Set up a channel of a team, or of the installation. A webhook is signed with `secret`, or with one made here."""
     if kind not in Channel.Kind.values:
         raise BadInput(f"{kind!r} is not a kind of channel; choose {', '.join(Channel.Kind.values)}.", param="kind")
@@ -53,9 +53,9 @@ def create_channel(
     if secret is not None:
         made = _take_secret(channel, secret)
     _save(channel)
-    detail = {"after": _shown(channel)}
+    detail = {"after": _logged(channel)}
     record(actions.CHANNEL_CREATED, actor=actor, target=channel, team=team, detail=detail)
-    return Made(channel, made)
+    return SavedChannel(channel, made)
 
 
 @transaction.atomic
@@ -70,14 +70,14 @@ def change_channel(
     renew_secret: bool = False,
     secret: str | None = None,
     seen_revision: int | None = None,
-) -> Made:
+) -> SavedChannel:
     """Change what is given; without a URL the present one stays. Overtaken when it was changed since it was seen.
 
     A webhook at another host gets a new secret, unless whoever sends it there gives one.
     """
     channel = hold(channel, "team")
     check_revision(channel, channel.revision, seen_revision)
-    before, was = _shown(channel), channel.url
+    before, was = _logged(channel), channel.url
     if name is not None:
         channel.name = _checked_name(name)
     if wants is not None:
@@ -90,7 +90,7 @@ def change_channel(
         made = _take_secret(channel, secret)
     elif renew_secret and channel.kind == Channel.Kind.WEBHOOK and not made:
         made = _new_secret(channel)
-    after = _shown(channel)
+    after = _logged(channel)
     if channel.url != was:
         after |= {"url": "set anew"}
     if channel.secret != signed_with:
@@ -99,7 +99,7 @@ def change_channel(
         channel.revision += 1
         _save(channel)
         record(actions.CHANNEL_CHANGED, actor=actor, target=channel, team=channel.team, detail=changes(before, after))
-    return Made(channel, made)
+    return SavedChannel(channel, made)
 
 
 @transaction.atomic
@@ -118,7 +118,7 @@ def enable_channel(*, actor: Actor, channel: Channel, enabled: bool) -> Channel:
 def delete_channel(*, actor: Actor, channel: Channel) -> None:
     """Remove a channel with the list of its deliveries. What was on its way by it goes nowhere."""
     channel = hold(channel, "team")
-    before, identifier = _shown(channel), channel.pk
+    before, identifier = _logged(channel), channel.pk
     channel.delete()
     channel.pk = identifier
     record(actions.CHANNEL_DELETED, actor=actor, target=channel, team=channel.team, detail={"before": before})
@@ -202,7 +202,7 @@ def _save(channel: Channel) -> None:
         raise Conflict(f"There is a channel {channel.name!r} already; choose another name.", param="name") from None
 
 
-def _shown(channel: Channel) -> dict[str, Any]:
+def _logged(channel: Channel) -> dict[str, Any]:
     """Return what the log may say of a channel: neither its URL nor its secret."""
     address = {"addresses": channel.addresses} if channel.kind == Channel.Kind.EMAIL else {"host": channel.host}
     return {"name": channel.name, "kind": channel.kind, "wants": channel.wants, **address}

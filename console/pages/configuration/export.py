@@ -13,7 +13,7 @@ from console.core.clock import now
 from console.pages.configuration import export_agents, export_knowledge, export_library
 from console.pages.configuration.document import LARGEST
 from console.pages.configuration.export_knowledge import Beside
-from console.pages.configuration.export_yaml import written
+from console.pages.configuration.export_yaml import as_yaml
 from console.pages.configuration.keys import Named, named_keys
 from console.pages.configuration.plan_pins import AROUND, state_of
 from console.pages.configuration.plan_providers import NUMBERS
@@ -70,13 +70,13 @@ def export(*, actor: Actor = ACTOR, documents: str = "", files: dict[str, str] |
     }
     lists["alert_rules"] = _alert_rules(lists, left_out)
     lists["legacy_touchpoints"] = export_knowledge.legacy_touchpoints(left_out, _names(lists))
-    room = LARGEST - _ROOM_FOR_THE_REST - len(written(lists).encode())
+    room = LARGEST - _ROOM_FOR_THE_REST - len(as_yaml(lists).encode())
     beside = Beside(folder=documents, room=room)
     lists["collections"] = export_knowledge.collections(left_out, beside)
     if files is not None:
         files |= beside.files
     _name_apart(lists)
-    body = written({name: rows for name, rows in lists.items() if rows})
+    body = as_yaml({name: rows for name, rows in lists.items() if rows})
     record(actions.CONFIGURATION_EXPORTED, actor=actor)
     notes = "".join(f"# Not in this file: {' '.join(note.split())}\n" for note in left_out)
     if not any(lists.values()):

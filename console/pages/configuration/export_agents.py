@@ -27,7 +27,7 @@ def variable(*words: str) -> str:
 def queues() -> list[dict[str, Any]]:
     rows = Queue.objects.filter(archived_at=None, team__archived_at=None).select_related("team")
     return [
-        _said(
+        _named(
             {"slug": queue.slug, "team": queue.team.slug, "name": queue.name, "description": queue.description},
             lease_seconds=queue.lease_seconds,
             most_attempts=queue.most_attempts,
@@ -213,5 +213,5 @@ def widgets(agents: list[dict[str, Any]], left_out: list[str]) -> list[dict[str,
     return rows
 
 
-def _said(row: dict[str, Any], **more: Any) -> dict[str, Any]:
+def _named(row: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {name: value for name, value in row.items() if value != ""} | more

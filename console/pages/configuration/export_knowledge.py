@@ -9,7 +9,7 @@ from console.evals.models import Schedule
 from console.evals.services.rounds import objection
 from console.knowledge.files import KINDS
 from console.knowledge.models import Collection, Document
-from console.pages.configuration.export_yaml import written
+from console.pages.configuration.export_yaml import as_yaml
 from console.pages.configuration.plan_legacy import replacement, spend_of
 from console.teams.actors import Actor
 from console.teams.models import User
@@ -38,7 +38,7 @@ class Beside:
             return said | ({} if version.kind == KINDS[ending] else {"kind": version.kind})
         said = {"name": document.name} | ({} if version.kind == Document.Kind.MARKDOWN else {"kind": version.kind})
         said["text"] = version.text
-        lines = written([said])
+        lines = as_yaml([said])
         self.room -= len(lines.encode()) + _INDENT * (lines.count("\n") + 1)
         return said if self.room >= 0 else None
 

@@ -64,7 +64,7 @@ class Form(Protocol):
     def schema(self) -> dict[str, Any]: ...
 
 
-def _shown(value: Value, *, is_secret: bool = False) -> str:
+def _described(value: Value, *, is_secret: bool = False) -> str:
     """Return what was found. Where a secret belongs, a text may be one: it is not repeated."""
     if isinstance(value, Scalar) and is_secret:
         return "a text"
@@ -88,12 +88,12 @@ class Text:
 
     def read(self, value: Value, problems: list[Problem]) -> str:
         if not isinstance(value, Scalar):
-            raise Wrong(f"Found {_shown(value)}; write {self.what}.")
+            raise Wrong(f"Found {_described(value)}; write {self.what}.")
         if value.type != "str" and self.is_secret:
             raise Wrong(f"Write {self.what}, in quotes if it reads as a number.")
         if value.type != "str":
             hint = f", in quotes if you mean the text {value.text}" if value.type != "null" else ""
-            raise Wrong(f"Found {_shown(value)}; write {self.what}{hint}.")
+            raise Wrong(f"Found {_described(value)}; write {self.what}{hint}.")
         is_blank = not (value.text if self.may_be_blank else value.text.strip()) and not self.may_be_empty
         if is_blank or len(value.text) > self.longest:
             raise Wrong(f"Write {self.what}, of {0 if self.may_be_empty else 1} to {self.longest} characters.")
@@ -117,7 +117,7 @@ class Day:
         try:
             return dt.date.fromisoformat(value.text if isinstance(value, Scalar) else "")
         except ValueError:
-            raise Wrong(f"Found {_shown(value)}; write a day such as 2026-12-31.") from None
+            raise Wrong(f"Found {_described(value)}; write a day such as 2026-12-31.") from None
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "format": "date"}
@@ -131,7 +131,7 @@ class Moment:
         except ValueError:
             moment = dt.datetime.min
         if moment.tzinfo is None or not 1970 <= moment.year < 9999:
-            raise Wrong(f"Found {_shown(value)}; write a moment with its zone, such as 2026-12-31T00:00:00Z.")
+            raise Wrong(f"Found {_described(value)}; write a moment with its zone, such as 2026-12-31T00:00:00Z.")
         return moment
 
     def schema(self) -> dict[str, Any]:
@@ -144,7 +144,7 @@ class Choice:
 
     def read(self, value: Value, problems: list[Problem]) -> str:
         if not isinstance(value, Scalar) or value.text not in self.values():
-            raise Wrong(f"Found {_shown(value)}; write one of {', '.join(self.values())}.")
+            raise Wrong(f"Found {_described(value)}; write one of {', '.join(self.values())}.")
         return value.text
 
     def schema(self) -> dict[str, Any]:
@@ -155,7 +155,7 @@ class Choice:
 class Flag:
     def read(self, value: Value, problems: list[Problem]) -> bool:
         if not isinstance(value, Scalar) or value.type != "bool" or value.text not in {"true", "false"}:
-            raise Wrong(f"Found {_shown(value)}; write true or false.")
+            raise Wrong(f"Found {_described(value)}; write true or false.")
         return value.text == "true"
 
     def schema(self) -> dict[str, Any]:
@@ -184,7 +184,7 @@ class Whole:
 
     def read(self, value: Value, problems: list[Problem]) -> int:
         if not isinstance(value, Scalar) or value.type != "int" or not _WHOLE.match(value.text):
-            raise Wrong(f"Found {_shown(value)}; write a whole number in plain digits.")
+            raise Wrong(f"Found {_described(value)}; write a whole number in plain digits.")
         if not self.least <= int(value.text) <= self.most:
             raise Wrong(f"Found {value.text}; write a whole number from {self.least} to {self.most}.")
         return int(value.text)
@@ -200,7 +200,7 @@ class Number:
 
     def read(self, value: Value, problems: list[Problem]) -> Decimal:
         if not isinstance(value, Scalar) or value.type not in {"int", "float"} or not _NUMBER.match(value.text):
-            raise Wrong(f"Found {_shown(value)}; write a number such as 5 or 0.15.")
+            raise Wrong(f"Found {_described(value)}; write a number such as 5 or 0.15.")
         number = Decimal(value.text)
         if not 0 <= number <= self.most:
             raise Wrong(f"Found {value.text}; write a number from 0 to {self.most}.")
@@ -223,7 +223,7 @@ class CallParameter:
         if known.choices:
             return Choice(lambda: list(known.choices)).read(value, problems)
         if not isinstance(value, Scalar) or value.type not in {"int", "float"} or not _NUMBER.match(text):
-            raise Wrong(f"Found {_shown(value)}; write a number such as {known.low if known.is_whole else 0.5}.")
+            raise Wrong(f"Found {_described(value)}; write a number such as {known.low if known.is_whole else 0.5}.")
         number = float(text)
         found = int(number) if number == int(number) else number
         try:
@@ -246,7 +246,7 @@ class ListOf:
 
     def read(self, value: Value, problems: list[Problem]) -> list[Any]:
         if not isinstance(value, Items):
-            raise Wrong(f"Found {_shown(value)}; write a list of {self.what}, each line beginning with a hyphen.")
+            raise Wrong(f"Found {_described(value)}; write a list of {self.what}, each line beginning with a hyphen.")
         found = []
         for child in value.items:
             try:
@@ -281,7 +281,7 @@ class Record:
 
     def read(self, value: Value, problems: list[Problem]) -> Entry:
         if not isinstance(value, Mapping):
-            found = _shown(value, is_secret=self.is_secret)
+            found = _described(value, is_secret=self.is_secret)
             raise Wrong(f"Found {found}; write a mapping with {', '.join(self.fields)}.")
         values, places = {}, {}
         for name, child in value.items.items():

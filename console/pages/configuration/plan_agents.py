@@ -118,7 +118,7 @@ class AgentPlan:
             if publishes:
                 self._publish(agent)
 
-        said = words | ({"shared_with": shared} if shared else {}) | _said(definition) | {"publish": publishes}
+        said = words | ({"shared_with": shared} if shared else {}) | _as_in_file(definition) | {"publish": publishes}
         self.plan.create(entry, "agent", entry["slug"], said, make, needs, lambda param: _find(entry, param))
 
     def _change(self, entry: Entry, row: Agent, definition: dict[str, Any], needs: frozenset[steps.Ref]) -> None:
@@ -132,7 +132,9 @@ class AgentPlan:
         publishes = entry.get("publish", True)
         basis = fields_of(row.live if row.live is not None and publishes else row.draft)
         wanted = basis | definition
-        moved = differences({name: (_one(basis, name), _one(wanted, name)) for name in _said(definition)})
+        moved = differences(
+            {name: (_comparable(basis, name), _comparable(wanted, name)) for name in _as_in_file(definition)}
+        )
         if publishes and row.live is None:
             moved.append(FieldChange("published", "no", "yes"))
         if moved and publishes and row.live is not None and not self._may_replace(entry, row, wanted):
@@ -216,7 +218,7 @@ def prompt_of(fields: dict[str, Any]) -> str:
     return str(Ref(fields["prompt_slug"], fields["prompt_number"], fields["prompt_label"] or None))
 
 
-def _one(fields: dict[str, Any], name: str) -> Any:
+def _comparable(fields: dict[str, Any], name: str) -> Any:
     """Return a field as people compare it: the three of a prompt are one ref, a grant is what it says."""
     if name == "prompt":
         return prompt_of(fields)
@@ -227,9 +229,9 @@ def _one(fields: dict[str, Any], name: str) -> Any:
     return fields[name]
 
 
-def _said(definition: dict[str, Any]) -> dict[str, Any]:
+def _as_in_file(definition: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a definition under the names a file has for them."""
-    said = {name: _one(definition, name) for name in definition if name not in _NAMES}
+    said = {name: _comparable(definition, name) for name in definition if name not in _NAMES}
     if "prompt_slug" in definition:
-        said = {"prompt": _one(definition, "prompt")} | said
+        said = {"prompt": _comparable(definition, "prompt")} | said
     return said

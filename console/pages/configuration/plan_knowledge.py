@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _WORDS = ("name", "description", "language")
 
 
-class Kept(NamedTuple):
+class PresentDocument(NamedTuple):
     """A document as far as a file is compared with it."""
 
     id: uuid.UUID
@@ -100,7 +100,7 @@ class KnowledgePlan:
 
     def _documents(self, entry: Entry, row: Collection | None, made: Ref) -> None:
         given = [one for one in entry.get("documents", []) if one.has("name")]
-        kept = _kept(row) if row is not None and given else {}
+        kept = _present(row) if row is not None and given else {}
         seen: set[str] = set()
         for one in given:
             name = " ".join(one["name"].split())
@@ -110,7 +110,7 @@ class KnowledgePlan:
             seen.add(name)
             self._document(one, entry, name, kept.get(name), made)
 
-    def _document(self, entry: Entry, collection: Entry, name: str, kept: Kept | None, made: Ref) -> None:
+    def _document(self, entry: Entry, collection: Entry, name: str, kept: PresentDocument | None, made: Ref) -> None:
         fields = self._said(entry)
         if fields is None:
             return
@@ -187,11 +187,11 @@ def _beside(entry: Entry) -> dict[str, Any]:
     return found
 
 
-def _kept(collection: Collection) -> dict[str, Kept]:
+def _present(collection: Collection) -> dict[str, PresentDocument]:
     rows = Document.objects.filter(collection=collection, deleted_at=None, current__isnull=False).values_list(
         "name", "pk", "current__sha256", "current__characters", "current__number", "newest", "current__kind"
     )
-    return {row[0]: Kept(*row[1:]) for row in rows}
+    return {row[0]: PresentDocument(*row[1:]) for row in rows}
 
 
 def _find(entry: Entry, param: str) -> Place:

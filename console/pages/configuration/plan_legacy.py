@@ -58,14 +58,14 @@ class LegacyPlan:
             if by is not None:
                 services.change_legacy(actor=self.plan.actor, legacy=row, replaced_by=_choice(by, team.pk))
 
-        said = _shown(fields) | {"status": fields.get("status", Status.PLANNED.value)}
+        said = _as_in_file(fields) | {"status": fields.get("status", Status.PLANNED.value)}
         said |= {"replaced_by": _words(by)} if by is not None else {}
         self.plan.create(entry, "place", name, said, make, self._needs(entry, by), lambda p: _find(entry, p))
 
     def _change(self, entry: Entry, row: LegacyTouchpoint, name: str, fields: dict[str, Any], by: Entry | None) -> None:
         kept = {field: getattr(row, field) for field in fields}
         changed = differences(
-            {field: (_shown(kept)[field], value) for field, value in _shown(fields).items()},
+            {field: (_as_in_file(kept)[field], value) for field, value in _as_in_file(fields).items()},
         )
         if entry.has("replaced_by"):
             was = f"{row.replaced_by_kind} {row.replaced_by_name}" if row.replaced_by_kind else None
@@ -143,7 +143,7 @@ def _fields(entry: Entry) -> dict[str, Any]:
     return fields
 
 
-def _shown(fields: dict[str, Any]) -> dict[str, Any]:
+def _as_in_file(fields: dict[str, Any]) -> dict[str, Any]:
     """Return fields as a file says them."""
     said = {field: value for field, value in fields.items() if field not in {"spend_micros", "name"}}
     if "spend_micros" in fields:

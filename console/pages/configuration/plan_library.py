@@ -173,7 +173,7 @@ class LibraryPlan:
             self._put(prompt, texts)
 
         said = {"kind": kind} | settings
-        said |= {label: _shown(text.content) for text in texts for label in text.labels or ["version"]}
+        said |= {label: _as_text(text.content) for text in texts for label in text.labels or ["version"]}
         self.plan.create(entry, "prompt", entry["slug"], said, make, self._needs(entry, texts), _find(entry))
 
     def _change(self, entry: Entry, row: Prompt, texts: Sequence[Text]) -> None:
@@ -181,10 +181,10 @@ class LibraryPlan:
         fields = differences({name: (getattr(row, name), value) for name, value in settings.items()})
         on = {label.name: label.version for label in row.labels.all()}
         for text in texts:
-            said = _shown(text.content)
+            said = _as_text(text.content)
             for label in text.labels:
                 if not text.is_said_by(on.get(label)):
-                    was = _shown(on[label].content) if label in on else "none"
+                    was = _as_text(on[label].content) if label in on else "none"
                     new = f"{said} (other variables or parameters)" if was == said else said
                     fields += differences({label: (was, new)})
             if not text.labels and self._there(row, text) is None:
@@ -253,7 +253,7 @@ def _declared(entry: Entry) -> dict[str, Any]:
     return {names.get(name, name): plain(value) for name, value in entry.values.items()}
 
 
-def _shown(content: list[dict[str, str]]) -> str:
+def _as_text(content: list[dict[str, str]]) -> str:
     """Return a text as a difference shows it."""
     return "\n".join(f"{one['role']}: {one['text']}" if one["role"] else one["text"] for one in content)
 

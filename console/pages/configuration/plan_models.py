@@ -12,7 +12,7 @@ from console.catalog.queries import price_now
 from console.catalog.services import versions as services
 from console.core.clock import now
 from console.pages.configuration.forms import Entry
-from console.pages.configuration.steps import FieldChange, Ref, Step, differences, shown
+from console.pages.configuration.steps import FieldChange, Ref, Step, as_shown, differences
 
 if TYPE_CHECKING:
     from console.pages.configuration.plan import Plan
@@ -113,7 +113,7 @@ class ModelPlan:
     def _create(
         self, entry: Entry, label: str, wanted: dict[str, Any], price: Amounts | None, later: dict[dt.datetime, Amounts]
     ) -> None:
-        fields = [FieldChange(n, "none", shown(v)) for n, v in wanted.items()]
+        fields = [FieldChange(n, "none", as_shown(v)) for n, v in wanted.items()]
         if price:
             fields.append(FieldChange("price", "none", _price_text(price)))
         fields += [_later_change(moment, amounts) for moment, amounts in later.items()]
@@ -168,4 +168,4 @@ def _price_text(price: Amounts | None) -> str:
     words |= {"cache_write_1h": "written for an hour", "long_input": f"in {above}", "long_output": f"out {above}"}
     words |= {"audio_input": "audio in", "audio_output": "audio out"}
     amounts = ((name, value) for name in AMOUNTS if (value := getattr(price, name)) is not None)
-    return ", ".join(f"{shown(value)} {words.get(name, name)}" for name, value in amounts)
+    return ", ".join(f"{as_shown(value)} {words.get(name, name)}" for name, value in amounts)

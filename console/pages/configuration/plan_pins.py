@@ -98,7 +98,9 @@ def around(entry: Entry, environment: str, pin: Pin | None, *, moves: bool) -> A
     now = had | wanted
     made = Around(environment, needs={("model", name) for name in models_in(wanted)})
     changed = [name for name, value in wanted.items() if had[name] != value]
-    made.fields = [FieldChange(f"{environment} {name}", _said(name, had), _said(name, now)) for name in changed]
+    made.fields = [
+        FieldChange(f"{environment} {name}", _described(name, had), _described(name, now)) for name in changed
+    ]
     if {"parameters", "max_parameters"} & set(changed):
         made.verbs.append(lambda: pins.SetParameters(now["parameters"], now["max_parameters"]))
     if "lane" in changed:
@@ -115,7 +117,7 @@ def around(entry: Entry, environment: str, pin: Pin | None, *, moves: bool) -> A
     return made
 
 
-def _said(name: str, state: dict[str, Any]) -> str:
+def _described(name: str, state: dict[str, Any]) -> str:
     """Return one of the fields in a few words."""
     value = state[name]
     if not value:

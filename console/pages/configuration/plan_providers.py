@@ -11,7 +11,7 @@ from console.catalog.services import providers as services
 from console.core.errors import BadInput
 from console.pages.configuration.forms import Entry
 from console.pages.configuration.plan_secrets import secret_change
-from console.pages.configuration.steps import FieldChange, Ref, Step, differences, shown
+from console.pages.configuration.steps import FieldChange, Ref, Step, as_shown, differences
 
 if TYPE_CHECKING:
     from console.pages.configuration.plan import Plan
@@ -45,10 +45,10 @@ class ProviderPlan:
         numbers = {name: entry[name] for name in NUMBERS if entry.has(name)}
         if row is None:
             said = (("name", entry.get("name")), ("kind", entry.get("kind")), ("base_url", address))
-            fields = [FieldChange(n, "none", shown(v)) for n, v in said if v]
+            fields = [FieldChange(n, "none", as_shown(v)) for n, v in said if v]
             if secret:
                 fields.append(FieldChange("secret", "none", "set"))
-            fields += [FieldChange(name, "none", shown(value)) for name, value in numbers.items()]
+            fields += [FieldChange(name, "none", as_shown(value)) for name, value in numbers.items()]
             given = {"name": entry.get("name", slug), "kind": entry.get("kind", ""), "base_url": address} | numbers
 
             def make() -> None:

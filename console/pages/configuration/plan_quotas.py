@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from console.pages.configuration.forms import Entry
 from console.pages.configuration.keys import Named, named_keys
 from console.pages.configuration.plan_keys import KeyPlan
-from console.pages.configuration.steps import FieldChange, Ref, Step, differences, shown
+from console.pages.configuration.steps import FieldChange, Ref, Step, as_shown, differences
 from console.teams.models import ApiKey, Team
 from usage_app.models import Metric, Mode, Nameless, Purpose, Quota
 from usage_app.scopes import Subject, subjects_of
@@ -26,7 +26,7 @@ _INSIDE = ("key", "alias", "agent", "widget")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedQuota:
     """One quota as a file has it. `of` is one of `_INSIDE` and its name there; empty for the whole team."""
 
     entry: Entry
@@ -88,7 +88,7 @@ class QuotaPlan:
             if (wanted := self._wanted(entry, slug)) is not None:
                 self._step(wanted)
 
-    def _wanted(self, entry: Entry, slug: str) -> Wanted | None:
+    def _wanted(self, entry: Entry, slug: str) -> WantedQuota | None:
         """Return what the file wants; None when that is wrong, which is put down."""
         if not (entry.has("metric") and entry.has("limit") and self._has_its_window(entry)):
             return None
@@ -112,7 +112,7 @@ class QuotaPlan:
         purpose, each = entry.get("purpose", Purpose.CALLS.value), entry.get("each_end_user", False)
         if not self._suits_end_users(entry, purpose, each=each):
             return None
-        return Wanted(entry, slug, entry["metric"], entry.get("window", ""), purpose, limit, of, each, key)
+        return WantedQuota(entry, slug, entry["metric"], entry.get("window", ""), purpose, limit, of, each, key)
 
     def _suits_end_users(self, entry: Entry, purpose: str, *, each: bool) -> bool:
         if each and entry["metric"] == Metric.CONCURRENCY:
@@ -176,13 +176,13 @@ class QuotaPlan:
         self.plan.problem(entry, kind, say)
         return False
 
-    def _step(self, wanted: Wanted) -> None:
+    def _step(self, wanted: WantedQuota) -> None:
         entry, name = wanted.entry, wanted.name
         if ("quota", name) in self.plan.will_be:
             self.plan.problem(entry, "", f"The quota of {name} is in this file twice.")
             return
         self.plan.will_be.add(("quota", name))
-        row, written = self._row(wanted), shown(entry["limit"])
+        row, written = self._row(wanted), as_shown(entry["limit"])
         if row is None:
             mode = entry.get("mode", Mode.HARD)
             fields = [FieldChange("limit", "none", written), FieldChange("mode", "none", mode)]
@@ -191,7 +191,7 @@ class QuotaPlan:
             needs = self._needs(wanted)
             self.plan.steps.append(Step(entry.place, "quota", name, "+", fields, lambda: self._set(wanted), needs))
             return
-        old = shown(Decimal(row.limit) / _MICROS) if wanted.metric == Metric.COST else str(row.limit)
+        old = as_shown(Decimal(row.limit) / _MICROS) if wanted.metric == Metric.COST else str(row.limit)
         now_and_then = {"limit": (old, written), "mode": (row.mode, entry.get("mode", row.mode))}
         fields = differences(now_and_then | {"nameless": (row.nameless, entry.get("nameless", row.nameless))})
 
@@ -206,7 +206,7 @@ class QuotaPlan:
 
         self.plan.change(entry, "quota", name, fields, change)
 
-    def _row(self, wanted: Wanted) -> Quota | None:
+    def _row(self, wanted: WantedQuota) -> Quota | None:
         """Return the quota there is. A key's may have been set for one that it replaced."""
         kind, name = wanted.of
         subjects: list[Any] = [name if kind in {"", "alias"} else f"{kind} {name}"]
@@ -216,13 +216,13 @@ class QuotaPlan:
         rows = (self.rows.get((wanted.team, subject, *kind_of)) for subject in subjects)
         return next(filter(None, rows), None)
 
-    def _needs(self, wanted: Wanted) -> frozenset[Ref]:
+    def _needs(self, wanted: WantedQuota) -> frozenset[Ref]:
         kind, name = wanted.of
         if kind == "key":
             return frozenset({("team", wanted.team), *self.key_plan.made.get((wanted.team, name), [])})
         return frozenset({("team", wanted.team)} | ({_ref(wanted.team, kind, name)} if kind else set()))
 
-    def _set(self, wanted: Wanted) -> None:
+    def _set(self, wanted: WantedQuota) -> None:
         team, key, widget = Team.objects.get(slug=wanted.team), wanted.called("key"), wanted.called("widget")
         made = named_keys(team=team).get((wanted.team, key)) if key else None
         services.set_quota(

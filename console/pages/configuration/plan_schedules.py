@@ -52,7 +52,7 @@ class SchedulePlan:
             self._create(entry, made[1])
 
     def _create(self, entry: Entry, name: str) -> None:
-        is_paused, given = entry.get("is_paused", False), _given(entry)
+        is_paused, given = entry.get("is_paused", False), _fields(entry)
 
         def make() -> None:
             schedule = services.create_schedule(
@@ -73,7 +73,7 @@ class SchedulePlan:
         self.plan.create(entry, "schedule", name, said, make, needs)
 
     def _change(self, entry: Entry, row: Schedule, name: str) -> None:
-        given, was = _given(entry), _owner(row)
+        given, was = _fields(entry), _owner(row)
         fields = differences({field: (getattr(row, field), value) for field, value in given.items()})
         is_other = entry.has("owner") and entry["owner"].lower() != (was or "").lower()
         fields += differences({"owner": (was or row.acts_as_name, entry["owner"])}) if is_other else []
@@ -93,7 +93,7 @@ class SchedulePlan:
         self.plan.change(entry, "schedule", name, fields, change)
 
 
-def _given(entry: Entry) -> dict[str, Any]:
+def _fields(entry: Entry) -> dict[str, Any]:
     given = {field: entry[field] for field in _GIVEN if entry.has(field)}
     return {field: " ".join(value.split()) if isinstance(value, str) else value for field, value in given.items()}
 

@@ -78,14 +78,14 @@ class WidgetPlan:
                 services.enable_widget(actor=self.plan.actor, widget=made, is_enabled=False)
             step.reveals.append(f"Line for the site of {name}: {snippet_of(made)}")
 
-        said = {"agent": entry["agent"]} | _said(wanted) | ({_SECRET: "set"} if secret else {})
+        said = {"agent": entry["agent"]} | _as_in_file(wanted) | ({_SECRET: "set"} if secret else {})
         said.pop("name", None)
         step: Step = self.plan.create(entry, "widget", name, said, make, _needs(entry), lambda p: _find(entry, p))
 
     def _change(self, entry: Entry, row: Widget, wanted: dict[str, Any]) -> None:
         secret = self.plan.secret(entry, _SECRET)
-        had = _said({name: getattr(row, name) for name in wanted})
-        fields = differences({name: (had[name], value) for name, value in _said(wanted).items()})
+        had = _as_in_file({name: getattr(row, name) for name in wanted})
+        fields = differences({name: (had[name], value) for name, value in _as_in_file(wanted).items()})
         fields += differences({"agent": (row.agent.slug, entry["agent"])})
         enabled = entry.get("is_enabled", row.is_enabled)
         fields += differences({"is_enabled": (row.is_enabled, enabled)})
@@ -111,7 +111,7 @@ class WidgetPlan:
         return Agent.objects.select_related("team").get(slug=entry["agent"], archived_at=None)
 
 
-def _said(fields: dict[str, Any]) -> dict[str, Any]:
+def _as_in_file(fields: dict[str, Any]) -> dict[str, Any]:
     """Return fields as a file says them."""
     return fields | ({"limits": shown_limits(fields["limits"])} if "limits" in fields else {})
 

@@ -183,7 +183,7 @@ def _assistant(team: Team) -> None:
 
 def _keys(team: Team) -> dict[str, str | None]:
     """Return the two keys, made where the team has none of its environment. Their text is kept in local mode only."""
-    kept = _kept()
+    kept = _kept_keys()
     found: dict[str, str | None] = {}
     for environment in Environment.values:
         rows, text = ApiKey.objects.filter(team=team, environment=environment), kept.get(environment)
@@ -202,7 +202,7 @@ def _path() -> Path:
     return Path(settings.DATA_DIR) / "secrets" / "quickstart.json"
 
 
-def _kept() -> dict[str, str]:
+def _kept_keys() -> dict[str, str]:
     if settings.IS_PRODUCTION:
         return {}
     try:

@@ -13,7 +13,7 @@ Ref = tuple[str, str]  # what and which: ("alias", "support-chat")
 _LONGEST = 160
 
 
-def shown(value: Any) -> str:
+def as_shown(value: Any) -> str:
     """Return a value as the diff writes it."""
     if value is None or value == "":
         return "none"
@@ -28,7 +28,7 @@ def shown(value: Any) -> str:
 
 def brief(value: Any) -> str:
     """Return a value in one line of moderate length."""
-    line = " ".join(shown(value).split())
+    line = " ".join(as_shown(value).split())
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
 
 

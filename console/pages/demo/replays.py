@@ -10,7 +10,7 @@ from console.catalog.models import ModelVersion
 from console.catalog.queries import price_now
 from console.core.clock import now
 from console.evals.models import DatasetItem, Replay, ReplayResult
-from console.evals.sampling import Wanted
+from console.evals.sampling import Sampling
 from console.evals.services.datasets import sample_dataset
 from console.pages.demo.ids import id_at
 from console.teams.actors import Actor
@@ -44,7 +44,7 @@ def make_replay(team: Team, people: dict[str, User]) -> None:
     """Make a dataset of the demo's own calls, and a replay of it that is done."""
     by = people[_BY]
     # The newest all keep what was said, at any hour of the day; of the others hardly any does.
-    wanted = Wanted(team_id=team.pk, number=24, alias=_ALIAS, environment=Environment.PRODUCTION)
+    wanted = Sampling(team_id=team.pk, number=24, alias=_ALIAS, environment=Environment.PRODUCTION)
     dataset, _ = sample_dataset(
         actor=Actor("user", by.pk, by.name),
         team=team,
@@ -91,7 +91,7 @@ def _result(replay: Replay, item: DatasetItem, version: ModelVersion, rng: rando
         closed_at=began + dt.timedelta(microseconds=latency),
         type=EventType.EVALUATION,
         status=Status.OK,
-        given=json.dumps({**item.body, "model": f"{_ALIAS}@{Environment.SANDBOX.value}"}),
+        input=json.dumps({**item.body, "model": f"{_ALIAS}@{Environment.SANDBOX.value}"}),
         output=json.dumps({"choices": [{"index": 0, "message": {"role": "assistant", "content": text}}]}),
         team_id=replay.team_id,
         team=replay.team.name,

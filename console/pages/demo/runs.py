@@ -234,7 +234,7 @@ def _log_model(writer: _Writer, step: Step, turn: Turn) -> None:
         status="error" if turn.trouble else "ok",
         http_status=502 if turn.trouble else 200,
         code=_CODE if turn.trouble else "",
-        given=json.dumps({"model": run.version.alias if run.version else "", "messages": [run.input]}),
+        input=json.dumps({"model": run.version.alias if run.version else "", "messages": [run.input]}),
         output=None if step.output is None else json.dumps(step.output["message"]),
         team_id=run.team_id,
         team=run.team.name,

@@ -37,7 +37,7 @@ def _private(response: HttpResponse) -> HttpResponse:
     return response
 
 
-def _gone(request: HttpRequest, message: str) -> HttpResponse:
+def _gone_page(request: HttpRequest, message: str) -> HttpResponse:
     return _private(render(request, "teams/gone.html", {"message": message}, status=404))
 
 
@@ -66,7 +66,7 @@ def sign_in_link(request: TeamRequest, token: str) -> HttpResponse:
             return _sign_in(request, user, "sign_in_link", reverse("teams:secure_account"), reauthenticated=True)
         link = find_sign_in_link(token)
     except NotFound as refusal:
-        return _gone(request, refusal.message)
+        return _gone_page(request, refusal.message)
     return _private(render(request, "teams/sign_in_link.html", {"person": link.user}))
 
 
@@ -103,7 +103,7 @@ def accept_invitation(request: TeamRequest, token: str) -> HttpResponse:
         # Single sign-on accepts it at once and comes back here; so does whoever opens the mail again.
         if user is not None and (team := invitations.team_joined(token, user)):
             return _private(redirect("teams:team", team.slug))
-        return _gone(request, refusal.message)
+        return _gone_page(request, refusal.message)
     is_theirs = user is not None and user.email.lower() == invitation.email.lower()
     has_account = User.objects.filter(email__iexact=invitation.email).exists()
     form = JoinForm(posted(request), email=invitation.email)
@@ -119,7 +119,7 @@ def accept_invitation(request: TeamRequest, token: str) -> HttpResponse:
                 )
                 return _sign_in(request, user, "invitation", reverse("teams:team", args=[invitation.team.slug]))
         except NotFound as refusal:
-            return _gone(request, refusal.message)
+            return _gone_page(request, refusal.message)
         except Refusal as refusal:
             refuse(form, refusal)
     context = {

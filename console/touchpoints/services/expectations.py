@@ -26,18 +26,18 @@ def set_expectation(
     hold(team)  # writers of one team take turns, so nothing is kept twice
     one = Expectation.objects.filter(kind=kind, subject_id=subject_id).first()
     one = one or Expectation(kind=kind, subject_id=subject_id)
-    before = _shown(one)
+    before = _logged(one)
     for field, value in kept.items():
         setattr(one, field, value)
     one.team, one.changed_by_name, one.changed_at = team, actor.name[:200], now()
-    if before != _shown(one):
+    if before != _logged(one):
         one.save()
         record(
             actions.EXPECTATION_SET,
             actor=actor,
             target=one,
             target_name=f"{kind} {name}",
-            detail=changes(before, _shown(one)),
+            detail=changes(before, _logged(one)),
         )
     return one
 
@@ -53,10 +53,10 @@ def clear_expectation(*, actor: Actor, kind: str, subject_id: uuid.UUID, name: s
         actor=actor,
         target=one,
         target_name=f"{kind} {name}",
-        detail={"before": _shown(one)},
+        detail={"before": _logged(one)},
     )
     one.delete()
 
 
-def _shown(one: Expectation) -> dict[str, str]:
+def _logged(one: Expectation) -> dict[str, str]:
     return {field: getattr(one, field) for field in _FIELDS}

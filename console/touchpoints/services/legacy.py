@@ -72,14 +72,14 @@ def change_legacy(
     """Change the given fields. `replaced_by` is `kind:id` of something on Facet of the same team; empty: of nothing."""
     legacy = _locked(legacy)
     check_revision(legacy.name, legacy.revision, seen_revision, StaleTouchpoint)
-    before, kept = shown(legacy), checked(fields)
+    before, kept = logged(legacy), checked(fields)
     if "name" in kept and kept["name"].lower() != legacy.name.lower() and kept["name"].lower() in _names(legacy.team):
         raise NameTaken(kept["name"])
     for field, value in kept.items():
         setattr(legacy, field, value)
     if replaced_by is not None:
         _replace(legacy, replaced_by)
-    after = shown(legacy)
+    after = logged(legacy)
     if before == after:
         return legacy
     legacy.revision, legacy.changed_at = legacy.revision + 1, now()
@@ -92,11 +92,11 @@ def change_legacy(
 def remove_legacy(*, actor: Actor, legacy: LegacyTouchpoint) -> None:
     """Take a place off the list, as if it had never been: one that is gone is retired instead. The log keeps it."""
     legacy = _locked(legacy)
-    record(actions.LEGACY_REMOVED, actor=actor, target=legacy, detail={"before": shown(legacy)})
+    record(actions.LEGACY_REMOVED, actor=actor, target=legacy, detail={"before": logged(legacy)})
     legacy.delete()
 
 
-def shown(legacy: LegacyTouchpoint) -> dict[str, Any]:
+def logged(legacy: LegacyTouchpoint) -> dict[str, Any]:
     """Return what the log says of it."""
     by = f"{legacy.replaced_by_kind} {legacy.replaced_by_name}" if legacy.replaced_by_kind else ""
     return {**{field: getattr(legacy, field) for field in _FIELDS}, "replaced_by": by}
@@ -105,7 +105,7 @@ def shown(legacy: LegacyTouchpoint) -> dict[str, Any]:
 def _create(actor: Actor, team: Team, kept: dict[str, Any]) -> LegacyTouchpoint:
     legacy = LegacyTouchpoint(team=team, **kept)
     _save(legacy)
-    record(actions.LEGACY_CREATED, actor=actor, target=legacy, detail={"after": shown(legacy)})
+    record(actions.LEGACY_CREATED, actor=actor, target=legacy, detail={"after": logged(legacy)})
     return legacy
 
 

@@ -16,7 +16,7 @@ from console.teams.callers import TeamRequest
 from console.touchpoints import access, queries
 from console.touchpoints.forms import ExpectationForm
 from console.touchpoints.models import Kind
-from console.touchpoints.queries import FILTERS, Inventory, Wanted
+from console.touchpoints.queries import FILTERS, Filters, Inventory
 from console.touchpoints.rows import Touchpoint
 from console.touchpoints.services import expectations
 from console.touchpoints.signals import signals as read_signals
@@ -24,8 +24,8 @@ from console.touchpoints.signals import signals as read_signals
 ACTIVE = "touchpoints"
 
 
-def wanted_of(request: TeamRequest) -> Wanted:
-    return Wanted.of(request.GET.get("kind", ""), request.GET.get("state", ""), request.GET.get("q", ""))
+def wanted_of(request: TeamRequest) -> Filters:
+    return Filters.of(request.GET.get("kind", ""), request.GET.get("state", ""), request.GET.get("q", ""))
 
 
 def inventory_of(request: TeamRequest) -> Inventory:

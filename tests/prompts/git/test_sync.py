@@ -20,7 +20,7 @@ from console.outbound.ssh import BoundedAnswer
 from console.teams.callers import SYSTEM
 from prompts_app.git import remotes, sync
 from prompts_app.git.address import check_address
-from prompts_app.git.exports import Written
+from prompts_app.git.exports import WrittenVersions
 from prompts_app.git.models import GitCommit, GitRemote, GitSync
 from prompts_app.git.packs import LARGEST_OBJECT, check_pack
 from prompts_app.git.report import Imported
@@ -134,7 +134,7 @@ def test_it_leaves_conflicts_alone_on_both_sides(
     save("style", "Be quick.")
     write = sync.write_commits
 
-    def push_meanwhile(*given: Any, **also: Any) -> Written:
+    def push_meanwhile(*given: Any, **also: Any) -> WrittenVersions:
         git(clone, "commit", "-q", "--allow-empty", "-m", "Meanwhile")
         git(clone, "push", "-q")
         return write(*given, **also)
@@ -367,7 +367,7 @@ def test_a_save_wakes_one_sync_and_an_import_none(
     assert died.outcome == "failed"
     # One that is only slow leaves the claim of whoever came after it alone.
     later = now() + dt.timedelta(minutes=16)
-    came = Imported(), Written(None), 0
+    came = Imported(), WrittenVersions(None), 0
     monkeypatch.setattr(sync, "_exchange", lambda *_: GitRemote.objects.update(claimed_at=later) and came)
     assert sync.sync().outcome == "ok" and GitRemote.objects.get().claimed_at == later
 

@@ -100,14 +100,14 @@ def _parts(content: Any) -> str:
         elif isinstance(part, str):
             texts.append(part)
         elif (picture := picture_of(part)) is not None:
-            texts.append(_shown(picture))
+            texts.append(_picture_source(picture))
         else:
             kind = part.get("type", "part") if isinstance(part, dict) else "part"
             texts.append(f"[{kind}]")
     return "\n".join(texts)
 
 
-def _shown(picture: Picture) -> str:
+def _picture_source(picture: Picture) -> str:
     """Return the place of a picture whose bytes are there, or what is known of any other."""
     if picture.data.startswith(_MARK):
         return picture.data
@@ -151,7 +151,7 @@ def _message(message: Any, role: str = "") -> Iterator[Turn]:
         yield Turn("tool", _parts(message.get("output")))
 
 
-def _asked(body: dict[str, Any]) -> Iterator[Turn]:
+def _request_turns(body: dict[str, Any]) -> Iterator[Turn]:
     """Return what a request says."""
     for name in ("system", "instructions"):
         if body.get(name):
@@ -203,7 +203,7 @@ def _parsed(text: str) -> dict[str, Any] | None:
 def turns_of(body: dict[str, Any]) -> list[Turn]:
     """Return what a body says, by role; nothing where it is shaped like nothing we know."""
     try:
-        return list(islice(chain(_asked(body), _answered(body)), _MOST_TURNS))
+        return list(islice(chain(_request_turns(body), _answered(body)), _MOST_TURNS))
     except (TypeError, AttributeError, KeyError, ValueError):
         return []
 

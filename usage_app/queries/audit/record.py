@@ -13,7 +13,7 @@ from console.audit.search import Criteria
 from console.audit.sql import search
 from console.core.formatting import as_text, number
 from console.core.ids import TRACE_PARENT
-from usage_app.amounts import money, shown
+from usage_app.amounts import in_words, money
 from usage_app.models import Metric
 from usage_app.queries.audit.summaries import Line
 
@@ -184,7 +184,7 @@ def _noted(name: str, value: Any) -> tuple[str, str]:
 
 def _in_units(metric: str, said: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: shown(metric, value) if name in _AMOUNTS and isinstance(value, int) else value
+        name: in_words(metric, value) if name in _AMOUNTS and isinstance(value, int) else value
         for name, value in said.items()
     }
 

@@ -14,7 +14,7 @@ from console.audit.models import Status
 from console.evals import access, uploads
 from console.evals.models import Dataset, DatasetItem
 from console.evals.queries.replays import datasets_counted
-from console.evals.sampling import MOST_BYTES, NEWEST, RANDOM, Wanted
+from console.evals.sampling import MOST_BYTES, NEWEST, RANDOM, Sampling
 from console.evals.services import datasets
 from console.teams.access import team_for
 from console.teams.models import Environment, Team
@@ -152,7 +152,7 @@ class SampleDataset(DatasetEndpoint):
     def post(self, request: Any) -> Response:
         body = self.read(DatasetSampleSerializer)
         team = self.team(body["team"], "sample")
-        sampling = Wanted(
+        sampling = Sampling(
             team_id=team.pk,
             number=body["number"],
             order=body["order"],

@@ -13,7 +13,7 @@ from console.core.errors import BadInput
 from console.gateway.identity import PersonIdentity, StartedByKey
 from console.gateway.refusals import Identify
 from console.knowledge import access
-from console.knowledge.embedding import Asked
+from console.knowledge.embedding import CallOrigin
 from console.knowledge.search import search_now
 from console.teams.access import team_for
 from console.teams.models import Environment
@@ -35,8 +35,8 @@ class Search(Endpoint):
         body = self.read(QuestionSerializer)
         team_id = self._team(body.get("team"))
         collections = access.get_collections(team_id, body["collections"], "collections")
-        origin = Asked(surface="api", route=request.path, client_address=self.client_address)
-        result = search_now(self._identity(team_id), collections, body["question"], body["limit"], asked=origin)
+        origin = CallOrigin(surface="api", route=request.path, client_address=self.client_address)
+        result = search_now(self._identity(team_id), collections, body["question"], body["limit"], origin=origin)
         data = FoundSerializer(result.found, many=True).data
         return Response({"data": data, "by_meaning": result.by_meaning, "problem": result.problem})
 

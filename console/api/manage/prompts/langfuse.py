@@ -10,7 +10,7 @@ from console.api.manage.base import Endpoint, Strict
 from console.api.parsers import StrictJSONParser, UploadParser
 from console.core.errors import BadInput
 from console.teams.access import team_for
-from prompts_app.git.langfuse import Made, Outcome, import_langfuse
+from prompts_app.git.langfuse import MadePrompt, Outcome, import_langfuse
 from prompts_app.git.langfuse_file import LARGEST_SENT
 
 
@@ -36,7 +36,7 @@ class LangfuseFileSerializer(_ImportFields):
         return file
 
 
-class ImportedVersionSerializer(serializers.Serializer[Made]):
+class ImportedVersionSerializer(serializers.Serializer[MadePrompt]):
     title = serializers.CharField(help_text="The version in the file.")
     ref = serializers.CharField(help_text="What it is here.")
     is_new = serializers.BooleanField(help_text="Whether its prompt was made, too.")

@@ -24,7 +24,7 @@ from console.teams.models import ApiKey, Environment
 from prompts_app import access, where_used
 from prompts_app.models import Kind, Prompt
 from prompts_app.queries.figures import SPANS, figures, first_day
-from prompts_app.queries.listing import SORTS, Wanted, listing, parse_cursor
+from prompts_app.queries.listing import SORTS, Filters, listing, parse_cursor
 from prompts_app.rendering import fill_now
 from prompts_app.services import prompts
 from prompts_app.services.common import person_of
@@ -59,7 +59,7 @@ class Prompts(Endpoint):
     def get(self, request: Any) -> Response:
         parameters = request.query_params
         rows = self.of_team(access.prompts_for(self.caller))
-        filters = Wanted(
+        filters = Filters(
             words=parameters.get("q", "").strip(),
             folder=parameters.get("folder", "").strip("/"),
             label=parameters.get("label", ""),

@@ -14,7 +14,7 @@ from console.api.pagination import page_of
 from console.core.errors import Conflict
 from console.evals import access
 from console.evals.models import Baseline, Incident, Round, Schedule
-from console.evals.queries.schedules import Shown, shown, shown_one
+from console.evals.queries.schedules import ScheduleState, shown_one, with_states
 from console.evals.services import baselines, incidents, schedules
 
 
@@ -69,7 +69,7 @@ class RoundSerializer(serializers.ModelSerializer[Round]):
         fields = ("id", "cause", "run", "outcome", "score", "lost", "sentence", "at")
 
 
-class TestScheduleSerializer(serializers.Serializer[Shown]):
+class TestScheduleSerializer(serializers.Serializer[ScheduleState]):
     """A schedule with its state."""
 
     id = serializers.UUIDField(source="schedule.pk")
@@ -113,7 +113,9 @@ class ScheduleEndpoint(TestEndpoint):
 
 def _page(endpoint: Endpoint, rows: QuerySet[Schedule]) -> Response:
     page, after = page_of(endpoint.request, rows)
-    by_id = {state.schedule.pk: state for state in shown(Schedule.objects.filter(pk__in=[row.pk for row in page]))}
+    by_id = {
+        state.schedule.pk: state for state in with_states(Schedule.objects.filter(pk__in=[row.pk for row in page]))
+    }
     data = [TestScheduleSerializer(by_id[row.pk]).data for row in page if row.pk in by_id]
     return Response({"data": data, "next": after})
 

@@ -18,7 +18,7 @@ from console.api.pagination import page_of_found
 from console.touchpoints import access, queries
 from console.touchpoints.export import as_dict
 from console.touchpoints.models import Kind
-from console.touchpoints.queries import FILTERS, Inventory, Wanted
+from console.touchpoints.queries import FILTERS, Filters, Inventory
 from console.touchpoints.rows import DAYS
 from console.touchpoints.services import expectations
 from console.touchpoints.signals import signals
@@ -44,10 +44,10 @@ class InventoryEndpoint(Endpoint):
     def inventory(self) -> Inventory:
         return queries.inventory(self.reach())
 
-    def filters(self) -> Wanted:
+    def filters(self) -> Filters:
         """Return the filters; a program is told of what is none, where a page shrugs."""
         kind, state = self.choice("kind", Kind.values), self.choice("state", FILTERS)
-        return Wanted.of(kind, state, self.request.query_params.get("q", ""))
+        return Filters.of(kind, state, self.request.query_params.get("q", ""))
 
 
 class Touchpoints(InventoryEndpoint):

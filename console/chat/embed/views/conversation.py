@@ -9,7 +9,7 @@ from console.chat.embed import changes, services
 from console.chat.embed.access import conversation_of, pass_for, widget_for
 from console.chat.embed.allowances import network_of
 from console.chat.embed.errors import TooManyStreams
-from console.chat.embed.history import shown, state_of, turns_after
+from console.chat.embed.history import frame_turns, state_of, turns_after
 from console.chat.embed.stream import frames
 from console.chat.embed.views.face import for_visitors, read_body
 from console.chat.errors import CannotSend, UnknownConversation
@@ -23,7 +23,7 @@ def conversation(request: HttpRequest, public_id: str) -> HttpResponseBase:
     """The visitor's conversation as it is."""
     widget = widget_for(public_id)
     found = conversation_of(widget, pass_for(request, widget))
-    return JsonResponse({"turns": shown(turns_after(found).turns, widget), "state": state_of(found)})
+    return JsonResponse({"turns": frame_turns(turns_after(found).turns, widget), "state": state_of(found)})
 
 
 @for_visitors("POST")
@@ -34,7 +34,7 @@ def say(request: HttpRequest, public_id: str) -> HttpResponseBase:
     text = read_body(request, "text").get("text")
     if not isinstance(text, str):
         raise CannotSend("text must be a text.", param="text")
-    return _answer(widget, services.say(widget=widget, held=held, text=text, address=_address(request)))
+    return _answer(widget, services.say(widget=widget, token_pass=held, text=text, address=_address(request)))
 
 
 @for_visitors("POST")
@@ -43,14 +43,14 @@ def again(request: HttpRequest, public_id: str, message_id: uuid.UUID) -> HttpRe
     widget = widget_for(public_id)
     held = pass_for(request, widget)
     read_body(request)
-    fresh = services.again(widget=widget, held=held, message_id=message_id, address=_address(request))
+    fresh = services.again(widget=widget, token_pass=held, message_id=message_id, address=_address(request))
     return _answer(widget, fresh)
 
 
 def _answer(widget: Widget, message: Message) -> HttpResponse:
     """Return what was said, if the visitor said it just now, and the answer that is begun."""
     turns = [message] if message.role == Message.Role.USER else [_question(message), message]
-    return JsonResponse({"turns": shown(turns, widget)}, status=201)
+    return JsonResponse({"turns": frame_turns(turns, widget)}, status=201)
 
 
 def _question(answer: Message) -> Message:
@@ -64,7 +64,9 @@ def stop(request: HttpRequest, public_id: str, message_id: uuid.UUID) -> HttpRes
     widget = widget_for(public_id)
     held = pass_for(request, widget)
     read_body(request)
-    return JsonResponse({"turns": shown([services.stop(widget=widget, held=held, message_id=message_id)], widget)})
+    return JsonResponse(
+        {"turns": frame_turns([services.stop(widget=widget, token_pass=held, message_id=message_id)], widget)}
+    )
 
 
 @for_visitors("POST")
@@ -76,7 +78,7 @@ def feedback(request: HttpRequest, public_id: str, message_id: uuid.UUID) -> Htt
     good, comment = body.get("good"), body.get("comment", "")
     if not (good is None or isinstance(good, bool)) or not isinstance(comment, str):
         raise BadInput("good must be true, false or null, and comment a text.", param="good")
-    services.rate(widget=widget, held=held, message_id=message_id, is_good=good, comment=comment)
+    services.rate(widget=widget, token_pass=held, message_id=message_id, is_good=good, comment=comment)
     return HttpResponse(status=204)
 
 
@@ -86,7 +88,7 @@ def person(request: HttpRequest, public_id: str) -> HttpResponseBase:
     widget = widget_for(public_id)
     held = pass_for(request, widget)
     read_body(request)
-    return JsonResponse({"state": state_of(services.ask_for_person(widget=widget, held=held))})
+    return JsonResponse({"state": state_of(services.ask_for_person(widget=widget, token_pass=held))})
 
 
 @for_visitors("GET")

@@ -38,7 +38,7 @@ def _source() -> str:
 
 def snippet_for(widget: Widget) -> str:
     """Return the script of one widget: the source with what it must know before anybody opens it."""
-    words, colour = words_for(widget.language), colours.known(widget.colour)
+    words, colour = words_for(widget.language), colours.safe_colour(widget.colour)
     config = {
         "id": widget.public_id,
         "host": settings.BASE_URL,
@@ -86,7 +86,7 @@ def frame(request: HttpRequest, public_id: str) -> HttpResponse:
 
 
 def _context(widget: Widget) -> dict[str, Any]:
-    words, live, colour = words_for(widget.language), widget.agent.live, colours.known(widget.colour)
+    words, live, colour = words_for(widget.language), widget.agent.live, colours.safe_colour(widget.colour)
     return {
         "widget": widget,
         "title": widget.title or widget.name,
