@@ -170,7 +170,7 @@ if _db.scheme not in {"postgres", "postgresql"}:
 _db_query = dict(part.split("=", 1) for part in _db.query.split("&") if "=" in part)
 DATABASES = {
     "default": {
-        "ENGINE": "console.core.postgresql",
+        "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(_db.path.lstrip("/")),
         "USER": unquote(_db.username or ""),
         "PASSWORD": unquote(_db.password or ""),

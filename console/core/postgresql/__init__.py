@@ -1,1 +1,0 @@
-"""Django's backend for PostgreSQL, which says more quickly what most questions are: see compiler.py."""
