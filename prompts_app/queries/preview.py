@@ -28,6 +28,7 @@ class Included:
 
     slug: str
     number: int
+    is_published: bool  # otherwise no call could use it yet, and what includes it is not published either
 
 
 @dataclass(slots=True)
@@ -56,6 +57,7 @@ class PartialFinder:
         self._team_id = team_id
         self._teams: dict[str, uuid.UUID] = {}
         self._found: dict[tuple[uuid.UUID, Ref], shapes.VersionShape] = {}
+        self.unpublished: set[str] = set()  # found by their newest version, for want of a published one
 
     def __call__(self, around: Shape, ref: Ref) -> shapes.VersionShape:
         team_id = self._teams.get(around.slug, self._team_id)
@@ -74,6 +76,9 @@ class PartialFinder:
             raise MissingPartial(str(ref))
         self._teams[partial.slug] = partial.team_id
         version = _version(partial, ref)
+        if version is None and ref.number is None and ref.label is None:
+            version = partial.head
+            self.unpublished.add(partial.slug)
         if version is None:
             what = f"version {ref.number}" if ref.number else f"label {ref.label!r}"
             raise MissingPartial(str(ref), f"it has no {what}")
@@ -87,7 +92,7 @@ def _version(partial: Prompt, ref: Ref) -> PromptVersion | None:
     labels = {label.name: label.version for label in Label.objects.filter(prompt=partial).select_related("version")}
     if ref.label is not None:
         return labels.get(ref.label)
-    return next((labels[name] for name in ENVIRONMENT_LABELS if name in labels), partial.head)
+    return next((labels[name] for name in ENVIRONMENT_LABELS if name in labels), None)
 
 
 class Written:
@@ -101,6 +106,7 @@ class Written:
         self._shape = shapes.VersionShape(uuid.UUID(int=0), slug, number, kind, read.parts, tuple(declared), {})
         self._finder = PartialFinder(team_id)
         self.partials = partials_of(self._shape, self._finder)
+        self.unpublished = self._finder.unpublished
         self.variables = declared_by(self._shape, self.partials)
 
     def rendered(self, values: Mapping[str, Any], *, text_role: str = "user") -> list[dict[str, str]]:
@@ -138,7 +144,9 @@ def _fill(
     found: Look, read: Read, kind: str, slug: str, number: int, team_id: uuid.UUID, specs: Sequence[dict[str, Any]]
 ) -> None:
     text = Written(kind, slug, number, team_id, read, specs)
-    found.included = [Included(partial.slug, partial.number) for partial in text.partials]
+    found.included = [
+        Included(partial.slug, partial.number, partial.slug not in text.unpublished) for partial in text.partials
+    ]
     found.from_partials = {v["name"]: v for partial in text.partials for v in partial.variables}
     found.messages = text.rendered(example_values(text.variables))
     found.tokens = estimate_tokens("\n".join(message["content"] for message in found.messages))

@@ -149,7 +149,10 @@ def test_it_looks_while_somebody_types(cast: Cast, signed_in: SignedIn, bella: U
 
     page = live("Hi {{name}}. {{> tone}}", **{"v-0-name": "name", "v-0-example": "{{mood}} <i>"})
     assert "Hi {{mood}} &lt;i&gt;. Be kind." in page, "values are put in as they are"
-    assert "tone@1" in page and "about" in page
+    assert "tone@1" in page and "about" in page and "not published yet" not in page
+    make.make_prompt(cast.team_a, "fresh", "Be new.", kind="partial", live=None)
+    page = live("{{> fresh}}")
+    assert 'fresh@1</span><span class="is-warn">not published yet' in page and "Be new." in page
     assert "before the messages of a call as the system’s" in page
     assert "no longer in the text" in live("Hi", **{"v-0-name": "gone"})
     assert 'name="v-0-choices"' in live("{{n}}", **{"v-0-name": "n", "v-0-type": "choice"})
