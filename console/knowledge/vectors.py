@@ -21,6 +21,7 @@ from django.db.models import F, Q
 from console.core.clock import now
 from console.core.connections import let_go
 from console.core.errors import BadInput, ProviderError, Refusal
+from console.core.formatting import plural
 from console.core.lanes import Lane
 from console.gateway import sync
 from console.knowledge import sql
@@ -83,11 +84,11 @@ def _name_of(passage: Passage) -> str:
     return " › ".join(part for part in (passage.title, passage.heading) if part)
 
 
-def _refusals(said: list[str]) -> str:
-    if not said:
+def _refusals(refused: list[str]) -> str:
+    if not refused:
         return ""
-    more = f" So are {len(said) - 1} more passages." if len(said) > 1 else ""
-    return f"A passage is refused, and found by its words alone: {said[0][:380]}{more}"
+    others = f" {plural(len(refused) - 1, 'more passage')} refused as well." if len(refused) > 1 else ""
+    return f"The model refused a passage, which is found by its words alone: {refused[0][:380]}{others}"
 
 
 def _claimed(collection_id: uuid.UUID) -> Collection | None:

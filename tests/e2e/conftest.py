@@ -272,6 +272,7 @@ def _rest(page: Page, site: str) -> None:
     for other in context.pages:
         if other is not page:
             other.close()
+    page.unroute_all()
     context.set_offline(False)
     context.clear_permissions()
     page.goto(f"{site}/health/live")  # where nothing runs, but storage is that of all pages

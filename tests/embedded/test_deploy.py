@@ -43,7 +43,7 @@ def test_it_knows_every_command_its_steps_name() -> None:
 def test_systemd_starts_what_there_is() -> None:
     """The documented unit names a part by one word, and its time to stop is longer than that of a process."""
     text = (ROOT / "docs/running.md").read_text()
-    [unit] = re.findall(r"```ini\n(.+?)```", text, re.S)
+    [unit] = re.findall(r"```ini\n(\[Unit\].+?)```", text, re.S)
     [started] = re.findall(r"systemctl enable --now (.+)", text)
     parts = re.findall(r"facet@(\S+)", started)
     assert [role.command([part]) for part in parts] == [
