@@ -67,6 +67,7 @@ def test_whoever_is_let_in_keeps_the_navigation(client: Client, cast: Cast, monk
         page = client.get(f"{address}?team={cast.team_b.slug}")
         assert page.status_code == status and 'href="/runs/"' in page.text and page["X-Request-Id"] in page.text
         assert cast.team_b.name not in page.text
+        assert f"<b>{'Not found' if status == 404 else 'Not allowed'}</b>" in page.text
 
     for error in (OperationalError, InterfaceError):
         monkeypatch.setattr(context, "waiting_for", Mock(side_effect=error("connection to server at 10.1.2.3 failed")))
