@@ -89,6 +89,13 @@ def test_it_restarts_once_after_a_person_said_yes_and_says_why(
     check_axe(anna)
     check_width(anna)
     shoot(anna, "approvals")
+    anna.goto("/approvals/several/")
+    anna.get_by_role("link", name="Tick all calls").click()
+    expect(anna.get_by_role("checkbox", name="restart")).to_be_checked()
+    check_axe(anna)
+    check_width(anna)
+    shoot(anna, "approvals-several")
+    anna.goto("/approvals/")
     expect(page.locator(".trace")).to_contain_text("restart")  # bella's page keeps up by itself
     check_axe(page)
     upstream.enqueue(words("Restarted checkout-worker."))
