@@ -4,7 +4,7 @@ Reading only: what a step will do is in its `run`, which looks rows up again, si
 """
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ from console.pages.configuration.plan_widgets import WidgetPlan
 from console.pages.configuration.steps import FieldChange, Ref, Step, brief
 from console.teams.callers import Actor
 from console.teams.models import Team
+
+PlanOne = Callable[[Entry], None]
 
 
 class Plan:
@@ -61,33 +63,34 @@ class Plan:
             "alias": aliases.rows,
             "team": self.teams,
         }
-        self._each(file, "providers", lambda e: ("provider", e["slug"]), providers.provider)
-        self._each(file, "models", lambda e: ("model", f"{e['provider']}/{e['name']}"), models.model)
+        self._each(file, "providers", lambda e: ("provider", e["slug"]), lambda: providers.provider)
+        self._each(file, "models", lambda e: ("model", f"{e['provider']}/{e['name']}"), lambda: models.model)
         models.finish()
-        self._each(file, "aliases", lambda e: ("alias", e["name"]), aliases.alias)
+        self._each(file, "aliases", lambda e: ("alias", e["name"]), lambda: aliases.alias)
         teams = TeamPlan(self, file.get("teams", []))
-        self._each(file, "teams", lambda e: ("team", e["slug"]), teams.team)
+        self._each(file, "teams", lambda e: ("team", e["slug"]), lambda: teams.team)
         teams.finish()
-        self._each(file, "channels", channel_of, ChannelPlan(self).channel)
-        self._each(file, "alert_rules", rule_of, AlertRulePlan(self).rule)
-        self._each(file, "collections", collection_of, KnowledgePlan(self, texts).collection)
+        self._each(file, "channels", channel_of, lambda: ChannelPlan(self).channel)
+        self._each(file, "alert_rules", rule_of, lambda: AlertRulePlan(self).rule)
+        self._each(file, "collections", collection_of, lambda: KnowledgePlan(self, texts).collection)
         library = LibraryPlan(self, file.get("prompts", []))
-        self._each(file, "prompts", lambda e: ("prompt", e["slug"]), self._in_a_team(library.prompt))
+        self._each(file, "prompts", lambda e: ("prompt", e["slug"]), lambda: self._in_a_team(library.prompt))
         library.finish()
-        tools, agents, widgets = ToolPlan(self, offers), AgentPlan(self), WidgetPlan(self)
-        for kind, noun, plan_one in (
-            ("queues", "queue", tools.queue),
-            ("brokers", "broker", tools.broker),
-            ("tool_servers", "server", tools.server),
-            ("tools", "tool", tools.tool),
+        tools = cache(lambda: ToolPlan(self, offers))
+        for kind, noun, planner in (
+            ("queues", "queue", lambda: self._in_a_team(tools().queue)),
+            ("brokers", "broker", lambda: self._in_a_team(tools().broker)),
+            ("tool_servers", "server", lambda: self._in_a_team(tools().server)),
+            ("tools", "tool", lambda: self._in_a_team(tools().tool)),
         ):
-            self._each(file, kind, partial(_of_team, noun, "slug"), self._in_a_team(plan_one))
-        self._each(file, "agents", lambda e: ("agent", e["slug"]), self._in_a_team(agents.agent))
-        self._each(file, "widgets", partial(_of_team, "widget", "name"), self._in_a_team(widgets.widget))
+            self._each(file, kind, partial(_of_team, noun, "slug"), planner)
+        self._each(file, "agents", lambda e: ("agent", e["slug"]), lambda: self._in_a_team(AgentPlan(self).agent))
+        widget_of = partial(_of_team, "widget", "name")
+        self._each(file, "widgets", widget_of, lambda: self._in_a_team(WidgetPlan(self).widget))
         teams.quota_plan.finish()
         teams.rules()
-        self._each(file, "test_schedules", schedule_of, SchedulePlan(self).schedule)
-        self._each(file, "legacy_touchpoints", place_of, self._in_a_team(LegacyPlan(self).place))
+        self._each(file, "test_schedules", schedule_of, lambda: SchedulePlan(self).schedule)
+        self._each(file, "legacy_touchpoints", place_of, lambda: self._in_a_team(LegacyPlan(self).place))
         providers.finish()
 
     @property
@@ -95,7 +98,7 @@ class Plan:
         """Why labels move and versions come, as the log says it."""
         return f"Applied from {self.source}"[:200]
 
-    def _in_a_team(self, plan_one: Callable[[Entry], None]) -> Callable[[Entry], None]:
+    def _in_a_team(self, plan_one: PlanOne) -> PlanOne:
         """Plan what belongs to a team there is, or will be."""
 
         def plan(entry: Entry) -> None:
@@ -110,8 +113,12 @@ class Plan:
         """Return the team a thing belongs to, once the steps before have run."""
         return Team.objects.get(slug=entry["team"], archived_at=None)
 
-    def _each(self, file: Entry, kind: str, ref: Callable[[Entry], Ref], plan_one: Callable[[Entry], None]) -> None:
+    def _each(self, file: Entry, kind: str, ref: Callable[[Entry], Ref], planner: Callable[[], PlanOne]) -> None:
+        """Plan the entries of a kind. What they are compared with is read only if the file has any."""
         entries = [entry for entry in file.get(kind, []) if isinstance(entry, Entry)]
+        if not entries:
+            return
+        plan_one = planner()
         for entry in entries:
             try:
                 made = ref(entry)
