@@ -31,7 +31,7 @@ _BRIEF_SECONDS = 1.0
 class Reading:
     """The state of one reader. `step` does one thing and says how long to wait before the next; None is to stop.
 
-    `rest` waits, holding nothing of the database, and says whether to continue.
+    `sleep` waits, holding nothing of the database, and says whether to continue.
     """
 
     def __init__(self, trigger_id: uuid.UUID, holder: uuid.UUID, sleep: Callable[[float], bool]) -> None:

@@ -91,17 +91,17 @@ def fields_of(schema: Mapping[str, Any] | None) -> list[Field]:
     ]
 
 
-def _kind(property: Mapping[str, Any]) -> str:
-    if property.get("enum"):
+def _kind(schema: Mapping[str, Any]) -> str:
+    if schema.get("enum"):
         return "choice"
-    kind = property.get("type")
+    kind = schema.get("type")
     if kind in {"number", "integer"}:
         return "number"
     if kind == "boolean":
         return "boolean"
     if kind in {"object", "array"}:
         return "json"
-    most = property.get("maxLength")
+    most = schema.get("maxLength")
     return "text" if isinstance(most, int) and most <= 200 else "long"
 
 
@@ -114,7 +114,7 @@ def waiting(approvals: QuerySet[Approval]) -> QuerySet[Approval]:
 
 
 def cards(approvals: Sequence[Approval], visible: QuerySet[Approval], why_not: Callable[[Approval], str]) -> list[Card]:
-    """Return everything about several approvals; `seen` are the approvals of whoever looks."""
+    """Return everything about several approvals; `visible` are the approvals of whoever looks."""
     lasts = lasts_like(approvals, visible)
     return [card(approval, why_not(approval), lasts.get(approval.pk)) for approval in approvals]
 

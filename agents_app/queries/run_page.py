@@ -83,7 +83,7 @@ def step_of(run: Run, number: int) -> Step | None:
 
 
 def open_approvals(run: Run, visible: QuerySet[Approval]) -> list[Approval]:
-    """Return what the run waits for, the most pressing first; `seen` are the approvals of whoever looks."""
+    """Return what the run waits for, the most pressing first; `visible` are the approvals of whoever looks."""
     rows = visible.filter(run=run, state=Approval.State.WAITING)
     return list(rows.select_related("run__agent__team", "run__version", "step", "team").order_by("expires_at", "pk"))
 

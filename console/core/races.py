@@ -29,7 +29,7 @@ def count_held(rows: QuerySet[_M]) -> int:
 
 
 def insert(row: Model, refusal: Refusal) -> None:
-    """Save a new row; raise `taken` if there is one with its name already. The surrounding transaction continues."""
+    """Save a new row; raise `refusal` if there is one with its name already. The surrounding transaction continues."""
     try:
         with transaction.atomic():
             row.save(force_insert=True)

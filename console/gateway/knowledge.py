@@ -72,8 +72,8 @@ def without_knowledge(ask: Ask) -> Ask:
 async def with_knowledge(identify: Identify, asker: Asker, ask: Ask, earlier: Retrieved | None = None) -> Ask:
     """Return the ask with the passages its collections have for its question.
 
-    The collections of an agent are read as its own team sees them. `known` is what was found for the same ask a moment
-    ago, under settings that have changed since: it is not paid for again.
+    The collections of an agent are read as its own team sees them. `earlier` is what was found for the same ask a
+    moment ago, under settings that have changed since: it is not paid for again.
     """
     if ask.operation not in _OPERATIONS:
         return ask

@@ -32,7 +32,7 @@ class _Look(NamedTuple):
 
 
 def _look(client: rows.Client, slug: str, run_id: str, states: dict[int, str]) -> _Look:
-    """Read the run, and only those of its steps that changed since they were `seen`: their outputs may be large."""
+    """Read the run, and only the steps that are no longer in these `states`: their outputs may be large."""
     run = run_of(client, slug, run_id)
     steps = Step.objects.filter(run=run).order_by("number")
     changed = [number for number, state in steps.values_list("number", "state") if states.get(number) != state]

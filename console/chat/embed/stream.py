@@ -31,7 +31,7 @@ _LOOK_SECONDS = 2.0
 async def frames(
     conversation: Conversation, widget: Widget, token_pass: Pass, network: str, last: uuid.UUID | None
 ) -> AsyncGenerator[bytes, None]:
-    """Yield what is said after the turn `last`, as it is said, to whom the token `held` names."""
+    """Yield what is said after the turn `last`, as it is said, to whom the token names."""
     await sync_to_async(close_old_connections)()
     let_thread_go()
     ends_at = time.monotonic() + settings.GATEWAY_STREAM_SECONDS

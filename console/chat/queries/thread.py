@@ -93,7 +93,7 @@ def _readable(conversation: Conversation, messages: Iterable[Message]) -> frozen
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message as it stands on the page. `others` are the turns in its place on other branches."""
+    """One message as it stands on the page. `siblings` are the ids of the turns in its place, on all branches."""
 
     message: Message
     siblings: tuple[uuid.UUID, ...] = ()

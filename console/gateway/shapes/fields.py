@@ -76,7 +76,7 @@ def labels(name: str, value: Any) -> None:
 
 
 def others(holder: Mapping[str, Any], known_fields: Set[str], where: str) -> Iterator[str]:
-    """Return the places (`tools[].async`) of what a part of a body asks for beside what is `said` of it elsewhere."""
+    """Return the places (`tools[].async`) of what a part of a body asks for beside its `known_fields`."""
     return (f"{where}{name}" for name, value in holder.items() if value and name not in known_fields)
 
 
